@@ -235,7 +235,7 @@ func (m *goMethod) call(instance any, ev *Event) ([]byte, error) {
 
 // decode reads the arguments. Missing ones are zero, as JavaScript callers leave them out; too many are refused.
 func (m *goMethod) decode(in []reflect.Value, args []byte) ([]reflect.Value, error) {
-	raw, err := value.Elements(args)
+	raw, err := splitArgs(args)
 	if err != nil {
 		return nil, err
 	}
@@ -252,6 +252,26 @@ func (m *goMethod) decode(in []reflect.Value, args []byte) ([]reflect.Value, err
 		in = append(in, p.Elem())
 	}
 	return in, nil
+}
+
+// splitArgs returns the encoded arguments one by one; they alias args.
+func splitArgs(args []byte) (raw [][]byte, err error) {
+	r := value.NewReader(args)
+	head := r.Next()
+	if head.Kind != value.KindArray {
+		if err := r.Err(); err != nil {
+			return nil, err
+		}
+		return nil, errors.New("the arguments are not an array")
+	}
+	for range head.N {
+		arg, ok := r.Raw()
+		if !ok {
+			return nil, r.Err()
+		}
+		raw = append(raw, arg)
+	}
+	return raw, r.Finish()
 }
 
 var undefined = []byte{0xf7} // CBOR's undefined
