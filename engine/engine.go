@@ -42,7 +42,7 @@ type class struct {
 	name   string
 	number uint32
 	class  Class
-	key    idKey
+	key    *idKey
 }
 
 // classDef is a class as the log knows it.
@@ -130,6 +130,8 @@ func (e *Engine) writable() error {
 		return nil
 	case errors.Is(err, wal.ErrNoSpace):
 		return ErrNoSpace
+	case errors.Is(err, wal.ErrBacklog):
+		return ErrBacklog
 	default:
 		return ErrUnavailable
 	}
