@@ -27,6 +27,9 @@ var arrayProtoFuncs [40]lib.TJSCFunctionListEntry
 //go:linkname arrayFuncs modernc.org/libquickjs._js_array_funcs
 var arrayFuncs [4]lib.TJSCFunctionListEntry
 
+//go:linkname iteratorProtoFuncs modernc.org/libquickjs._js_iterator_proto_funcs
+var iteratorProtoFuncs [13]lib.TJSCFunctionListEntry
+
 //go:linkname stringProtoFuncs modernc.org/libquickjs._js_string_proto_funcs
 var stringProtoFuncs [50]lib.TJSCFunctionListEntry
 
@@ -109,6 +112,7 @@ func patchEngine() error {
 		{arrayFuncs[:], guardArgument, []string{"from"}},
 		{stringFuncs[:], guardArgument, []string{"raw"}},
 		{stringProtoFuncs[:], guardSearch, []string{"indexOf", "lastIndexOf", "includes", "split", "replace", "replaceAll"}},
+		{iteratorProtoFuncs[:], guardDrop, []string{"drop"}},
 		{mathFuncs[:], mathRandom, []string{"random"}},
 		{dateFuncs[:], dateNow, []string{"now"}},
 		{bigintFuncs[:], bigintWrap, []string{"asUintN", "asIntN"}},
@@ -232,4 +236,15 @@ func guardSearch(tls *libc.TLS, ctx uintptr, this lib.TJSValue, argc int32, argv
 		}
 	}
 	return n.call(tls, ctx, this, argc, argv)
+}
+
+// guardDrop refuses to skip more elements than an array may have: skipping
+// does not poll.
+func guardDrop(tls *libc.TLS, ctx uintptr, this lib.TJSValue, argc int32, argv uintptr, magic int32) lib.TJSValue {
+	if argc > 0 {
+		if f, ok := at[Value](argv).Float64(); ok && f > maxGenericLength {
+			return runtimeOf(ctx).throwInEngine(RangeError("Iterator.prototype.drop is limited to 2^26 elements"))
+		}
+	}
+	return replacements[magic].call(tls, ctx, this, argc, argv)
 }

@@ -78,6 +78,8 @@ func (r *Runtime) sortArray(obj, cmp Value, fresh bool) (_ Value, err error) {
 		}
 	}()
 	undefineds := 0
+	_, limit := r.Memory()
+	most := int(limit / int64(valueSize))
 	add := func(v Value) {
 		if v.IsUndefined() {
 			undefineds++
@@ -92,6 +94,13 @@ func (r *Runtime) sortArray(obj, cmp Value, fresh bool) (_ Value, err error) {
 		}
 	} else {
 		for i := range length {
+			if i&0xfff == 0 && r.interruptNow() {
+				return Undefined, ErrInterrupted
+			}
+			if len(s.items) > most {
+				// An array-like that makes its elements up.
+				return Undefined, RangeError("Invalid array length: too many elements to sort")
+			}
 			if !fresh {
 				has, err := r.hasIndex(obj, i)
 				if err != nil {
