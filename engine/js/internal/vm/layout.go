@@ -1,0 +1,109 @@
+package vm
+
+import (
+	"unsafe"
+
+	"modernc.org/libc"
+	lib "modernc.org/libquickjs"
+)
+
+// This file holds everything that depends on the engine's private layout. The
+// offsets belong to EngineVersion; selfTest (selftest.go) proves them at start.
+
+// EngineVersion is the version of modernc.org/libquickjs that layout.go is
+// written for.
+const EngineVersion = "v0.14.0"
+
+// The tags of a JSValue. Negative tags carry a pointer with a reference count.
+const (
+	tagBigInt        = int64(lib.EJS_TAG_BIG_INT)
+	tagSymbol        = int64(lib.EJS_TAG_SYMBOL)
+	tagString        = int64(lib.EJS_TAG_STRING)
+	tagStringRope    = int64(lib.EJS_TAG_STRING_ROPE)
+	tagModule        = int64(lib.EJS_TAG_MODULE)
+	tagObject        = int64(lib.EJS_TAG_OBJECT)
+	tagInt           = int64(lib.EJS_TAG_INT)
+	tagBool          = int64(lib.EJS_TAG_BOOL)
+	tagNull          = int64(lib.EJS_TAG_NULL)
+	tagUndefined     = int64(lib.EJS_TAG_UNDEFINED)
+	tagUninitialized = int64(lib.EJS_TAG_UNINITIALIZED)
+	tagException     = int64(lib.EJS_TAG_EXCEPTION)
+	tagShortBigInt   = int64(lib.EJS_TAG_SHORT_BIG_INT)
+	tagFloat64       = int64(lib.EJS_TAG_FLOAT64)
+)
+
+const (
+	refCountOffset = 4  // bytes before a counted block: its int32 reference count
+	stringHeader   = 12 // bytes of a string's header, before its characters
+
+	promiseSize = unsafe.Sizeof(lib.TJSPromiseData{})
+
+	atomStack      = uint32(lib.EJS_ATOM_stack)
+	atomThen       = uint32(lib.EJS_ATOM_then)
+	atomEmpty      = uint32(lib.EJS_ATOM_empty_string)
+	hashPrivate    = 1<<30 - 1
+	atomTypeSymbol = 3
+)
+
+// at turns an address in the engine's memory, which is never Go's, into a
+// pointer.
+func at[T any](p uintptr) *T { return (*T)(unsafe.Add(nil, p)) }
+
+// fp gives the engine a Go function in the form it calls: the address of the
+// function value's static closure. f must be a top-level function.
+func fp(f any) uintptr {
+	type iface [2]uintptr
+	return (*iface)(unsafe.Pointer(&f))[1]
+}
+
+// Unexported functions of the engine. The Go linker resolves them by name, so
+// a version that renames one fails to link and never runs wrongly.
+
+//go:linkname asyncFuncInit modernc.org/libquickjs._async_func_init
+func asyncFuncInit(tls *libc.TLS, ctx uintptr, fn, this lib.TJSValue, argc int32, argv uintptr) uintptr
+
+//go:linkname asyncFuncFree modernc.org/libquickjs._async_func_free
+func asyncFuncFree(tls *libc.TLS, rt uintptr, s uintptr)
+
+//go:linkname asyncFunctionResume modernc.org/libquickjs._js_async_function_resume
+func asyncFunctionResume(tls *libc.TLS, ctx uintptr, s uintptr)
+
+//go:linkname fulfillOrReject modernc.org/libquickjs._fulfill_or_reject_promise
+func fulfillOrReject(tls *libc.TLS, ctx uintptr, promise, value lib.TJSValue, isReject int32)
+
+//go:linkname createResolvingFunctions modernc.org/libquickjs._js_create_resolving_functions
+func createResolvingFunctions(tls *libc.TLS, ctx uintptr, funcs uintptr, promise lib.TJSValue) int32
+
+//go:linkname buildBacktrace modernc.org/libquickjs._build_backtrace
+func buildBacktrace(tls *libc.TLS, ctx uintptr, obj lib.TJSValue, filename uintptr, line, col, flags int32)
+
+func (r *Runtime) engineRuntime() *lib.TJSRuntime { return at[lib.TJSRuntime](r.rt) }
+func (r *Runtime) engineContext() *lib.TJSContext { return at[lib.TJSContext](r.ctx) }
+
+// interruptCounterOffset is where a context counts down to its next poll of
+// the interrupt handler.
+const interruptCounterOffset = unsafe.Offsetof(lib.TJSContext{}.Finterrupt_counter)
+
+// hideStackAtom makes the predefined atom under which the engine stores a
+// backtrace a private one, so that JavaScript's own "stack" is another name.
+// The engine's backtraces lack V8's header line; with the raw one hidden, an
+// accessor on Error.prototype can present it with the header, and an error
+// whose stack is never read costs nothing more.
+func (r *Runtime) hideStackAtom() bool {
+	rt := r.engineRuntime()
+	array := rt.Fatom_array
+	p := *at[uintptr](array + uintptr(atomStack)*8)
+	h := *at[uint32](p + 4) & hashPrivate
+	link := rt.Fatom_hash + uintptr(h&uint32(rt.Fatom_hash_size-1))*4
+	for n := 0; *at[uint32](link) != atomStack; n++ {
+		i := *at[uint32](link)
+		if i == 0 || n > 1000 {
+			return false
+		}
+		link = *at[uintptr](array + uintptr(i)*8) + 8
+	}
+	*at[uint32](link) = *at[uint32](p + 8)
+	*at[uint32](p + 8) = atomStack
+	*at[uint32](p + 4) = atomTypeSymbol<<30 | hashPrivate
+	return true
+}

@@ -1,0 +1,337 @@
+package vm
+
+import (
+	"unsafe"
+
+	"modernc.org/libc"
+	lib "modernc.org/libquickjs"
+)
+
+// PromiseState is where a promise stands.
+type PromiseState int8
+
+const (
+	NotAPromise PromiseState = iota - 1
+	Pending
+	Fulfilled
+	Rejected
+)
+
+// PromiseState reads a promise's state. Read it after Pump; never attach
+// .then from Go, which costs several times the turn itself.
+func (r *Runtime) PromiseState(v Value) PromiseState {
+	if r.classOf(v) != lib.EJS_CLASS_PROMISE {
+		return NotAPromise
+	}
+	return PromiseState(r.promiseData(v).Fpromise_state)
+}
+
+func (r *Runtime) promiseData(v Value) *lib.TJSPromiseData {
+	return at[lib.TJSPromiseData](*at[uintptr](v.ptr() + objectData))
+}
+
+// PromiseResult is a settled promise's value or reason, owned by the caller;
+// Undefined while it is pending. Reading the reason of a rejected promise
+// marks it as handled.
+func (r *Runtime) PromiseResult(v Value) Value {
+	if r.PromiseState(v) <= Pending {
+		return Undefined
+	}
+	p := r.promiseData(v)
+	if p.Fpromise_state == lib.EJS_PROMISE_REJECTED {
+		p.Fis_handled = 1
+		r.forget(v)
+	}
+	return r.Dup(Value{p.Fpromise_result})
+}
+
+// MarkHandled keeps a promise from ever being reported as an unhandled
+// rejection: Go will look at it.
+func (r *Runtime) MarkHandled(v Value) {
+	if r.PromiseState(v) != NotAPromise {
+		r.promiseData(v).Fis_handled = 1
+		r.forget(v)
+	}
+}
+
+// newPromise builds a promise by hand. The constructor's way makes an
+// executor, two resolving functions and their properties: it was a quarter of
+// a turn.
+func (r *Runtime) newPromise(state int32, result Value) (Value, error) {
+	js := lib.XJS_NewObjectClass(r.tls, r.ctx, lib.EJS_CLASS_PROMISE)
+	if js.Ftag == tagException {
+		return Undefined, r.thrown()
+	}
+	p := lib.Xjs_malloc(r.tls, r.ctx, uint64(promiseSize))
+	if p == 0 {
+		lib.XFreeValue(r.tls, r.ctx, js)
+		return Undefined, r.thrown()
+	}
+	d := at[lib.TJSPromiseData](p)
+	*d = lib.TJSPromiseData{Fpromise_state: state, Fpromise_result: result.js}
+	for i := range d.Fpromise_reactions {
+		head := p + unsafe.Offsetof(d.Fpromise_reactions) + uintptr(i)*unsafe.Sizeof(lib.Tlist_head{})
+		d.Fpromise_reactions[i] = lib.Tlist_head{Fprev: head, Fnext: head}
+	}
+	*at[uintptr]((Value{js}).ptr() + objectData) = p
+	return Value{js}, nil
+}
+
+// ResolvedPromise makes a promise fulfilled with v, which it consumes. v must
+// not be a thenable: it is not asked.
+func (r *Runtime) ResolvedPromise(v Value) (p Value, err error) {
+	if r.dead != nil {
+		return Undefined, r.dead
+	}
+	defer r.leave(r.enter(), &err)
+	p, err = r.newPromise(lib.EJS_PROMISE_FULFILLED, v)
+	if err != nil {
+		r.Free(v)
+	}
+	return p, err
+}
+
+// RejectedPromise makes a promise rejected with reason, which it consumes. It
+// is not reported as unhandled: whoever gets it handles it.
+func (r *Runtime) RejectedPromise(reason Value) (p Value, err error) {
+	if r.dead != nil {
+		return Undefined, r.dead
+	}
+	defer r.leave(r.enter(), &err)
+	p, err = r.newPromise(lib.EJS_PROMISE_REJECTED, reason)
+	if err != nil {
+		r.Free(reason)
+	}
+	return p, err
+}
+
+// RejectedWith is RejectedPromise for a Go error.
+func (r *Runtime) RejectedWith(cause error) (Value, error) {
+	reason, err := r.ErrorValue(cause)
+	if err != nil {
+		return Undefined, err
+	}
+	return r.RejectedPromise(reason)
+}
+
+// PendingPromise makes a promise that Go settles later with Resolve or Reject.
+// The caller owns the value and usually Dups it to give it to JavaScript.
+func (r *Runtime) PendingPromise() (p Value, err error) {
+	if r.dead != nil {
+		return Undefined, r.dead
+	}
+	defer r.leave(r.enter(), &err)
+	return r.newPromise(lib.EJS_PROMISE_PENDING, Undefined)
+}
+
+// Resolve fulfils a promise from PendingPromise with v, which it consumes; if
+// v is a thenable the promise follows it, as resolve() does. It runs no
+// reaction: those are jobs for Pump. A settled promise is left alone.
+func (r *Runtime) Resolve(p, v Value) (err error) {
+	if r.dead != nil {
+		return r.dead
+	}
+	defer r.leave(r.enter(), &err)
+	if r.PromiseState(p) != Pending {
+		r.Free(v)
+		return nil
+	}
+	if !v.IsObject() {
+		fulfillOrReject(r.tls, r.ctx, p.js, v.js, 0)
+		r.Free(v)
+		return nil
+	}
+	funcs := r.tls.Alloc(2 * valueSize)
+	defer r.tls.Free(2 * valueSize)
+	if createResolvingFunctions(r.tls, r.ctx, funcs, p.js) < 0 {
+		r.Free(v)
+		return r.thrown()
+	}
+	fs := *at[[2]Value](funcs)
+	res, err := r.Call(fs[0], Undefined, v)
+	r.FreeAll(fs[0], fs[1], v, res)
+	return err
+}
+
+// Reject rejects a promise from PendingPromise with reason, which it consumes.
+func (r *Runtime) Reject(p, reason Value) (err error) {
+	if r.dead != nil {
+		return r.dead
+	}
+	defer r.leave(r.enter(), &err)
+	if r.PromiseState(p) == Pending {
+		fulfillOrReject(r.tls, r.ctx, p.js, reason.js, 1)
+	}
+	r.Free(reason)
+	return nil
+}
+
+// RejectWith is Reject for a Go error.
+func (r *Runtime) RejectWith(p Value, cause error) error {
+	reason, err := r.ErrorValue(cause)
+	if err != nil {
+		return err
+	}
+	return r.Reject(p, reason)
+}
+
+// rejection is a rejected promise without a handler. Both are owned.
+type rejection struct{ promise, reason Value }
+
+func rejectionTracker(tls *libc.TLS, ctx uintptr, promise, reason lib.TJSValue, handled int32, _ uintptr) {
+	r := runtimeOf(ctx)
+	if handled != 0 {
+		r.forget(Value{promise})
+		return
+	}
+	r.rejections = append(r.rejections, rejection{r.Dup(Value{promise}), r.Dup(Value{reason})})
+}
+
+func (r *Runtime) forget(promise Value) {
+	for i, x := range r.rejections {
+		if x.promise.Same(promise) {
+			r.rejections = append(r.rejections[:i], r.rejections[i+1:]...)
+			r.FreeAll(x.promise, x.reason)
+			return
+		}
+	}
+}
+
+// Unhandled calls f with every promise that was rejected and has no handler
+// yet, and forgets it. promise and reason are borrowed. Call it after Pump.
+func (r *Runtime) Unhandled(f func(promise, reason Value)) {
+	for len(r.rejections) > 0 && r.dead == nil {
+		x := r.rejections[0]
+		r.rejections = r.rejections[1:]
+		f(x.promise, x.reason)
+		r.FreeAll(x.promise, x.reason)
+	}
+	if r.dead == nil {
+		r.rejections = nil
+	}
+}
+
+// HasJobs reports whether promise jobs are waiting for Pump.
+func (r *Runtime) HasJobs() bool {
+	return r.dead == nil && lib.XJS_IsJobPending(r.tls, r.rt) != 0
+}
+
+// Pump runs promise jobs until none is left. It returns how many ran. An error
+// ends it early: ErrInterrupted, with the jobs behind the interrupted one
+// still queued; or the runtime's loss; or, rarely, the *Exception of a job
+// that threw (the engine turns nearly all of those into rejections).
+func (r *Runtime) Pump() (jobs int, err error) {
+	if r.dead != nil {
+		return 0, r.dead
+	}
+	defer r.leave(r.enter(), &err)
+	for {
+		n := lib.XJS_ExecutePendingJob(r.tls, r.rt, 0)
+		if r.turn.hit || r.heap.refused {
+			jobs += int(n & 1)
+			if n < 0 {
+				lib.XFreeValue(r.tls, r.ctx, lib.XJS_GetException(r.tls, r.ctx))
+			}
+			if r.heap.refused {
+				return jobs, ErrOutOfMemory
+			}
+			return jobs, ErrInterrupted
+		}
+		if n == 0 {
+			return jobs, nil
+		}
+		jobs++
+		if n < 0 {
+			return jobs, r.thrown()
+		}
+	}
+}
+
+// shortenAsync makes calls of async functions build their promise by hand.
+func (r *Runtime) shortenAsync() {
+	class := r.engineRuntime().Fclass_array + uintptr(lib.EJS_CLASS_ASYNC_FUNCTION)*unsafe.Sizeof(lib.TJSClass{})
+	at[lib.TJSClass](class).Fcall = fp(asyncCall)
+}
+
+// asyncCall is the engine's js_async_function_call with the promise and its
+// two resolving functions made directly. The functions are seen by nobody but
+// the engine, so they get no name and length.
+func asyncCall(tls *libc.TLS, ctx uintptr, fn, this lib.TJSValue, argc int32, argv uintptr, flags int32) lib.TJSValue {
+	r := runtimeOf(ctx)
+	s := asyncFuncInit(tls, ctx, fn, this, argc, argv)
+	if s == 0 {
+		return exception.js
+	}
+	p, err := r.newPromiseInEngine()
+	if err {
+		asyncFuncFree(tls, r.rt, s)
+		return exception.js
+	}
+	state := at[lib.TJSAsyncFunctionState](s)
+	if !r.resolvingPair(&state.Fresolving_funcs, p) {
+		lib.XFreeValue(tls, ctx, p)
+		asyncFuncFree(tls, r.rt, s)
+		return exception.js
+	}
+	asyncFunctionResume(tls, ctx, s)
+	asyncFuncFree(tls, r.rt, s)
+	return p
+}
+
+// newPromiseInEngine is newPromise that leaves the exception pending.
+func (r *Runtime) newPromiseInEngine() (js lib.TJSValue, failed bool) {
+	js = lib.XJS_NewObjectClass(r.tls, r.ctx, lib.EJS_CLASS_PROMISE)
+	if js.Ftag == tagException {
+		return js, true
+	}
+	p := lib.Xjs_malloc(r.tls, r.ctx, uint64(promiseSize))
+	if p == 0 {
+		lib.XFreeValue(r.tls, r.ctx, js)
+		return exception.js, true
+	}
+	d := at[lib.TJSPromiseData](p)
+	*d = lib.TJSPromiseData{Fpromise_result: Undefined.js}
+	for i := range d.Fpromise_reactions {
+		head := p + unsafe.Offsetof(d.Fpromise_reactions) + uintptr(i)*unsafe.Sizeof(lib.Tlist_head{})
+		d.Fpromise_reactions[i] = lib.Tlist_head{Fprev: head, Fnext: head}
+	}
+	*at[uintptr]((Value{js}).ptr() + objectData) = p
+	return js, false
+}
+
+// resolvingPair makes the resolve and reject functions of promise p.
+func (r *Runtime) resolvingPair(out *[2]lib.TJSValue, p lib.TJSValue) bool {
+	shared := lib.Xjs_malloc(r.tls, r.ctx, uint64(unsafe.Sizeof(lib.TJSPromiseFunctionDataResolved{})))
+	if shared == 0 {
+		return false
+	}
+	*at[lib.TJSPromiseFunctionDataResolved](shared) = lib.TJSPromiseFunctionDataResolved{Fref_count: 2}
+	proto := r.engineContext().Ffunction_proto
+	for i := range out {
+		f := lib.XJS_NewObjectProtoClass(r.tls, r.ctx, proto, uint32(lib.EJS_CLASS_PROMISE_RESOLVE_FUNCTION+i))
+		var data uintptr
+		if f.Ftag != tagException {
+			data = lib.Xjs_malloc(r.tls, r.ctx, uint64(unsafe.Sizeof(lib.TJSPromiseFunctionData{})))
+			if data == 0 {
+				lib.XFreeValue(r.tls, r.ctx, f)
+			}
+		}
+		if data == 0 {
+			if i == 0 {
+				lib.Xjs_free(r.tls, r.ctx, shared)
+			} else {
+				at[lib.TJSPromiseFunctionDataResolved](shared).Fref_count = 1
+				lib.XFreeValue(r.tls, r.ctx, out[0])
+				out[0] = Undefined.js
+			}
+			return false
+		}
+		*at[lib.TJSPromiseFunctionData](data) = lib.TJSPromiseFunctionData{
+			Fpromise:   r.Dup(Value{p}).js,
+			Fpresolved: shared,
+		}
+		*at[uintptr]((Value{f}).ptr() + objectData) = data
+		out[i] = f
+	}
+	return true
+}

@@ -1,0 +1,203 @@
+package vm
+
+import (
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"modernc.org/libc"
+)
+
+// DefaultLimit is how long one turn may run unless SetLimit says otherwise.
+const DefaultLimit = 30 * time.Second
+
+// turnState says who is running since when. The loop writes it, the watchdog
+// reads it, with no lock and no clock read in the turn: the watchdog measures
+// by watching seq stand still.
+type turnState struct {
+	seq   atomic.Uint64          // odd while a turn runs
+	stop  atomic.Uint64          // the turn that is to be interrupted
+	label atomic.Pointer[string] // who runs
+	limit atomic.Int64           // nanoseconds; 0: DefaultLimit
+	hit   bool                   // the loop's: this turn was interrupted
+
+	// The watchdog's own.
+	seen uint64
+	ran  time.Duration
+}
+
+// Begin starts a turn: one uninterrupted run of JavaScript, with the pump after
+// it. label names the object, for the watchdog; the string must not change
+// while the turn runs. Only inside a turn can JavaScript be interrupted. It
+// costs two stores.
+func (r *Runtime) Begin(label *string) {
+	r.turn.label.Store(label)
+	r.turn.hit = false
+	r.turn.seq.Store(r.turn.seq.Load() | 1)
+}
+
+// End ends a turn.
+func (r *Runtime) End() {
+	r.turn.seq.Store((r.turn.seq.Load() | 1) + 1)
+}
+
+// Interrupted reports whether the current turn, or the last one if none runs,
+// was interrupted.
+func (r *Runtime) Interrupted() bool { return r.turn.hit }
+
+// SetLimit sets how long each turn of the runtime may run. The watchdog
+// notices within two of its ticks. Safe for concurrent use.
+func (r *Runtime) SetLimit(d time.Duration) { r.turn.limit.Store(int64(d)) }
+
+func (t *turnState) limitOrDefault() time.Duration {
+	if d := t.limit.Load(); d > 0 {
+		return time.Duration(d)
+	}
+	return DefaultLimit
+}
+
+// Interrupt stops the running turn at its next poll: the start of a function,
+// the end of a loop's pass, a step of a long regular expression. JavaScript
+// cannot catch it. Between turns it does nothing, and it never reaches the
+// next turn. Safe for concurrent use.
+func (r *Runtime) Interrupt() {
+	seq := r.turn.seq.Load()
+	if seq&1 == 0 {
+		return
+	}
+	r.turn.stop.Store(seq)
+	r.poke()
+}
+
+// poke makes the engine poll now instead of after up to 10,000 steps. The
+// engine counts down without atomics, so a poke can be lost; the countdown
+// then ends by itself, and the watchdog pokes again.
+func (r *Runtime) poke() {
+	r.pokeMu.Lock()
+	defer r.pokeMu.Unlock()
+	if r.open && r.ctx != 0 {
+		atomic.StoreInt32(at[int32](r.ctx+interruptCounterOffset), 0)
+	}
+}
+
+// interruptHandler is what the engine polls; non-zero stops JavaScript.
+func interruptHandler(tls *libc.TLS, rt uintptr, opaque uintptr) int32 {
+	r := *(**Runtime)(unsafe.Pointer(&opaque))
+	if r.heap.refused {
+		return 1
+	}
+	if seq := r.turn.seq.Load(); seq&1 != 0 && r.turn.stop.Load() == seq {
+		r.turn.hit = true
+		return 1
+	}
+	return 0
+}
+
+// Running describes the turn that a runtime is in.
+type Running struct {
+	Runtime *Runtime
+	Label   string        // what Begin was given
+	For     time.Duration // how long, as the watchdog has counted
+	Limit   time.Duration
+}
+
+// Label is what the running turn's Begin was given; ok is false between turns.
+// Safe for concurrent use.
+func (r *Runtime) Label() (label string, ok bool) {
+	seq := r.turn.seq.Load()
+	p := r.turn.label.Load()
+	if seq&1 == 0 || p == nil || r.turn.seq.Load() != seq {
+		return "", false
+	}
+	return *p, true
+}
+
+// Watchdog judges the running turns of every runtime in the process. One is
+// enough. It interrupts a turn that is over its limit; if the turn is still
+// there StuckAfter later, it calls Stuck, the last resort.
+//
+// Run is a goroutine's body; Tick is one step of it, for tests.
+type Watchdog struct {
+	// Tick is how often it looks; 0 means 10 ms.
+	Every time.Duration
+	// StuckAfter is how long an interrupted turn has to stop; 0 means 5 s.
+	StuckAfter time.Duration
+	// Stuck is called, once a turn, from the watchdog's goroutine, with a turn
+	// that does not stop. The host ends the process: nothing else helps.
+	Stuck func(Running)
+	// Over, if set, is called when a turn is interrupted.
+	Over func(Running)
+
+	reported map[*Runtime]uint64
+}
+
+// Run looks at the turns until done is closed.
+func (w *Watchdog) Run(done <-chan struct{}) {
+	every := w.Every
+	if every == 0 {
+		every = 10 * time.Millisecond
+	}
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-done:
+			return
+		case now := <-ticker.C:
+			// A process that was stopped, or a machine that slept, must not
+			// charge the pause to a turn.
+			w.Tick(min(now.Sub(last), 20*every))
+			last = now
+		}
+	}
+}
+
+// Tick charges passed to every turn that also ran at the last Tick.
+func (w *Watchdog) Tick(passed time.Duration) {
+	var over, stuck []Running
+	live.Lock()
+	for r := range live.set {
+		t := &r.turn
+		seq := t.seq.Load()
+		if seq&1 == 0 || seq != t.seen {
+			t.seen, t.ran = seq, 0
+			delete(w.reported, r)
+			continue
+		}
+		t.ran += passed
+		limit := t.limitOrDefault()
+		if t.ran < limit {
+			continue
+		}
+		first := t.stop.Load() != seq
+		r.Interrupt()
+		label, _ := r.Label()
+		now := Running{Runtime: r, Label: label, For: t.ran, Limit: limit}
+		if first {
+			over = append(over, now)
+		}
+		after := w.StuckAfter
+		if after == 0 {
+			after = 5 * time.Second
+		}
+		if t.ran >= limit+after && w.reported[r] != seq {
+			if w.reported == nil {
+				w.reported = map[*Runtime]uint64{}
+			}
+			w.reported[r] = seq
+			stuck = append(stuck, now)
+		}
+	}
+	live.Unlock()
+	if w.Over != nil {
+		for _, x := range over {
+			w.Over(x)
+		}
+	}
+	if w.Stuck != nil {
+		for _, x := range stuck {
+			w.Stuck(x)
+		}
+	}
+}
