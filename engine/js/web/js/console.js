@@ -68,7 +68,6 @@ function errorText(e) {
 const isErrorObject = typeof ErrorCtor.isError === "function" ? ErrorCtor.isError : (v) => v instanceof ErrorCtor;
 
 function inspectObject(v, state) {
-  if (host.isProxy(v)) return "[Proxy]";
   const path = state.path;
   if (arrIndexOf(path, v) >= 0) return "[Circular *1]";
   if (typeof v === "object" && isErrorObject(v)) {

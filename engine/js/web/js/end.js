@@ -28,8 +28,5 @@ return {
   workerFetch, newObject, objectFetch, reply, fireTimer,
   responseFrom, namespaceFrom,
   DOMException,
-  modules: {
-    __proto__: null,
-    "cloudflare:workers": { __proto__: null, DurableObject, WorkerEntrypoint, RpcTarget, waitUntil },
-  },
+  workers: { __proto__: null, DurableObject, WorkerEntrypoint, RpcTarget, waitUntil },
 };

@@ -41,7 +41,14 @@ webClass(Navigator, "Navigator");
 
 function queueMicrotask(callback) {
   if (typeof callback !== "function") throw new TypeErrorCtor(`queueMicrotask: the argument must be a function, not ${typeName(callback)}`);
-  host.queueMicrotask(callback);
+  // A callback that throws must not pass for a rejected promise.
+  promiseThen(resolved(undefined), () => {
+    try {
+      callback();
+    } catch (e) {
+      host.reportError(e);
+    }
+  });
 }
 
 function structuredClone(value, options = undefined) {
