@@ -162,7 +162,7 @@ func BenchmarkNewURLPathname(b *testing.B) {
 func BenchmarkNewURLSlow(b *testing.B) {
 	benchJS(b, `const s = "http://LOCALHOST:8787/room/lobby?user=42"`, `new URL(s)`)
 }
-func BenchmarkNewResponse(b *testing.B)     { benchJS(b, ``, `new Response("hi")`) }
+func BenchmarkNewResponse(b *testing.B) { benchJS(b, ``, `new Response("hi")`) }
 func BenchmarkNewResponseInit(b *testing.B) {
 	benchJS(b, ``, `new Response("hi", {status: 201, headers: {"x-a": "b"}})`)
 }

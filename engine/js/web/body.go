@@ -30,16 +30,47 @@ func (in *Instance) bodyView(v vm.Value) ([]byte, error) {
 	return m.Body(), nil
 }
 
+// bodyUTF8 is the text of a body in UTF-8 without a byte order mark; a view like bodyView's, or of scratch.
+func (in *Instance) bodyUTF8(v vm.Value) (b []byte, err error) {
+	switch {
+	case v.IsNullish():
+		return nil, nil
+	case v.IsString():
+		b = in.utf8(v)
+	default:
+		if b, err = in.bodyView(v); err != nil {
+			return nil, err
+		}
+	}
+	if len(b) >= 3 && b[0] == 0xef && b[1] == 0xbb && b[2] == 0xbf {
+		b = b[3:]
+	}
+	return b, nil
+}
+
 var (
+	// bodyText(body): a promise of its text.
 	_ = register("bodyText", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
-		b, err := in.bodyView(args.At(0))
+		v := args.At(0)
+		if b, ok := in.r.Latin1(v); ok && isASCII(b) {
+			return in.r.ResolvedPromise(in.r.Dup(v))
+		}
+		b, err := in.bodyUTF8(v)
 		if err != nil {
 			return vm.Undefined, err
 		}
-		if len(b) >= 3 && b[0] == 0xef && b[1] == 0xbb && b[2] == 0xbf {
-			b = b[3:]
+		return in.promise(in.decodeUTF8(b))
+	})
+	// bodyJSON(body): a promise of the value.
+	_ = register("bodyJSON", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		b, err := in.bodyUTF8(args.At(0))
+		if err != nil {
+			return vm.Undefined, err
 		}
-		return in.decodeUTF8(b)
+		if !utf8.Valid(b) {
+			b = appendRepaired(nil, b)
+		}
+		return in.promise(in.r.ParseJSON(b))
 	})
 	_ = register("bodyBytes", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
 		v := args.At(0)
@@ -74,8 +105,9 @@ var (
 // decodeUTF8 makes a string of bytes as the Encoding standard's "UTF-8 decode without BOM" does.
 func (in *Instance) decodeUTF8(b []byte) (vm.Value, error) {
 	if !utf8.Valid(b) {
-		in.text = appendRepaired(in.text[:0], b)
-		b = in.text
+		// b may be a view of the scratch text.
+		in.repaired = appendRepaired(in.repaired[:0], b)
+		b = in.repaired
 	}
 	return in.r.StringBytes(b)
 }

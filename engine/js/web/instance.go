@@ -21,10 +21,12 @@ type Instance struct {
 	reply *Reply
 
 	// Scratch of host calls: none of it lives beyond a call.
-	text    []byte
-	keys    [][]byte
-	values  []vm.Value
-	entries Entries
+	text     []byte
+	repaired []byte
+	part     []byte
+	keys     [][]byte
+	values   []vm.Value
+	entries  Entries
 
 	// The prelude's doors, owned.
 	workerFetch, newObject, objectFetch, takeReply, fireTimer, responseFrom, namespaceFrom vm.Value
@@ -91,8 +93,8 @@ func register(name string, length int, fn func(in *Instance, args vm.Args) (vm.V
 	return struct{}{}
 }
 
-// latin returns the characters of a string as UTF-8 when they are ASCII, without a copy; otherwise it encodes them into
-// the scratch buffer, where they live until the next call of latin or text.
+// utf8 is a string in UTF-8: a view of the engine's own characters when they are ASCII, of the scratch text otherwise, until
+// the next call of utf8.
 func (in *Instance) utf8(v vm.Value) []byte {
 	if b, ok := in.r.Latin1(v); ok && isASCII(b) {
 		return b

@@ -176,6 +176,7 @@ type Reply struct {
 const (
 	textType = "text/plain;charset=UTF-8"
 	formType = "application/x-www-form-urlencoded;charset=UTF-8"
+	jsonType = "application/json"
 )
 
 // The bits of a Response's state, as response.js has them.
@@ -183,6 +184,7 @@ const (
 	statusMask = 1023
 	isTextBody = 4096
 	isFormBody = 8192
+	isJSONBody = 16384
 )
 
 // Reply reads the response that a handler's promise was fulfilled with into out, whose memory it uses again. It runs
@@ -226,6 +228,8 @@ var (
 			out.Header = append(out.Header, Field{"content-type", textType})
 		case bits&isFormBody != 0:
 			out.Header = append(out.Header, Field{"content-type", formType})
+		case bits&isJSONBody != 0:
+			out.Header = append(out.Header, Field{"content-type", jsonType})
 		}
 		if len(args) > 3 {
 			out.StatusText = in.bytesText(args.At(3))

@@ -11,7 +11,7 @@ import (
 
 // parseQuery calls f with each name and value, decoded. The slices are views of scratch.
 func (in *Instance) parseQuery(q []byte, f func(name, value []byte) error) error {
-	var scratch []byte
+	scratch := in.part[:0]
 	for len(q) > 0 {
 		part := q
 		if i := bytes.IndexByte(q, '&'); i >= 0 {
@@ -30,6 +30,7 @@ func (in *Instance) parseQuery(q []byte, f func(name, value []byte) error) error
 			return err
 		}
 	}
+	in.part = scratch[:0]
 	return nil
 }
 
@@ -83,7 +84,7 @@ func appendFormEncoded(dst, b []byte) []byte {
 var (
 	// queryParse(text): the flat array of names and values; a leading question mark is left out.
 	_ = register("queryParse", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
-		q := in.r.AppendString(nil, args.At(0))
+		q := in.utf8(args.At(0))
 		if len(q) > 0 && q[0] == '?' {
 			q = q[1:]
 		}
@@ -113,7 +114,7 @@ var (
 	})
 	// queryFormat(list): the text of a flat array.
 	_ = register("queryFormat", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
-		var out, part []byte
+		out, part := in.text[:0], in.part[:0]
 		err := in.each(args.At(0), func(i int, v vm.Value) error {
 			part = in.r.AppendString(part[:0], v)
 			in.r.Free(v)
@@ -128,6 +129,7 @@ var (
 		if err != nil {
 			return vm.Undefined, err
 		}
+		in.text, in.part = out, part
 		return in.r.StringLatin1(out)
 	})
 )

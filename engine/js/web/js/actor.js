@@ -10,7 +10,8 @@ function settle(value) {
 }
 
 let idHex;
-let idIsOf; // (id, namespace handle) whether the id was made by this namespace
+let idFor; // (id, namespace handle) checks that the id is one of the namespace and returns its name
+let openStub; // (id) the host's stub for it
 let newID;
 let isID;
 
@@ -41,7 +42,13 @@ class DurableObjectId {
       if (id.#hex === null) id.#hex = host.idFromName(id.#ns, id.#name);
       return id.#hex;
     };
-    idIsOf = (id, ns) => id.#ns === ns;
+    idFor = (id, ns) => {
+      if (typeof id !== "object" || id === null || !(#ns in id)) throw new TypeErrorCtor(`DurableObjectNamespace.get needs a DurableObjectId, not ${typeName(id)}`);
+      // The same class may be bound twice: then the handles differ and the host decides.
+      if (id.#ns !== ns && typeof host.idFromString(ns, idHex(id)) !== "string") throw new TypeErrorCtor(wrongNamespace);
+      return id.#name;
+    };
+    openStub = (id, ns) => (id.#name === undefined ? host.stubByID(ns, id.#hex) : host.stubByName(ns, id.#name));
   }
 }
 webClass(DurableObjectId, "DurableObjectId");
@@ -61,8 +68,7 @@ class DurableObjectNamespace {
     this.#ns = ns;
   }
   idFromName(name) {
-    if (arguments.length === 0) throw new TypeErrorCtor("DurableObjectNamespace.idFromName needs a name");
-    return newID(this.#ns, null, toWellFormed(`${name}`));
+    return new DurableObjectId(internal, this.#ns, null, typeof name === "string" ? name : `${name}`);
   }
   idFromString(id) {
     id = `${id}`;
@@ -78,16 +84,12 @@ class DurableObjectNamespace {
   }
   get(id, options = undefined) {
     const ns = this.#ns;
-    if (!isID(id)) throw new TypeErrorCtor(`DurableObjectNamespace.get needs a DurableObjectId, not ${typeName(id)}`);
-    // The same class may be bound twice: then the handles differ and the host decides.
-    if (!idIsOf(id, ns) && typeof host.idFromString(ns, idHex(id)) !== "string") throw new TypeErrorCtor(wrongNamespace);
-    return new DurableObjectStub(internal, ns, id, id.name);
+    return new DurableObjectStub(internal, ns, id, idFor(id, ns));
   }
   getByName(name, options = undefined) {
-    if (arguments.length === 0) throw new TypeErrorCtor("DurableObjectNamespace.getByName needs a name");
     const ns = this.#ns;
-    name = toWellFormed(`${name}`);
-    return new DurableObjectStub(internal, ns, newID(ns, null, name), name);
+    if (typeof name !== "string") name = `${name}`;
+    return new DurableObjectStub(internal, ns, new DurableObjectId(internal, ns, null, name), name);
   }
   jurisdiction(jurisdiction = undefined) {
     noJurisdiction(jurisdiction);
@@ -100,24 +102,22 @@ class DurableObjectNamespace {
 webClass(DurableObjectNamespace, "DurableObjectNamespace");
 
 class DurableObjectStub {
-  #ns;
-  #id; // the property of this name belongs to the user
-  #stub = null; // the host's stub, opened at the first call
+  #ns; // null once the stub is open
+  #stub; // the id (the property of that name belongs to the user); from the first call on, the host's stub
   constructor(key, ns, id, name) {
     if (key !== internal) throw illegalConstructor();
     this.#ns = ns;
-    this.#id = id;
+    this.#stub = id;
     this.id = id;
     this.name = name;
   }
   fetch(input, init = undefined) {
     try {
       let stub = this.#stub;
-      if (stub === null) {
-        const id = this.#id;
-        const name = id.name;
-        stub = name === undefined ? host.stubByID(this.#ns, idHex(id)) : host.stubByName(this.#ns, name);
+      if (this.#ns !== null) {
+        stub = openStub(stub, this.#ns);
         this.#stub = stub;
+        this.#ns = null;
       }
       if (init === undefined || init === null) {
         if (typeof input === "string") return host.stubFetch(stub, "GET", requestURL(input), null, null, 0);

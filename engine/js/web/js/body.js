@@ -1,7 +1,8 @@
 // Bodies of requests and responses, and the ReadableStream over them.
 //
 // A body is one of: null; a string; a Uint8Array that nobody else holds; or the handle of a message whose bytes
-// are in Go. All of them are immutable, so a clone shares them. The host's body* functions take any of them.
+// are in Go. All of them are immutable, so a clone shares them. The host's body* functions take any of them; bodyText and
+// bodyJSON answer with a settled promise, made in one step.
 
 const usedText = "Body has already been used. It can only be used once. Use tee() first if you need to read it twice.";
 
@@ -28,19 +29,6 @@ function bodyType(v) {
   if (v === null || v === undefined) return null;
   if (typeof v !== "object" && typeof v !== "function") return textType;
   return paramsList(v) !== null ? formType : null;
-}
-
-function bodyText(body) {
-  if (body === null) return "";
-  if (typeof body === "string") {
-    body = toWellFormed(body);
-    return charCode(body, 0) === 0xfeff ? slice(body, 1) : body;
-  }
-  return host.bodyText(body);
-}
-
-function bodyJSON(body) {
-  return jsonParse(bodyText(body));
 }
 
 function bodyBytes(body) {

@@ -92,14 +92,12 @@ class Headers {
     removePairs(Headers.#change(this), 0, name);
   }
   get(name) {
-    if (arguments.length < 1) throw new TypeErrorCtor("Headers.get needs a name");
     const list = this.#list;
     name = headerName(name);
     if (list === null) return host.msgHeader(this.#src, name);
     return combined(list, name);
   }
   has(name) {
-    if (arguments.length < 1) throw new TypeErrorCtor("Headers.has needs a name");
     return headersHas(this, headerName(name));
   }
   getSetCookie() {

@@ -7,7 +7,7 @@
 // computed before someone asks for it.
 
 const { apply, ownKeys, getOwnPropertyDescriptor, defineProperty, getPrototypeOf } = Reflect;
-const { create, assign, freeze, setPrototypeOf, keys: objectKeys } = Object;
+const { assign, freeze, setPrototypeOf, keys: objectKeys, getOwnPropertySymbols } = Object;
 const { isArray } = Array;
 const callOf = Function.prototype.call;
 const uncurry = callOf.bind.bind(callOf);
@@ -203,13 +203,16 @@ function pairsFrom(init, method, what) {
 
 // recordFrom reads them out of a plain object: own enumerable string keys in their order.
 function recordFrom(init, what) {
+  // Object.keys takes a fraction of the time of asking for each property's descriptor.
   const flat = [];
-  const names = ownKeys(init);
+  const names = objectKeys(init);
   for (let i = 0; i < names.length; i++) {
-    const d = getOwnPropertyDescriptor(init, names[i]);
-    if (d === undefined || !d.enumerable) continue;
-    if (typeof names[i] === "symbol") throw new TypeErrorCtor(`${what}: a symbol cannot be a name`);
-    push(flat, names[i], init[names[i]]);
+    flat[2 * i] = names[i];
+    flat[2 * i + 1] = init[names[i]];
+  }
+  const symbols = getOwnPropertySymbols(init);
+  for (let i = 0; i < symbols.length; i++) {
+    if (getOwnPropertyDescriptor(init, symbols[i])?.enumerable) throw new TypeErrorCtor(`${what}: a symbol cannot be a name`);
   }
   return flat;
 }

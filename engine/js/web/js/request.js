@@ -172,16 +172,32 @@ class Request {
     return r;
   }
   text() {
-    return attempt(() => resolved(bodyText(useDetails(Request.#details(this)))));
+    try {
+      return host.bodyText(useDetails(Request.#details(this)));
+    } catch (e) {
+      return rejected(e);
+    }
   }
   json() {
-    return attempt(() => resolved(bodyJSON(useDetails(Request.#details(this)))));
+    try {
+      return host.bodyJSON(useDetails(Request.#details(this)));
+    } catch (e) {
+      return rejected(e);
+    }
   }
   bytes() {
-    return attempt(() => resolved(bodyBytes(useDetails(Request.#details(this)))));
+    try {
+      return resolved(bodyBytes(useDetails(Request.#details(this))));
+    } catch (e) {
+      return rejected(e);
+    }
   }
   arrayBuffer() {
-    return attempt(() => resolved(bodyArrayBuffer(useDetails(Request.#details(this)))));
+    try {
+      return resolved(bodyArrayBuffer(useDetails(Request.#details(this))));
+    } catch (e) {
+      return rejected(e);
+    }
   }
   static {
     requestFrom = (src) => new Request(internal, src);

@@ -6,7 +6,8 @@ const bodyWasUsed = 1024;
 const fromHost = 2048; // #body is the handle of a message in Go that holds all of the response
 const isTextBody = 4096; // the body's type is text/plain and no header list has been made yet
 const isFormBody = 8192; // the same for a form
-const isErrorResponse = 16384;
+const isJSONBody = 16384; // the same for JSON
+const isErrorResponse = 32768;
 
 function isNullBodyStatus(status) {
   return status === 101 || status === 204 || status === 205 || status === 304;
@@ -87,8 +88,7 @@ class Response {
     } else if (type === formType) {
       r.#bits |= isFormBody;
     } else {
-      r.#headers = new Headers();
-      headersAppend(r.#headers, "content-type", type);
+      r.#bits |= isJSONBody;
     }
   }
   static #use(r) {
@@ -125,11 +125,11 @@ class Response {
     return r;
   }
   static json(data, init = undefined) {
-    if (arguments.length === 0) throw new TypeErrorCtor("Response.json needs a value");
     const text = jsonStringify(data);
     if (text === undefined) throw new TypeErrorCtor(`Response.json: ${typeName(data)} cannot be written as JSON`);
-    const r = new Response(null, init);
-    if (isNullBodyStatus(r.#bits)) throw new TypeErrorCtor("Response with null body status (101, 204, 205, or 304) cannot have a body.");
+    const r = new Response();
+    if (init != null) Response.#init(r, init);
+    if (isNullBodyStatus(r.#bits & statusMask)) throw new TypeErrorCtor("Response with null body status (101, 204, 205, or 304) cannot have a body.");
     r.#body = text;
     Response.#type(r, jsonType);
     return r;
@@ -157,7 +157,8 @@ class Response {
         h = new Headers();
         if (bits & isTextBody) headersAppend(h, "content-type", textType);
         else if (bits & isFormBody) headersAppend(h, "content-type", formType);
-        this.#bits = bits & ~(isTextBody | isFormBody);
+        else if (bits & isJSONBody) headersAppend(h, "content-type", jsonType);
+        this.#bits = bits & ~(isTextBody | isFormBody | isJSONBody);
       }
       this.#headers = h;
     }
@@ -206,16 +207,32 @@ class Response {
     return r;
   }
   text() {
-    return attempt(() => resolved(bodyText(Response.#use(this))));
+    try {
+      return host.bodyText(Response.#use(this));
+    } catch (e) {
+      return rejected(e);
+    }
   }
   json() {
-    return attempt(() => resolved(bodyJSON(Response.#use(this))));
+    try {
+      return host.bodyJSON(Response.#use(this));
+    } catch (e) {
+      return rejected(e);
+    }
   }
   bytes() {
-    return attempt(() => resolved(bodyBytes(Response.#use(this))));
+    try {
+      return resolved(bodyBytes(Response.#use(this)));
+    } catch (e) {
+      return rejected(e);
+    }
   }
   arrayBuffer() {
-    return attempt(() => resolved(bodyArrayBuffer(Response.#use(this))));
+    try {
+      return resolved(bodyArrayBuffer(Response.#use(this)));
+    } catch (e) {
+      return rejected(e);
+    }
   }
   static {
     isResponse = (v) => typeof v === "object" && v !== null && #bits in v;

@@ -22,7 +22,6 @@ class URL {
   #params = null;
   constructor(url, base = undefined) {
     if (typeof url !== "string") {
-      if (arguments.length === 0) throw new TypeErrorCtor("URL needs an argument");
       url = `${url}`;
     }
     const r = base === undefined ? host.urlParse(url) : host.urlParse(url, `${base}`);
@@ -228,8 +227,7 @@ class URLSearchParams {
     URLSearchParams.#changed(this);
   }
   get(name) {
-    if (arguments.length < 1) throw new TypeErrorCtor("URLSearchParams.get needs a name");
-    name = toWellFormed(`${name}`);
+    if (typeof name !== "string") name = `${name}`;
     const list = this.#list;
     for (let i = 0; i < list.length; i += 2) if (list[i] === name) return list[i + 1];
     return null;
