@@ -1,0 +1,269 @@
+package web
+
+import (
+	"everloop/engine/js/internal/vm"
+)
+
+// The handles of what the host knows by a number of its own. The payload is that number.
+var (
+	namespaceClass   = vm.RegisterClass("Namespace", nil)
+	objectClass      = vm.RegisterClass("Object", nil)
+	eventClass       = vm.RegisterClass("Event", nil)
+	transactionClass = vm.RegisterClass("Transaction", nil)
+	stubClass        = vm.RegisterClass("Stub", func(r *vm.Runtime, payload uint64) { r.Host.(*Instance).Host.StubClosed(payload) })
+)
+
+// NewHandle makes the handle of an object (its number is what [ObjectHost] and [StorageHost] get). Revoke it when the
+// instance is evicted or reset: what is left of its code then gets errors. The value is owned by the caller.
+func (in *Instance) ObjectHandle(object uint64) (vm.Value, vm.Handle, error) {
+	return in.r.HostObject(objectClass, vm.Undefined, object)
+}
+
+// EventHandle makes the handle of a Worker's event. Revoke it when the event is over.
+func (in *Instance) EventHandle(event uint64) (vm.Value, vm.Handle, error) {
+	return in.r.HostObject(eventClass, vm.Undefined, event)
+}
+
+// Namespace makes a DurableObjectNamespace, owned by the caller, for an env.
+func (in *Instance) Namespace(ns uint64) (vm.Value, error) {
+	h, _, err := in.r.HostObject(namespaceClass, vm.Undefined, ns)
+	if err != nil {
+		return vm.Undefined, err
+	}
+	defer in.r.Free(h)
+	return in.r.Call(in.namespaceFrom, vm.Undefined, h)
+}
+
+var (
+	errEvicted = vm.PlainError("This Durable Object instance is no longer running: it was evicted or reset. What it left behind cannot use its storage any more.")
+	errOver    = vm.PlainError("This event is over: waitUntil must be called while it is being handled.")
+	errTxnOver = vm.PlainError("Cannot perform operation on a transaction that has already ended.")
+	errIllegal = vm.TypeError("Illegal invocation")
+)
+
+func (in *Instance) object(v vm.Value) (uint64, error) {
+	id, ok := in.r.Payload(objectClass, v)
+	if !ok {
+		if in.r.IsHost(objectClass, v) {
+			return 0, errEvicted
+		}
+		return 0, errIllegal
+	}
+	return id, nil
+}
+
+// store finds the storage of an object's handle or a transaction's.
+func (in *Instance) store(v vm.Value) (Store, error) {
+	if id, ok := in.r.Payload(objectClass, v); ok {
+		return Store{ID: id}, nil
+	}
+	if id, ok := in.r.Payload(transactionClass, v); ok {
+		return Store{ID: id, Transaction: true}, nil
+	}
+	if in.r.IsHost(transactionClass, v) {
+		return Store{}, errTxnOver
+	}
+	_, err := in.object(v)
+	return Store{}, err
+}
+
+func (in *Instance) namespace(v vm.Value) (uint64, error) {
+	id, ok := in.r.Payload(namespaceClass, v)
+	if !ok {
+		return 0, errIllegal
+	}
+	return id, nil
+}
+
+// holder finds what a waitUntil belongs to.
+func (in *Instance) holder(v vm.Value) (Owner, uint64, error) {
+	if v.IsNullish() {
+		return OwnerUnknown, 0, nil
+	}
+	if id, ok := in.r.Payload(eventClass, v); ok {
+		return OwnerEvent, id, nil
+	}
+	if in.r.IsHost(eventClass, v) {
+		return 0, 0, errOver
+	}
+	id, err := in.object(v)
+	return OwnerObject, id, err
+}
+
+func registerNamespace(name string, length int, fn func(in *Instance, ns uint64, args vm.Args) (vm.Value, error)) struct{} {
+	return register(name, length, func(in *Instance, args vm.Args) (vm.Value, error) {
+		ns, err := in.namespace(args.At(0))
+		if err != nil {
+			return vm.Undefined, err
+		}
+		return fn(in, ns, args)
+	})
+}
+
+func registerObject(name string, length int, fn func(in *Instance, object uint64, args vm.Args) (vm.Value, error)) struct{} {
+	return register(name, length, func(in *Instance, args vm.Args) (vm.Value, error) {
+		object, err := in.object(args.At(0))
+		if err != nil {
+			return vm.Undefined, err
+		}
+		return fn(in, object, args)
+	})
+}
+
+func (in *Instance) stub(id uint64, err error) (vm.Value, error) {
+	if err != nil {
+		return vm.Undefined, err
+	}
+	v, _, err := in.r.HostObject(stubClass, vm.Undefined, id)
+	return v, err
+}
+
+// lowerHex64 is b in lower case; ok is false if it is not 64 hex digits.
+func lowerHex64(b []byte) (s string, ok bool) {
+	if len(b) != 64 {
+		return "", false
+	}
+	var out [64]byte
+	for i, c := range b {
+		if unhex(c) == 0xff {
+			return "", false
+		}
+		if c >= 'A' && c <= 'F' {
+			c += 'a' - 'A'
+		}
+		out[i] = c
+	}
+	return string(out[:]), true
+}
+
+var (
+	_ = registerNamespace("idFromName", 2, func(in *Instance, ns uint64, args vm.Args) (vm.Value, error) {
+		hex, err := in.Host.IDFromName(ns, in.r.GoString(args.At(1)))
+		if err != nil {
+			return vm.Undefined, err
+		}
+		return in.r.String(hex)
+	})
+	// idFromString: the id in lower case; 0 if it is not an id, 1 if it is one of another namespace.
+	_ = registerNamespace("idFromString", 2, func(in *Instance, ns uint64, args vm.Args) (vm.Value, error) {
+		hex, ok := lowerHex64(in.utf8(args.At(1)))
+		if !ok {
+			return vm.Int(0), nil
+		}
+		if !in.Host.CheckID(ns, hex) {
+			return vm.Int(1), nil
+		}
+		return in.r.String(hex)
+	})
+	_ = registerNamespace("newUniqueId", 1, func(in *Instance, ns uint64, _ vm.Args) (vm.Value, error) {
+		hex, err := in.Host.NewUniqueID(ns)
+		if err != nil {
+			return vm.Undefined, err
+		}
+		return in.r.String(hex)
+	})
+	_ = registerNamespace("stubByName", 2, func(in *Instance, ns uint64, args vm.Args) (vm.Value, error) {
+		return in.stub(in.Host.StubByName(ns, in.r.GoString(args.At(1))))
+	})
+	_ = registerNamespace("stubByID", 2, func(in *Instance, ns uint64, args vm.Args) (vm.Value, error) {
+		return in.stub(in.Host.StubByID(ns, in.r.GoString(args.At(1))))
+	})
+
+	// stubForward(stub, message): sends a message of the host as it is. A request that came in is not followed when it is
+	// redirected: who sent it decides.
+	_ = register("stubForward", 2, func(in *Instance, args vm.Args) (vm.Value, error) {
+		stub, ok := in.r.Payload(stubClass, args.At(0))
+		if !ok {
+			return vm.Undefined, errIllegal
+		}
+		m, err := in.message(args.At(1))
+		if err != nil {
+			return vm.Undefined, err
+		}
+		return in.Host.Fetch(stub, m, RedirectManual)
+	})
+	// stubFetch(stub, method, url, headers, body, redirect)
+	_ = register("stubFetch", 6, func(in *Instance, args vm.Args) (vm.Value, error) {
+		stub, ok := in.r.Payload(stubClass, args.At(0))
+		if !ok {
+			return vm.Undefined, errIllegal
+		}
+		m := &Outgoing{ReqMethod: methodText(in.utf8(args.At(1))), ReqURL: in.r.GoString(args.At(2))}
+		var err error
+		if args.At(3).IsObject() {
+			if m.Fields, err = in.appendFields(nil, args.At(3)); err != nil {
+				return vm.Undefined, err
+			}
+		}
+		if body := args.At(4); !body.IsNullish() {
+			if m.Bytes, err = in.appendBody([]byte{}, body); err != nil {
+				return vm.Undefined, err
+			}
+		}
+		redirect, _ := args.At(5).Int32()
+		return in.Host.Fetch(stub, m, Redirect(redirect))
+	})
+
+	_ = registerObject("actorID", 1, func(in *Instance, object uint64, _ vm.Args) (vm.Value, error) {
+		hex, _, _ := in.Host.ObjectID(object)
+		return in.r.String(hex)
+	})
+	_ = registerObject("actorName", 1, func(in *Instance, object uint64, _ vm.Args) (vm.Value, error) {
+		_, name, named := in.Host.ObjectID(object)
+		if !named {
+			return vm.Undefined, nil
+		}
+		return in.r.String(name)
+	})
+	_ = registerObject("blockEnter", 1, func(in *Instance, object uint64, _ vm.Args) (vm.Value, error) {
+		n, err := in.Host.BlockEnter(object)
+		return vm.Int64(n), err
+	})
+	// blockLeave(object, section, ok, reason). An object that was reset meanwhile has no section any more.
+	_ = register("blockLeave", 4, func(in *Instance, args vm.Args) (vm.Value, error) {
+		object, ok := in.r.Payload(objectClass, args.At(0))
+		if !ok {
+			return vm.Undefined, nil
+		}
+		section, _ := args.At(1).Float64()
+		return vm.Undefined, in.Host.BlockLeave(object, int64(section), args.At(2).Truth(), args.At(3))
+	})
+	_ = registerObject("abort", 3, func(in *Instance, object uint64, args vm.Args) (vm.Value, error) {
+		return vm.Undefined, in.Host.Abort(object, args.At(1), args.At(2).Truth())
+	})
+	_ = register("waitBegin", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		owner, id, err := in.holder(args.At(0))
+		if err != nil {
+			return vm.Undefined, err
+		}
+		n, err := in.Host.WaitBegin(owner, id)
+		return vm.Int64(n), err
+	})
+	// waitEnd(holder, wait, reason): reason is passed only by a rejection. Nobody is left to tell when the holder is gone.
+	_ = register("waitEnd", 3, func(in *Instance, args vm.Args) (vm.Value, error) {
+		owner, id, err := in.holder(args.At(0))
+		if err != nil {
+			return vm.Undefined, nil
+		}
+		n, _ := args.At(1).Float64()
+		in.Host.WaitEnd(owner, id, int64(n), len(args) > 2, args.At(2))
+		return vm.Undefined, nil
+	})
+)
+
+// methodText is a method as a string that is not made anew for the usual ones.
+func methodText(b []byte) string {
+	switch string(b) {
+	case "GET":
+		return "GET"
+	case "POST":
+		return "POST"
+	case "PUT":
+		return "PUT"
+	case "DELETE":
+		return "DELETE"
+	case "HEAD":
+		return "HEAD"
+	}
+	return string(b)
+}

@@ -1,0 +1,26 @@
+// Package web gives a JavaScript runtime its Web APIs (Request, Response, Headers, URL, streams of bodies, events,
+// timers, console and the rest) and Cloudflare's surface of Durable Objects (namespaces, ids, stubs, state,
+// storage, the module cloudflare:workers).
+//
+// The classes are JavaScript, in js/, written for this engine: a prelude that is compiled once and run in each
+// runtime by [Load]. What is heavy is Go, one file an API. Between the two stands an object of host functions that
+// only the prelude sees.
+//
+// # Who calls it
+//
+// engine/js implements [Host], loads an [Instance] into each runtime, and goes in through the Instance's methods:
+// [Instance.WorkerFetch], [Instance.NewObject], [Instance.ObjectFetch], then [Instance.Reply] when the returned
+// promise has settled. An Instance and everything about it is owned by its runtime's loop.
+//
+// # How values cross
+//
+// A request or response of the host is a [Message]. JavaScript gets an object that carries its handle; each part
+// of it is pulled over when a program asks for it, so a request whose headers are never read costs nothing. A
+// Response that a program made is read back in one step, without running a getter: its state is in private fields.
+// A Response that came from a stub and is only handed on is recognised, and so is a Request: then the Message itself
+// goes on, and its bytes never enter the runtime.
+//
+// An object, an event, a namespace, a stub and a transaction are handles as well. Every host call carries the handle
+// it is about; there is no notion of a current object, because a promise that one object resolves can run another's
+// continuation.
+package web

@@ -1,0 +1,72 @@
+package web
+
+import (
+	"everloop/engine/js/internal/vm"
+)
+
+// The methods below are how the engine enters JavaScript. Each runs JavaScript up to its first wait and returns what the
+// program returned: usually a promise, whose state is to be read after Pump. The result is owned by the caller; arguments
+// are borrowed.
+
+// WorkerFetch delivers a request to a Worker's handler: the default export (or a named entry point) of its module, an
+// object with fetch or a class. event is the handle of the event.
+func (in *Instance) WorkerFetch(handler vm.Value, m Message, env, event vm.Value) (vm.Value, error) {
+	h, err := in.handleOf(m)
+	if err != nil {
+		return vm.Undefined, err
+	}
+	v, err := in.r.Call(in.workerFetch, vm.Undefined, handler, h, env, event)
+	in.r.Free(h)
+	return v, err
+}
+
+// NewObject runs the constructor of an object's class. object is its handle.
+func (in *Instance) NewObject(class, object, env vm.Value) (vm.Value, error) {
+	return in.r.Call(in.newObject, vm.Undefined, class, object, env)
+}
+
+// ObjectFetch delivers a request to an object, as NewObject returned it.
+func (in *Instance) ObjectFetch(object vm.Value, m Message) (vm.Value, error) {
+	h, err := in.handleOf(m)
+	if err != nil {
+		return vm.Undefined, err
+	}
+	v, err := in.r.Call(in.objectFetch, vm.Undefined, object, h)
+	in.r.Free(h)
+	return v, err
+}
+
+// Response makes the Response of a message, to resolve the promise of a fetch with.
+func (in *Instance) Response(m Message) (vm.Value, error) {
+	h, err := in.handleOf(m)
+	if err != nil {
+		return vm.Undefined, err
+	}
+	v, err := in.r.Call(in.responseFrom, vm.Undefined, h)
+	in.r.Free(h)
+	return v, err
+}
+
+// FireTimer runs a timer's function. It reports false if the timer was stopped.
+func (in *Instance) FireTimer(id int64) (bool, error) {
+	v, err := in.r.Call(in.fireTimer, vm.Undefined, vm.Int64(id))
+	return v.Truth(), err
+}
+
+// Workers is the object of what the module cloudflare:workers exports, besides env. Owned by the caller.
+func (in *Instance) Workers() vm.Value { return in.r.Dup(in.workers) }
+
+// WorkersExports are the names in it, and env.
+var WorkersExports = []string{"DurableObject", "WorkerEntrypoint", "RpcTarget", "waitUntil", "env"}
+
+// WorkersModule is the module for [vm.Runtime.AddModule]. env, which is consumed, is the object of bindings.
+func (in *Instance) WorkersModule(env vm.Value) *vm.NativeModule {
+	return &vm.NativeModule{Name: "cloudflare:workers", Exports: WorkersExports, Values: func(r *vm.Runtime) (vm.Value, error) {
+		v := in.Workers()
+		if err := r.SetName(v, "env", env); err != nil {
+			r.Free(v)
+			return vm.Undefined, err
+		}
+		return v, nil
+	}}
+}

@@ -1,0 +1,136 @@
+package web
+
+import "everloop/engine/js/internal/vm"
+
+// Host is what the prelude needs of the engine, for one runtime. It is called on the runtime's loop, inside a turn.
+//
+// The uint64 values name things of the host: it chose them when it made the handle (see [Instance]) and gets them
+// back. A handle that was revoked never reaches the Host: JavaScript gets an error.
+//
+// An error is thrown in JavaScript: a *vm.Error as its class, anything else as an Error with its text. A []byte or
+// string argument named view lives as long as the call only.
+type Host interface {
+	// Log takes a line of console output. level is "log", "info", "warn", "error" or "debug".
+	Log(level, text string)
+	// ReportError takes an error that nobody caught, from an event listener or reportError. It is borrowed.
+	ReportError(v vm.Value)
+
+	// Now is the time in milliseconds since TimeOrigin, which is in milliseconds since 1970.
+	Now() float64
+	TimeOrigin() float64
+	// TimerStart arranges for [Instance.FireTimer] with the timer's number, after ms milliseconds, once or
+	// again and again. Numbers are positive and not reused.
+	TimerStart(ms float64, repeat bool) (int64, error)
+	// TimerStop forgets a timer. It may have fired already.
+	TimerStop(id int64)
+
+	// StructuredClone clones v (borrowed). transfer lists ArrayBuffers to move, each once; nil: none.
+	StructuredClone(v vm.Value, transfer []vm.Value) (vm.Value, error)
+
+	NamespaceHost
+	StubHost
+	ObjectHost
+	StorageHost
+}
+
+// NamespaceHost knows the ids of classes.
+type NamespaceHost interface {
+	// IDFromName is the id of a name, as 64 lower-case hex digits.
+	IDFromName(ns uint64, name string) (string, error)
+	// CheckID says whether 64 hex digits in lower case are an id of this namespace.
+	CheckID(ns uint64, hex string) bool
+	// NewUniqueID makes an id that was never seen before.
+	NewUniqueID(ns uint64) (string, error)
+	// StubByName and StubByID open a stub. It is closed by StubClosed when JavaScript has dropped it.
+	StubByName(ns uint64, name string) (uint64, error)
+	StubByID(ns uint64, hex string) (uint64, error)
+}
+
+// Redirect says what to do with a response that redirects.
+type Redirect uint8
+
+const (
+	RedirectFollow Redirect = iota
+	RedirectManual
+	RedirectError
+)
+
+// StubHost sends requests to objects.
+type StubHost interface {
+	// Fetch sends m to the object of a stub and returns a promise, owned by the caller, which the host resolves with
+	// [Instance.Response]. m is the very Message of an incoming request when the program passed it on untouched, and
+	// a *Outgoing otherwise; either may be kept.
+	Fetch(stub uint64, m Message, redirect Redirect) (vm.Value, error)
+	StubClosed(stub uint64)
+}
+
+// ObjectHost is what an object asks of the engine through its ctx, and a Worker's event through its own.
+type ObjectHost interface {
+	// ObjectID is the object's id in hex and its name; named is false for an id without one.
+	ObjectID(object uint64) (hex, name string, named bool)
+	// BlockEnter begins a critical section: no other event enters the object before BlockLeave with the number it
+	// returned. ok is false when the section failed, which resets the object; reason (borrowed) says why.
+	BlockEnter(object uint64) (section int64, err error)
+	BlockLeave(object uint64, section int64, ok bool, reason vm.Value) error
+	// Abort resets the object. It returns the error that ends the turn, which is vm.ErrInterrupted unless the object
+	// is another one's. reason is borrowed, and Undefined for none.
+	Abort(object uint64, reason vm.Value, retryAlarm bool) error
+	// WaitBegin and WaitEnd enclose a promise given to waitUntil. owner says what holder names. reason is borrowed; failed
+	// says that the promise was rejected with it.
+	WaitBegin(owner Owner, holder uint64) (wait int64, err error)
+	WaitEnd(owner Owner, holder uint64, wait int64, failed bool, reason vm.Value)
+}
+
+// Owner says whose waitUntil it is.
+type Owner uint8
+
+const (
+	OwnerUnknown Owner = iota // the waitUntil of cloudflare:workers: whatever turn is running
+	OwnerObject
+	OwnerEvent
+)
+
+// Store names a storage: an object's, or a transaction's over it.
+type Store struct {
+	ID          uint64
+	Transaction bool
+}
+
+// WriteFlags are the options of a write.
+type WriteFlags uint8
+
+const (
+	AllowConcurrency WriteFlags = 1 << iota
+	AllowUnconfirmed
+	NoCache
+)
+
+// ListOptions are the options of list. A nil slice is a bound that was not given; all are views. Limit 0 is no limit.
+type ListOptions struct {
+	Start, StartAfter, End, Prefix []byte
+	Reverse                        bool
+	Limit                          int
+}
+
+// StorageHost is an object's storage. Keys are views, in UTF-8; values are borrowed. Everything is in memory, so every
+// call answers at once, except Sync.
+type StorageHost interface {
+	// StorageGet returns a value, owned by the caller; Undefined if there is none.
+	StorageGet(s Store, key []byte) (vm.Value, error)
+	// StorageGetMany adds the entries that exist to out, sorted by key.
+	StorageGetMany(s Store, keys [][]byte, out *Entries) error
+	StoragePut(s Store, key []byte, v vm.Value, flags WriteFlags) error
+	StoragePutMany(s Store, keys [][]byte, vs []vm.Value, flags WriteFlags) error
+	StorageDelete(s Store, key []byte, flags WriteFlags) (bool, error)
+	StorageDeleteMany(s Store, keys [][]byte, flags WriteFlags) (int, error)
+	// StorageList adds the entries asked for to out, in order.
+	StorageList(s Store, o ListOptions, out *Entries) error
+	StorageDeleteAll(object uint64, flags WriteFlags) error
+	// StorageSync returns a promise, owned by the caller, that is fulfilled when all earlier writes are durable.
+	StorageSync(object uint64) (vm.Value, error)
+	// TxnBegin opens a transaction over an object's storage. sync: it ends before the turn does, and reads and writes of
+	// the object's own storage are part of it. It ends with one of the other two.
+	TxnBegin(object uint64, sync bool) (uint64, error)
+	TxnCommit(txn uint64) error
+	TxnRollback(txn uint64) error
+}

@@ -1,0 +1,195 @@
+package web
+
+import (
+	"fmt"
+
+	"everloop/engine/js/internal/vm"
+)
+
+// Instance is the Web APIs in one runtime. Owned by the runtime's loop.
+type Instance struct {
+	// Host is what Load was given.
+	Host Host
+
+	r *vm.Runtime
+
+	// messages are the requests and responses that JavaScript holds, by the payload of their handles.
+	messages []Message
+	free     []uint32
+
+	// reply is where host.reply and host.forward put what Reply returns.
+	reply *Reply
+
+	// Scratch of host calls: none of it lives beyond a call.
+	text     []byte
+	repaired []byte
+	part     []byte
+	keys     [][]byte
+	values   []vm.Value
+	entries  Entries
+
+	// The prelude's doors, owned.
+	workerFetch, newObject, objectFetch, takeReply, fireTimer, responseFrom, namespaceFrom vm.Value
+	domException, workers                                                                  vm.Value
+}
+
+// Load runs the prelude in a fresh runtime and makes r.Host the Instance. Everything of it lives as long as r.
+func Load(r *vm.Runtime, h Host) (*Instance, error) {
+	code, err := compiled()
+	if err != nil {
+		return nil, fmt.Errorf("web: compile the prelude: %w", err)
+	}
+	in := &Instance{Host: h, r: r}
+	r.Host = in
+	fn, err := r.Run(code)
+	if err != nil {
+		return nil, fmt.Errorf("web: load the prelude: %w", err)
+	}
+	defer r.Free(fn)
+	host, err := r.Object()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Free(host)
+	for _, f := range hostFunctions {
+		if err := r.SetFunction(host, f); err != nil {
+			return nil, err
+		}
+	}
+	doors, err := r.Call(fn, vm.Undefined, host)
+	if err != nil {
+		return nil, fmt.Errorf("web: run the prelude: %w", err)
+	}
+	defer r.Free(doors)
+	for _, d := range []struct {
+		name string
+		to   *vm.Value
+	}{
+		{"workerFetch", &in.workerFetch},
+		{"newObject", &in.newObject},
+		{"objectFetch", &in.objectFetch},
+		{"reply", &in.takeReply},
+		{"fireTimer", &in.fireTimer},
+		{"responseFrom", &in.responseFrom},
+		{"namespaceFrom", &in.namespaceFrom},
+		{"DOMException", &in.domException},
+		{"workers", &in.workers},
+	} {
+		if *d.to, err = r.GetName(doors, d.name); err != nil {
+			return nil, err
+		}
+	}
+	return in, nil
+}
+
+// hostFunctions is everything that the prelude can call; each file registers its own.
+var hostFunctions []vm.HostID
+
+// register adds a host function. Call it from package variables.
+func register(name string, length int, fn func(in *Instance, args vm.Args) (vm.Value, error)) struct{} {
+	hostFunctions = append(hostFunctions, vm.RegisterHost(name, length, func(r *vm.Runtime, _ vm.Value, args vm.Args) (vm.Value, error) {
+		return fn(r.Host.(*Instance), args)
+	}))
+	return struct{}{}
+}
+
+// utf8 is a string in UTF-8: a view of the engine's own characters when they are ASCII, of the scratch text otherwise, until
+// the next call of utf8.
+func (in *Instance) utf8(v vm.Value) []byte {
+	if b, ok := in.r.Latin1(v); ok && isASCII(b) {
+		return b
+	}
+	in.text = in.r.AppendString(in.text[:0], v)
+	return in.text
+}
+
+func isASCII(b []byte) bool {
+	for len(b) >= 8 {
+		if (uint64(b[0])|uint64(b[1])|uint64(b[2])|uint64(b[3])|uint64(b[4])|uint64(b[5])|uint64(b[6])|uint64(b[7]))&0x80 != 0 {
+			return false
+		}
+		b = b[8:]
+	}
+	for _, c := range b {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// strings makes an array of strings that are UTF-8.
+func (in *Instance) strings(list ...string) (vm.Value, error) {
+	a, err := in.r.Array()
+	if err != nil {
+		return vm.Undefined, err
+	}
+	for i, s := range list {
+		v, err := in.r.String(s)
+		if err == nil {
+			err = in.r.DefineIndex(a, uint32(i), v)
+		}
+		if err != nil {
+			in.r.Free(a)
+			return vm.Undefined, err
+		}
+	}
+	return a, nil
+}
+
+// each calls f with the elements of an array of the prelude's, each owned by f.
+func (in *Instance) each(array vm.Value, f func(i int, v vm.Value) error) error {
+	n, err := in.r.Get(array, keyLength)
+	if err != nil {
+		return err
+	}
+	length, _ := n.Int32()
+	for i := range int(length) {
+		v, err := in.r.GetIndex(array, uint32(i))
+		if err != nil {
+			return err
+		}
+		if err := f(i, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var keyLength = vm.Intern("length")
+
+func (in *Instance) promise(v vm.Value, err error) (vm.Value, error) {
+	if err != nil {
+		return vm.Undefined, err
+	}
+	return in.r.ResolvedPromise(v)
+}
+
+var (
+	_ = register("resolved", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		return in.r.ResolvedPromise(in.r.Dup(args.At(0)))
+	})
+	_ = register("rejected", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		return in.r.RejectedPromise(in.r.Dup(args.At(0)))
+	})
+	_ = register("promiseState", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		state := in.r.PromiseState(args.At(0))
+		if state == vm.NotAPromise {
+			return vm.Null, nil
+		}
+		a, err := in.r.Array()
+		if err != nil {
+			return vm.Undefined, err
+		}
+		err = in.r.DefineIndex(a, 0, vm.Int(int32(state)))
+		if err == nil && state == vm.Fulfilled {
+			// The result of a rejected promise is not looked at: that would mark it as handled.
+			err = in.r.DefineIndex(a, 1, in.r.PromiseResult(args.At(0)))
+		}
+		if err != nil {
+			in.r.Free(a)
+			return vm.Undefined, err
+		}
+		return a, nil
+	})
+)

@@ -1,0 +1,439 @@
+// Namespaces, ids, stubs, and what an object sees: its state and its storage.
+//
+// Each of them holds a handle of the host (an object that only the host can read). A host call passes it along:
+// the host never asks "which object is running?", because a promise that one object resolves can run the
+// continuation of another.
+
+function settle(value) {
+  // A promise for a value that may be a promise, without asking the global Promise anything.
+  return new PromiseCtor((resolve) => resolve(value));
+}
+
+let idHex;
+let idFor; // (id, namespace handle) checks that the id is one of the namespace and returns its name
+let openStub; // (id) the host's stub for it
+let newID;
+let isID;
+
+class DurableObjectId {
+  #ns;
+  #hex; // null until asked for: an id from a name is worked out in the host
+  #name;
+  constructor(key, ns, hex, name) {
+    if (key !== internal) throw illegalConstructor();
+    this.#ns = ns;
+    this.#hex = hex;
+    this.#name = name;
+  }
+  toString() {
+    return this.#hex === null ? idHex(this) : this.#hex;
+  }
+  equals(other) {
+    if (!isID(other)) throw new TypeErrorCtor(`DurableObjectId.equals needs a DurableObjectId, not ${typeName(other)}`);
+    return idHex(this) === idHex(other);
+  }
+  get name() {
+    return this.#name;
+  }
+  static {
+    newID = (ns, hex, name) => new DurableObjectId(internal, ns, hex, name);
+    isID = (v) => typeof v === "object" && v !== null && #hex in v;
+    idHex = (id) => {
+      if (id.#hex === null) id.#hex = host.idFromName(id.#ns, id.#name);
+      return id.#hex;
+    };
+    idFor = (id, ns) => {
+      if (typeof id !== "object" || id === null || !(#ns in id)) throw new TypeErrorCtor(`DurableObjectNamespace.get needs a DurableObjectId, not ${typeName(id)}`);
+      // The same class may be bound twice: then the handles differ and the host decides.
+      if (id.#ns !== ns && typeof host.idFromString(ns, idHex(id)) !== "string") throw new TypeErrorCtor(wrongNamespace);
+      return id.#name;
+    };
+    openStub = (id, ns) => (id.#name === undefined ? host.stubByID(ns, id.#hex) : host.stubByName(ns, id.#name));
+  }
+}
+webClass(DurableObjectId, "DurableObjectId");
+
+const wrongNamespace = "Durable Object ID is not valid for this namespace.";
+
+function noJurisdiction(j) {
+  if (j !== undefined && j !== null) throw new ErrorCtor("Jurisdiction restrictions are not implemented in workerd.");
+}
+
+let namespaceFrom;
+
+class DurableObjectNamespace {
+  #ns;
+  constructor(key, ns) {
+    if (key !== internal) throw illegalConstructor();
+    this.#ns = ns;
+  }
+  idFromName(name) {
+    return new DurableObjectId(internal, this.#ns, null, typeof name === "string" ? name : `${name}`);
+  }
+  idFromString(id) {
+    id = `${id}`;
+    // 0: it is not an id at all; 1: it is an id of another class.
+    const hex = host.idFromString(this.#ns, id);
+    if (hex === 0) throw new TypeErrorCtor("Invalid Durable Object ID: must be 64 hex digits");
+    if (hex === 1) throw new TypeErrorCtor(wrongNamespace);
+    return newID(this.#ns, hex, undefined);
+  }
+  newUniqueId(options = undefined) {
+    if (options !== undefined && options !== null) noJurisdiction(options.jurisdiction);
+    return newID(this.#ns, host.newUniqueId(this.#ns), undefined);
+  }
+  get(id, options = undefined) {
+    const ns = this.#ns;
+    return new DurableObjectStub(internal, ns, id, idFor(id, ns));
+  }
+  getByName(name, options = undefined) {
+    const ns = this.#ns;
+    if (typeof name !== "string") name = `${name}`;
+    return new DurableObjectStub(internal, ns, new DurableObjectId(internal, ns, null, name), name);
+  }
+  jurisdiction(jurisdiction = undefined) {
+    noJurisdiction(jurisdiction);
+    return new DurableObjectNamespace(internal, this.#ns);
+  }
+  static {
+    namespaceFrom = (ns) => new DurableObjectNamespace(internal, ns);
+  }
+}
+webClass(DurableObjectNamespace, "DurableObjectNamespace");
+
+class DurableObjectStub {
+  #ns; // null once the stub is open
+  #stub; // the id (the property of that name belongs to the user); from the first call on, the host's stub
+  constructor(key, ns, id, name) {
+    if (key !== internal) throw illegalConstructor();
+    this.#ns = ns;
+    this.#stub = id;
+    this.id = id;
+    this.name = name;
+  }
+  fetch(input, init = undefined) {
+    try {
+      let stub = this.#stub;
+      if (this.#ns !== null) {
+        stub = openStub(stub, this.#ns);
+        this.#stub = stub;
+        this.#ns = null;
+      }
+      if (init === undefined || init === null) {
+        if (typeof input === "string") return host.stubFetch(stub, "GET", requestURL(input), null, null, 0);
+        if (isRequest(input)) return sendRequest(stub, input);
+      }
+      return sendRequest(stub, new Request(input, init));
+    } catch (e) {
+      return rejected(e);
+    }
+  }
+}
+webClass(DurableObjectStub, "DurableObject");
+
+// storageKeys takes an array of keys (any iterable), each made a string.
+function storageKeys(keys) {
+  const out = [];
+  for (const k of keys) push(out, `${k}`);
+  return out;
+}
+
+function isKeyList(v) {
+  return typeof v === "object" && v !== null && typeof v[iteratorSymbol] === "function";
+}
+
+function mapFrom(flat) {
+  const map = new MapCtor();
+  for (let i = 0; i < flat.length; i += 2) mapSet(map, flat[i], flat[i + 1]);
+  return map;
+}
+
+// writeFlags packs the options of a write: 1 allowConcurrency, 2 allowUnconfirmed, 4 noCache.
+function writeFlags(options) {
+  if (options === undefined || options === null) return 0;
+  return (options.allowConcurrency ? 1 : 0) | (options.allowUnconfirmed ? 2 : 0) | (options.noCache ? 4 : 0);
+}
+
+// The operations below take the handle of a storage or of a transaction: what they do in either is the same. They
+// throw, or return a promise.
+
+function storageGet(h, key, options) {
+  if (isKeyList(key)) return resolved(mapFrom(host.storageGetMany(h, storageKeys(key))));
+  return host.storageGet(h, `${key}`);
+}
+
+function storagePut(h, key, value, options) {
+  if (typeof key === "object" && key !== null) {
+    // put(entries, options): fields that are undefined are left out.
+    const flat = [];
+    const names = objectKeys(key);
+    for (let i = 0; i < names.length; i++) {
+      const v = key[names[i]];
+      if (v !== undefined) push(flat, names[i], v);
+    }
+    return host.storagePutMany(h, flat, writeFlags(value));
+  }
+  key = `${key}`;
+  if (value === undefined) throw new TypeErrorCtor("put() called with undefined value.");
+  return host.storagePut(h, key, value, writeFlags(options));
+}
+
+function storageDelete(h, key, options) {
+  if (isKeyList(key)) return host.storageDeleteMany(h, storageKeys(key), writeFlags(options));
+  return host.storageDelete(h, `${key}`, writeFlags(options));
+}
+
+function listBound(v) {
+  return v === undefined || v === null ? null : `${v}`;
+}
+
+function storageList(h, options) {
+  if (options === undefined || options === null) return resolved(mapFrom(host.storageList(h, null, null, null, null, false, 0)));
+  const start = listBound(options.start);
+  const after = listBound(options.startAfter);
+  const end = listBound(options.end);
+  const prefix = listBound(options.prefix);
+  const reverse = !!options.reverse;
+  let limit = 0; // no limit
+  if (options.limit !== undefined && options.limit !== null) {
+    limit = trunc(+options.limit);
+    if (!(limit > 0)) throw new TypeErrorCtor("List limit must be positive.");
+    if (limit > 2147483647) limit = 2147483647;
+  }
+  if (start !== null && after !== null) throw new TypeErrorCtor("list() cannot be called with both start and startAfter values.");
+  return resolved(mapFrom(host.storageList(h, start, after, end, prefix, reverse, limit)));
+}
+
+let transactionFrom;
+
+class DurableObjectStorage {
+  #h;
+  constructor(key, h) {
+    if (key !== internal) throw illegalConstructor();
+    this.#h = h;
+  }
+  get(key, options = undefined) {
+    try {
+      return typeof key === "string" ? host.storageGet(this.#h, key) : storageGet(this.#h, key, options);
+    } catch (e) {
+      return rejected(e);
+    }
+  }
+  put(key, value, options = undefined) {
+    try {
+      if (typeof key === "string" && value !== undefined && options === undefined) return host.storagePut(this.#h, key, value, 0);
+      return storagePut(this.#h, key, value, options);
+    } catch (e) {
+      return rejected(e);
+    }
+  }
+  delete(key, options = undefined) {
+    try {
+      return storageDelete(this.#h, key, options);
+    } catch (e) {
+      return rejected(e);
+    }
+  }
+  list(options = undefined) {
+    try {
+      return storageList(this.#h, options);
+    } catch (e) {
+      return rejected(e);
+    }
+  }
+  deleteAll(options = undefined) {
+    try {
+      return host.storageDeleteAll(this.#h, writeFlags(options));
+    } catch (e) {
+      return rejected(e);
+    }
+  }
+  sync() {
+    try {
+      return host.storageSync(this.#h);
+    } catch (e) {
+      return rejected(e);
+    }
+  }
+  // transaction runs in a critical section of the object, like blockConcurrencyWhile; a callback that throws
+  // undoes its writes and resets nothing.
+  transaction(callback) {
+    return attempt(() => {
+      const h = this.#h;
+      if (typeof callback !== "function") throw new TypeErrorCtor(`transaction() needs a function, not ${typeName(callback)}`);
+      const section = host.blockEnter(h);
+      let handle, txn, running;
+      try {
+        handle = host.txnBegin(h, false);
+        txn = transactionFrom.make(handle);
+        running = settle(callback(txn));
+      } catch (e) {
+        if (txn !== undefined && transactionFrom.end(txn)) host.txnRollback(handle);
+        host.blockLeave(h, section, true);
+        throw e;
+      }
+      return promiseThen(
+        running,
+        (v) => {
+          try {
+            if (transactionFrom.end(txn)) host.txnCommit(handle);
+          } finally {
+            host.blockLeave(h, section, true);
+          }
+          return v;
+        },
+        (e) => {
+          try {
+            if (transactionFrom.end(txn)) host.txnRollback(handle);
+          } finally {
+            host.blockLeave(h, section, true);
+          }
+          throw e;
+        },
+      );
+    });
+  }
+  transactionSync(callback) {
+    const h = this.#h;
+    if (typeof callback !== "function") throw new TypeErrorCtor(`transactionSync() needs a function, not ${typeName(callback)}`);
+    const handle = host.txnBegin(h, true);
+    let v;
+    try {
+      v = callback();
+    } catch (e) {
+      host.txnRollback(handle);
+      throw e;
+    }
+    host.txnCommit(handle);
+    return v;
+  }
+}
+webClass(DurableObjectStorage, "DurableObjectStorage");
+
+class DurableObjectTransaction {
+  #h;
+  #over = 0; // 1 rolled back by the program, 2 committed or ended
+  constructor(key, h) {
+    if (key !== internal) throw illegalConstructor();
+    this.#h = h;
+  }
+  static #open(t) {
+    if (t.#over === 1) throw new ErrorCtor("Cannot perform operation on a rolled back transaction.");
+    if (t.#over === 2) throw new ErrorCtor("Cannot perform operation on a transaction that has already committed.");
+    return t.#h;
+  }
+  get(key, options = undefined) {
+    return attempt(() => storageGet(DurableObjectTransaction.#open(this), key, options));
+  }
+  put(key, value, options = undefined) {
+    return attempt(() => storagePut(DurableObjectTransaction.#open(this), key, value, options));
+  }
+  delete(key, options = undefined) {
+    return attempt(() => storageDelete(DurableObjectTransaction.#open(this), key, options));
+  }
+  list(options = undefined) {
+    return attempt(() => storageList(DurableObjectTransaction.#open(this), options));
+  }
+  deleteAll() {
+    return attempt(() => {
+      DurableObjectTransaction.#open(this);
+      throw new ErrorCtor("Cannot call deleteAll() within a transaction");
+    });
+  }
+  rollback() {
+    if (this.#over === 1) return;
+    host.txnRollback(DurableObjectTransaction.#open(this));
+    this.#over = 1;
+  }
+  static {
+    transactionFrom = {
+      __proto__: null,
+      make: (h) => new DurableObjectTransaction(internal, h),
+      // end closes a transaction and says whether it was still open.
+      end(t) {
+        const open = t.#over === 0;
+        if (open) t.#over = 2;
+        return open;
+      },
+    };
+  }
+}
+webClass(DurableObjectTransaction, "DurableObjectTransaction");
+
+// holdFor tells the host of a promise that must be waited for; h is an object's or an event's handle.
+function holdFor(h, promise) {
+  const n = host.waitBegin(h);
+  promiseThen(
+    settle(promise),
+    () => host.waitEnd(h, n),
+    (e) => host.waitEnd(h, n, e),
+  );
+}
+
+let stateFrom;
+
+class DurableObjectState {
+  #h;
+  #id = null;
+  #storage = null;
+  #props = undefined;
+  constructor(key, h) {
+    if (key !== internal) throw illegalConstructor();
+    this.#h = h;
+  }
+  get id() {
+    if (this.#id === null) {
+      this.#id = newID(null, host.actorID(this.#h), host.actorName(this.#h));
+    }
+    return this.#id;
+  }
+  get storage() {
+    let s = this.#storage;
+    if (s === null) {
+      s = new DurableObjectStorage(internal, this.#h);
+      this.#storage = s;
+    }
+    return s;
+  }
+  get props() {
+    if (this.#props === undefined) this.#props = {};
+    return this.#props;
+  }
+  blockConcurrencyWhile(callback) {
+    return attempt(() => {
+      const h = this.#h;
+      if (typeof callback !== "function") throw new TypeErrorCtor(`blockConcurrencyWhile() needs a function, not ${typeName(callback)}`);
+      const section = host.blockEnter(h);
+      let running;
+      try {
+        running = settle(callback());
+      } catch (e) {
+        host.blockLeave(h, section, false, e);
+        throw e;
+      }
+      return promiseThen(
+        running,
+        (v) => {
+          host.blockLeave(h, section, true);
+          return v;
+        },
+        (e) => {
+          host.blockLeave(h, section, false, e);
+          throw e;
+        },
+      );
+    });
+  }
+  waitUntil(promise) {
+    holdFor(this.#h, promise);
+  }
+  // abort does not return: the host stops the program at once, and no catch or finally runs.
+  abort(reason = undefined, options = undefined) {
+    const retryAlarm = options === undefined || options === null || options.retryAlarm === undefined ? true : !!options.retryAlarm;
+    host.abort(this.#h, reason === undefined ? undefined : reason instanceof ErrorCtor ? reason : `${reason}`, retryAlarm);
+  }
+  static {
+    stateFrom = (h) => new DurableObjectState(internal, h);
+  }
+}
+webClass(DurableObjectState, "DurableObjectState");

@@ -1,0 +1,25 @@
+// crypto: random values. (SubtleCrypto is not part of this slice.)
+
+const randomTargets = {
+  __proto__: null, Int8Array: true, Uint8Array: true, Uint8ClampedArray: true, Int16Array: true, Uint16Array: true,
+  Int32Array: true, Uint32Array: true, BigInt64Array: true, BigUint64Array: true,
+};
+
+class Crypto {
+  constructor(key = undefined) {
+    if (key !== internal) throw illegalConstructor();
+  }
+  randomUUID() {
+    return host.randomUUID();
+  }
+  getRandomValues(array) {
+    if (!isView(array) || randomTargets[typedTag(array)] !== true) {
+      throw new DOMException(`getRandomValues() needs an integer typed array, not ${typeName(array)}`, "TypeMismatchError");
+    }
+    const n = typedByteLength(array);
+    if (n > 65536) throw new DOMException(`getRandomValues() only accepts buffers of size <= 64K but provided ${n} bytes.`, "QuotaExceededError");
+    host.randomFill(new U8(typedBuffer(array), typedByteOffset(array), n));
+    return array;
+  }
+}
+webClass(Crypto, "Crypto");

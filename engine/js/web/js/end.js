@@ -1,0 +1,32 @@
+// What becomes global, and what the host gets.
+
+const globals = {
+  __proto__: null,
+  AbortController, AbortSignal, Crypto, CustomEvent, DOMException, Event, EventTarget, ExecutionContext, Headers, Navigator,
+  Performance, ReadableStream, ReadableStreamDefaultReader, Request, Response, Scheduler, TextDecoder, TextEncoder, URL,
+  URLSearchParams, DurableObjectId, DurableObjectNamespace, DurableObjectState, DurableObjectStorage, DurableObjectTransaction,
+  DurableObject: DurableObjectStub,
+  console,
+};
+const globalNames = objectKeys(globals);
+for (let i = 0; i < globalNames.length; i++) hide(globalThis, globalNames[i], globals[globalNames[i]]);
+
+// Functions and objects of the global scope are enumerable, as in the standard.
+const members = {
+  __proto__: null,
+  atob, btoa, clearInterval, clearTimeout, crypto: new Crypto(internal), navigator: new Navigator(internal),
+  performance: new Performance(internal), queueMicrotask, reportError, scheduler: new Scheduler(internal), self: globalThis,
+  setInterval, setTimeout, structuredClone,
+};
+const memberNames = objectKeys(members);
+for (let i = 0; i < memberNames.length; i++) {
+  defineProperty(globalThis, memberNames[i], { __proto__: null, value: members[memberNames[i]], writable: true, enumerable: true, configurable: true });
+}
+
+return {
+  __proto__: null,
+  workerFetch, newObject, objectFetch, reply, fireTimer,
+  responseFrom, namespaceFrom,
+  DOMException,
+  workers: { __proto__: null, DurableObject, WorkerEntrypoint, RpcTarget, waitUntil },
+};

@@ -1,0 +1,357 @@
+// Event, EventTarget, AbortController and AbortSignal.
+
+let eventStart; // (event, target)
+let eventStopped;
+let eventEnd;
+
+class Event {
+  #type;
+  #flags; // 1 bubbles, 2 cancelable, 4 composed, 8 canceled, 16 stop, 32 stop at once, 64 being dispatched, 128 passive
+  #target = null;
+  #current = null;
+  #time = 0;
+  #trusted = false;
+  constructor(type, init = undefined) {
+    if (arguments.length === 0) throw new TypeErrorCtor("Event needs a type");
+    this.#type = `${type}`;
+    this.#flags = init == null ? 0 : (init.bubbles ? 1 : 0) | (init.cancelable ? 2 : 0) | (init.composed ? 4 : 0);
+    this.#time = host.now();
+  }
+  get type() {
+    return this.#type;
+  }
+  get target() {
+    return this.#target;
+  }
+  get srcElement() {
+    return this.#target;
+  }
+  get currentTarget() {
+    return this.#current;
+  }
+  get eventPhase() {
+    return this.#flags & 64 ? 2 : 0;
+  }
+  get bubbles() {
+    return (this.#flags & 1) !== 0;
+  }
+  get cancelable() {
+    return (this.#flags & 2) !== 0;
+  }
+  get composed() {
+    return (this.#flags & 4) !== 0;
+  }
+  get defaultPrevented() {
+    return (this.#flags & 8) !== 0;
+  }
+  get returnValue() {
+    return (this.#flags & 8) === 0;
+  }
+  set returnValue(v) {
+    if (!v) this.preventDefault();
+  }
+  get cancelBubble() {
+    return (this.#flags & 16) !== 0;
+  }
+  set cancelBubble(v) {
+    if (v) this.#flags |= 16;
+  }
+  get isTrusted() {
+    return this.#trusted;
+  }
+  get timeStamp() {
+    return this.#time;
+  }
+  composedPath() {
+    return this.#current === null ? [] : [this.#current];
+  }
+  stopPropagation() {
+    this.#flags |= 16;
+  }
+  stopImmediatePropagation() {
+    this.#flags |= 48;
+  }
+  preventDefault() {
+    if (this.#flags & 2 && !(this.#flags & 128)) this.#flags |= 8;
+  }
+  static {
+    eventStart = (e, target, trusted) => {
+      if (e.#flags & 64) throw new DOMException("The event is already being dispatched.", "InvalidStateError");
+      e.#flags |= 64;
+      e.#target = target;
+      e.#current = target;
+      e.#trusted = trusted;
+    };
+    eventStopped = (e, passive) => {
+      if (passive) e.#flags |= 128;
+      else e.#flags &= ~128;
+      return (e.#flags & 32) !== 0;
+    };
+    eventEnd = (e) => {
+      e.#flags &= ~(64 | 16 | 32 | 128);
+      e.#current = null;
+      return (e.#flags & 8) === 0;
+    };
+  }
+}
+constants(Event, { NONE: 0, CAPTURING_PHASE: 1, AT_TARGET: 2, BUBBLING_PHASE: 3 });
+webClass(Event, "Event");
+
+class CustomEvent extends Event {
+  #detail;
+  constructor(type, init = undefined) {
+    super(type, init);
+    this.#detail = init == null || init.detail === undefined ? null : init.detail;
+  }
+  get detail() {
+    return this.#detail;
+  }
+}
+webClass(CustomEvent, "CustomEvent");
+
+let dispatchTrusted; // (target, event) as the runtime itself does it
+let hasListeners; // (target, type)
+
+class EventTarget {
+  // [{type, callback, capture, once, passive, removed, handler}], replaced and never changed while it is walked.
+  #listeners = null;
+  addEventListener(type, callback, options = undefined) {
+    if (arguments.length < 2) throw new TypeErrorCtor("EventTarget.addEventListener needs a type and a listener");
+    type = `${type}`;
+    let capture = false, once = false, passive = false, signal;
+    if (typeof options === "object" && options !== null) {
+      capture = !!options.capture;
+      once = !!options.once;
+      passive = !!options.passive;
+      signal = options.signal;
+      if (signal !== undefined) {
+        if (!isAbortSignal(signal)) throw new TypeErrorCtor(`EventTarget.addEventListener: signal must be an AbortSignal, not ${typeName(signal)}`);
+        if (signal.aborted) return;
+      }
+    } else {
+      capture = !!options;
+    }
+    if (callback === null || callback === undefined) return;
+    if (typeof callback !== "function" && typeof callback !== "object") {
+      throw new TypeErrorCtor(`EventTarget.addEventListener: the listener must be a function or an object with handleEvent, not ${typeName(callback)}`);
+    }
+    const list = this.#listeners;
+    if (list !== null) {
+      for (let i = 0; i < list.length; i++) {
+        const l = list[i];
+        if (l.type === type && l.callback === callback && l.capture === capture) return;
+      }
+    }
+    const entry = { __proto__: null, type, callback, capture, once, passive, removed: false };
+    const next = list === null ? [] : arrSlice(list);
+    push(next, entry);
+    this.#listeners = next;
+    if (signal !== undefined) onAbort(signal, () => EventTarget.#remove(this, entry));
+  }
+  removeEventListener(type, callback, options = undefined) {
+    if (arguments.length < 2) throw new TypeErrorCtor("EventTarget.removeEventListener needs a type and a listener");
+    type = `${type}`;
+    const capture = typeof options === "object" && options !== null ? !!options.capture : !!options;
+    const list = this.#listeners;
+    if (list === null) return;
+    for (let i = 0; i < list.length; i++) {
+      const l = list[i];
+      if (l.type === type && l.callback === callback && l.capture === capture) {
+        EventTarget.#remove(this, l);
+        return;
+      }
+    }
+  }
+  dispatchEvent(event) {
+    if (!(event instanceof Event)) throw new TypeErrorCtor(`EventTarget.dispatchEvent needs an Event, not ${typeName(event)}`);
+    return EventTarget.#dispatch(this, event, false);
+  }
+  static #remove(target, entry) {
+    entry.removed = true;
+    const list = target.#listeners;
+    const i = arrIndexOf(list, entry);
+    if (i < 0) return;
+    const next = arrSlice(list);
+    splice(next, i, 1);
+    target.#listeners = next;
+  }
+  static #dispatch(target, event, trusted) {
+    const list = target.#listeners;
+    eventStart(event, target, trusted);
+    if (list !== null) {
+      const type = event.type;
+      for (let i = 0; i < list.length; i++) {
+        const l = list[i];
+        if (l.removed || l.type !== type) continue;
+        if (l.once) EventTarget.#remove(target, l);
+        if (eventStopped(event, l.passive)) break;
+        try {
+          if (typeof l.callback === "function") apply(l.callback, target, [event]);
+          else l.callback.handleEvent(event);
+        } catch (e) {
+          // A listener that throws stops neither the other listeners nor the program.
+          host.reportError(e);
+        }
+      }
+    }
+    return eventEnd(event);
+  }
+  static {
+    dispatchTrusted = (target, event) => EventTarget.#dispatch(target, event, true);
+    hasListeners = (target, type) => {
+      const list = target.#listeners;
+      if (list === null) return false;
+      for (let i = 0; i < list.length; i++) if (list[i].type === type) return true;
+      return false;
+    };
+  }
+}
+webClass(EventTarget, "EventTarget");
+
+// handlerProperty defines `onNAME` on a class: a listener that keeps its place when it is replaced.
+function handlerProperty(cls, type) {
+  const handlers = new WeakMapCtor();
+  defineProperty(cls.prototype, `on${type}`, {
+    __proto__: null,
+    enumerable: true,
+    configurable: true,
+    get() {
+      return weakMapGet(handlers, this)?.fn ?? null;
+    },
+    set(fn) {
+      if (typeof fn !== "function" && (typeof fn !== "object" || fn === null)) fn = null;
+      let slot = weakMapGet(handlers, this);
+      if (slot === undefined) {
+        if (fn === null) return;
+        slot = { __proto__: null, fn: null };
+        weakMapSet(handlers, this, slot);
+        slot.call = (event) => {
+          if (typeof slot.fn !== "function") return;
+          if (apply(slot.fn, this, [event]) === false) event.preventDefault();
+        };
+        apply(addListener, this, [type, slot.call]);
+      }
+      slot.fn = fn;
+    },
+  });
+}
+const addListener = EventTarget.prototype.addEventListener;
+
+let isAbortSignal;
+let newAbortSignal;
+let abortSignal; // (signal, reason)
+let onAbort; // (signal, steps) runs steps when it aborts; returns a function that forgets them
+let followSignal; // (signal) a new signal that aborts with it
+
+class AbortSignal extends EventTarget {
+  #reason = undefined; // undefined: not aborted
+  #steps = null;
+  #sources = null; // the signals that this one follows; kept so that they are not collected before it
+  constructor(key = undefined) {
+    if (key !== internal) throw illegalConstructor();
+    super();
+  }
+  get aborted() {
+    return this.#reason !== undefined;
+  }
+  get reason() {
+    return this.#reason;
+  }
+  throwIfAborted() {
+    if (this.#reason !== undefined) throw this.#reason;
+  }
+  static abort(reason = undefined) {
+    const s = new AbortSignal(internal);
+    s.#reason = reason === undefined ? new DOMException("The operation was aborted", "AbortError") : reason;
+    return s;
+  }
+  static timeout(ms) {
+    if (arguments.length === 0) throw new TypeErrorCtor("AbortSignal.timeout needs a number of milliseconds");
+    ms = +ms;
+    if (!(ms >= 0 && ms <= 9007199254740991)) throw new TypeErrorCtor("AbortSignal.timeout: the time must be from 0 to 2^53-1 milliseconds");
+    const s = new AbortSignal(internal);
+    startTimer(() => abortSignal(s, new DOMException("The operation was aborted due to timeout", "TimeoutError")), ms, false, []);
+    return s;
+  }
+  static any(signals) {
+    if (arguments.length === 0) throw new TypeErrorCtor("AbortSignal.any needs a list of signals");
+    const s = new AbortSignal(internal);
+    const list = [];
+    for (const of of signals) {
+      if (!isAbortSignal(of)) throw new TypeErrorCtor(`AbortSignal.any: each entry must be an AbortSignal, not ${typeName(of)}`);
+      push(list, of);
+    }
+    for (let i = 0; i < list.length; i++) {
+      if (list[i].#reason !== undefined) {
+        s.#reason = list[i].#reason;
+        return s;
+      }
+    }
+    AbortSignal.#follow(s, list);
+    return s;
+  }
+  static #follow(s, list) {
+    s.#sources = list;
+    for (let i = 0; i < list.length; i++) onAbort(list[i], () => abortSignal(s, list[i].#reason));
+  }
+  static {
+    isAbortSignal = (v) => typeof v === "object" && v !== null && #steps in v;
+    newAbortSignal = () => new AbortSignal(internal);
+    onAbort = (s, steps) => {
+      if (s.#steps === null) s.#steps = [];
+      push(s.#steps, steps);
+      return () => {
+        const i = s.#steps === null ? -1 : arrIndexOf(s.#steps, steps);
+        if (i >= 0) splice(s.#steps, i, 1);
+      };
+    };
+    abortSignal = (s, reason) => {
+      if (s.#reason !== undefined) return;
+      s.#reason = reason === undefined ? new DOMException("The operation was aborted", "AbortError") : reason;
+      const steps = s.#steps;
+      s.#steps = null;
+      s.#sources = null;
+      if (steps !== null) for (let i = 0; i < steps.length; i++) steps[i]();
+      dispatchTrusted(s, new Event("abort"));
+    };
+    followSignal = (from) => {
+      const s = new AbortSignal(internal);
+      if (from.#reason !== undefined) s.#reason = from.#reason;
+      else AbortSignal.#follow(s, [from]);
+      return s;
+    };
+  }
+}
+webClass(AbortSignal, "AbortSignal");
+handlerProperty(AbortSignal, "abort");
+
+class AbortController {
+  #signal = null;
+  get signal() {
+    if (this.#signal === null) this.#signal = newAbortSignal();
+    return this.#signal;
+  }
+  abort(reason = undefined) {
+    abortSignal(this.signal, reason);
+  }
+}
+webClass(AbortController, "AbortController");
+
+// abortable gives up waiting for a promise when a signal aborts.
+function abortable(promise, signal) {
+  if (signal.aborted) return rejected(signal.reason);
+  return new PromiseCtor((resolve, reject) => {
+    const forget = onAbort(signal, () => reject(signal.reason));
+    promiseThen(
+      promise,
+      (v) => {
+        forget();
+        resolve(v);
+      },
+      (e) => {
+        forget();
+        reject(e);
+      },
+    );
+  });
+}

@@ -1,0 +1,218 @@
+// What the prelude itself uses of the language, taken before a user's code can replace it.
+//
+// Every file here is a piece of one function, `function (host) { ... }`, in the order that prelude.go
+// lists them. Code in it follows three rules. State lives in private fields, which no user's code can reach
+// or forge. A built-in method is called through the constants below or not at all; array patterns and
+// for-of are for values that come from the user, because they look up Symbol.iterator. And nothing is
+// computed before someone asks for it.
+
+const { apply, ownKeys, getOwnPropertyDescriptor, defineProperty, getPrototypeOf } = Reflect;
+const { assign, freeze, setPrototypeOf, keys: objectKeys, getOwnPropertySymbols } = Object;
+const { isArray } = Array;
+const callOf = Function.prototype.call;
+const uncurry = callOf.bind.bind(callOf);
+
+const slice = uncurry(String.prototype.slice);
+const charCode = uncurry(String.prototype.charCodeAt);
+const strIndexOf = uncurry(String.prototype.indexOf);
+const toLower = uncurry(String.prototype.toLowerCase);
+const toUpper = uncurry(String.prototype.toUpperCase);
+const strRepeat = uncurry(String.prototype.repeat);
+const padStart = uncurry(String.prototype.padStart);
+const padEnd = uncurry(String.prototype.padEnd);
+const strSplit = uncurry(String.prototype.split);
+const toWellFormed = uncurry(String.prototype.toWellFormed);
+const regexExec = uncurry(RegExp.prototype.exec);
+const push = uncurry(Array.prototype.push);
+const arrSlice = uncurry(Array.prototype.slice);
+const splice = uncurry(Array.prototype.splice);
+const join = uncurry(Array.prototype.join);
+const arrIndexOf = uncurry(Array.prototype.indexOf);
+const mapGet = uncurry(Map.prototype.get);
+const mapSet = uncurry(Map.prototype.set);
+const mapHas = uncurry(Map.prototype.has);
+const mapDelete = uncurry(Map.prototype.delete);
+const mapForEach = uncurry(Map.prototype.forEach);
+const setForEach = uncurry(Set.prototype.forEach);
+const setAdd = uncurry(Set.prototype.add);
+const setDelete = uncurry(Set.prototype.delete);
+const weakMapGet = uncurry(WeakMap.prototype.get);
+const weakMapSet = uncurry(WeakMap.prototype.set);
+const promiseThen = uncurry(Promise.prototype.then);
+const dateToISO = uncurry(Date.prototype.toISOString);
+const regexToString = uncurry(RegExp.prototype.toString);
+const symbolToString = uncurry(Symbol.prototype.toString);
+const symbolDescription = uncurry(getOwnPropertyDescriptor(Symbol.prototype, "description").get);
+const mapSize = uncurry(getOwnPropertyDescriptor(Map.prototype, "size").get);
+const setSize = uncurry(getOwnPropertyDescriptor(Set.prototype, "size").get);
+const PromiseCtor = Promise;
+const MapCtor = Map;
+const WeakMapCtor = WeakMap;
+const WeakRefCtor = WeakRef;
+const SetCtor = Set;
+const DateCtor = Date;
+const ErrorCtor = Error;
+const TypeErrorCtor = TypeError;
+const RangeErrorCtor = RangeError;
+const ArrayBufferCtor = ArrayBuffer;
+const U8 = Uint8Array;
+const { floor, trunc } = Math;
+const { parse: jsonParse, stringify: jsonStringify } = JSON;
+const StringOf = String;
+const NumberOf = Number;
+const { isView } = ArrayBuffer;
+const IteratorPrototype = getPrototypeOf(getPrototypeOf([][Symbol.iterator]()));
+const TypedArrayPrototype = getPrototypeOf(Uint8Array.prototype);
+const typedTag = uncurry(getOwnPropertyDescriptor(TypedArrayPrototype, Symbol.toStringTag).get);
+const typedBuffer = uncurry(getOwnPropertyDescriptor(TypedArrayPrototype, "buffer").get);
+const typedByteOffset = uncurry(getOwnPropertyDescriptor(TypedArrayPrototype, "byteOffset").get);
+const typedByteLength = uncurry(getOwnPropertyDescriptor(TypedArrayPrototype, "byteLength").get);
+const typedSet = uncurry(TypedArrayPrototype.set);
+const viewBuffer = uncurry(getOwnPropertyDescriptor(DataView.prototype, "buffer").get);
+const viewByteOffset = uncurry(getOwnPropertyDescriptor(DataView.prototype, "byteOffset").get);
+const viewByteLength = uncurry(getOwnPropertyDescriptor(DataView.prototype, "byteLength").get);
+const bufferByteLengthOf = uncurry(getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength").get);
+const bufferSlice = uncurry(ArrayBuffer.prototype.slice);
+const iteratorSymbol = Symbol.iterator;
+const asyncIteratorSymbol = Symbol.asyncIterator;
+
+// internal opens constructors that a user's code cannot call ("Illegal constructor") to the prelude.
+const internal = Symbol("internal");
+
+function illegalConstructor() {
+  return new TypeErrorCtor("Illegal constructor");
+}
+
+// isBuffer tells an ArrayBuffer by its internal slot; instanceof could be fooled.
+function isBuffer(v) {
+  if (typeof v !== "object" || v === null) return false;
+  try {
+    bufferByteLengthOf(v);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// bytesOf returns a Uint8Array over the memory of an ArrayBuffer or view (not a copy), or null when v is neither.
+function bytesOf(v) {
+  if (isView(v)) {
+    if (typedTag(v) !== undefined) return new U8(typedBuffer(v), typedByteOffset(v), typedByteLength(v));
+    return new U8(viewBuffer(v), viewByteOffset(v), viewByteLength(v));
+  }
+  if (isBuffer(v)) return new U8(v);
+  return null;
+}
+
+// typeName says what a value is, for error texts.
+function typeName(v) {
+  if (v === null) return "null";
+  if (typeof v === "function") return "function";
+  if (typeof v !== "object") return typeof v;
+  try {
+    const p = getPrototypeOf(v);
+    const c = p === null ? undefined : p.constructor;
+    if (typeof c === "function" && typeof c.name === "string" && c.name !== "") return c.name;
+  } catch {
+    // A proxy or a getter that throws has no name.
+  }
+  return "Object";
+}
+
+// hide sets a data property that does not show up in enumerations.
+function hide(target, name, value) {
+  defineProperty(target, name, { __proto__: null, value, writable: true, enumerable: false, configurable: true });
+}
+
+// webClass gives a class what WebIDL asks for: enumerable members and a toStringTag.
+function webClass(cls, tag) {
+  const proto = cls.prototype;
+  const names = ownKeys(proto);
+  for (let i = 0; i < names.length; i++) {
+    if (names[i] === "constructor" || typeof names[i] === "symbol") continue;
+    defineProperty(proto, names[i], { __proto__: null, enumerable: true });
+  }
+  defineProperty(proto, Symbol.toStringTag, { __proto__: null, value: tag, configurable: true });
+}
+
+// constants defines read-only numbers on a class and its prototype, as WebIDL constants are.
+function constants(cls, table) {
+  const names = objectKeys(table);
+  for (let i = 0; i < names.length; i++) {
+    const d = { __proto__: null, value: table[names[i]], enumerable: true };
+    defineProperty(cls, names[i], d);
+    defineProperty(cls.prototype, names[i], d);
+  }
+}
+
+// resolved and rejected return promises that are settled already, made by the host in one step. The value given
+// to resolved is never a thenable.
+const { resolved, rejected } = host;
+
+// attempt runs f and turns an exception into a rejected promise, as operations that return promises must.
+function attempt(f) {
+  try {
+    return f();
+  } catch (e) {
+    return rejected(e);
+  }
+}
+
+// pairIterator makes the iterator of a class that lists pairs. pairsOf(object) returns the current pairs, flat:
+// name, value, name, value.
+function pairIterator(tag, pairsOf) {
+  class PairIterator {
+    #of;
+    #kind;
+    #at = 0;
+    constructor(of, kind) {
+      this.#of = of;
+      this.#kind = kind;
+    }
+    next() {
+      const pairs = pairsOf(this.#of);
+      const i = this.#at;
+      if (i >= pairs.length) return { value: undefined, done: true };
+      this.#at = i + 2;
+      const kind = this.#kind;
+      return { value: kind === 0 ? [pairs[i], pairs[i + 1]] : kind === 1 ? pairs[i] : pairs[i + 1], done: false };
+    }
+  }
+  webClass(PairIterator, tag);
+  delete PairIterator.prototype.constructor;
+  setPrototypeOf(PairIterator.prototype, IteratorPrototype);
+  return PairIterator;
+}
+
+// pairsFrom reads the initial pairs of Headers and URLSearchParams out of an iterable of pairs.
+function pairsFrom(init, method, what) {
+  const flat = [];
+  for (const pair of { __proto__: null, [iteratorSymbol]: () => apply(method, init, []) }) {
+    if ((typeof pair !== "object" && typeof pair !== "function") || pair === null || typeof pair[iteratorSymbol] !== "function") {
+      throw new TypeErrorCtor(`${what}: each entry must be a pair of a name and a value`);
+    }
+    let n = 0;
+    for (const part of pair) {
+      if (++n > 2) break;
+      push(flat, part);
+    }
+    if (n !== 2) throw new TypeErrorCtor(`${what}: each entry must be a pair of a name and a value`);
+  }
+  return flat;
+}
+
+// recordFrom reads them out of a plain object: own enumerable string keys in their order.
+function recordFrom(init, what) {
+  // Object.keys takes a fraction of the time of asking for each property's descriptor.
+  const flat = [];
+  const names = objectKeys(init);
+  for (let i = 0; i < names.length; i++) {
+    flat[2 * i] = names[i];
+    flat[2 * i + 1] = init[names[i]];
+  }
+  const symbols = getOwnPropertySymbols(init);
+  for (let i = 0; i < symbols.length; i++) {
+    if (getOwnPropertyDescriptor(init, symbols[i])?.enumerable) throw new TypeErrorCtor(`${what}: a symbol cannot be a name`);
+  }
+  return flat;
+}

@@ -1,0 +1,262 @@
+// Response.
+
+// One number holds a response's status (the low ten bits) and these flags.
+const statusMask = 1023;
+const bodyWasUsed = 1024;
+const fromHost = 2048; // #body is the handle of a message in Go that holds all of the response
+const isTextBody = 4096; // the body's type is text/plain and no header list has been made yet
+const isFormBody = 8192; // the same for a form
+const isJSONBody = 16384; // the same for JSON
+const isErrorResponse = 32768;
+
+function isNullBodyStatus(status) {
+  return status === 101 || status === 204 || status === 205 || status === 304;
+}
+
+let responseFrom; // (message handle) a Response that is still in Go
+let replyWith; // (value) gives a Response to the host
+let isResponse;
+
+class Response {
+  #bits = 200;
+  #body = null;
+  #headers = null; // made when asked for
+  #x = null; // the rest, made when needed: {statusText, stream, webSocket, cf, encodeBody}
+  constructor(body = null, init = undefined) {
+    if (body === internal) {
+      this.#body = init;
+      this.#bits = fromHost;
+      return;
+    }
+    if (typeof body === "string" && init === undefined) {
+      // The commonest response of all.
+      this.#body = body;
+      this.#bits = 200 | isTextBody;
+      return;
+    }
+    if (init != null) Response.#init(this, init);
+    if (body === null || body === undefined) return;
+    if (isNullBodyStatus(this.#bits)) {
+      throw new TypeErrorCtor("Response with null body status (101, 204, 205, or 304) cannot have a body.");
+    }
+    this.#body = bodyFrom(body);
+    const type = bodyType(body);
+    if (type !== null) Response.#type(this, type);
+  }
+  static #init(r, init) {
+    if (typeof init !== "object" && typeof init !== "function") {
+      throw new TypeErrorCtor(`Response: the second argument must be an object, not ${typeName(init)}`);
+    }
+    const { status, statusText, headers, webSocket, cf, encodeBody } = init;
+    let code = 200;
+    if (status !== undefined) {
+      code = trunc(+status) & 0xffff;
+      if (code < 200 || code > 599) {
+        if (code !== 101) throw new RangeErrorCtor("Responses may only be constructed with status codes in the range 200 to 599, inclusive.");
+        if (webSocket === undefined || webSocket === null) throw new RangeErrorCtor("Responses with status code 101 need a webSocket in their init.");
+      }
+      r.#bits = code;
+    }
+    if (webSocket !== undefined && webSocket !== null) {
+      if (code !== 101) throw new RangeErrorCtor("Responses with a WebSocket must have status code 101.");
+      Response.#extra(r).webSocket = webSocket;
+    }
+    if (statusText !== undefined) {
+      const text = `${statusText}`;
+      if (text !== "") {
+        if (!host.reasonPhrase(text)) throw new TypeErrorCtor("Response: invalid statusText");
+        Response.#extra(r).statusText = text;
+      }
+    }
+    if (headers !== undefined) r.#headers = new Headers(headers);
+    if (cf !== undefined && cf !== null) Response.#extra(r).cf = cf;
+    if (encodeBody !== undefined) {
+      if (encodeBody !== "manual" && encodeBody !== "automatic") throw new TypeErrorCtor(`encodeBody: unexpected value: ${encodeBody}`);
+      if (encodeBody === "manual") Response.#extra(r).encodeBody = encodeBody;
+    }
+  }
+  static #extra(r) {
+    if (r.#x === null) r.#x = { __proto__: null, statusText: "", stream: null, webSocket: null, cf: undefined, encodeBody: "automatic" };
+    return r.#x;
+  }
+  // #type sets the default Content-Type.
+  static #type(r, type) {
+    if (r.#headers !== null) {
+      if (!headersHas(r.#headers, "content-type")) headersAppend(r.#headers, "content-type", type);
+    } else if (type === textType) {
+      r.#bits |= isTextBody;
+    } else if (type === formType) {
+      r.#bits |= isFormBody;
+    } else {
+      r.#bits |= isJSONBody;
+    }
+  }
+  static #use(r) {
+    const x = r.#x;
+    if (r.#bits & bodyWasUsed || (x !== null && x.stream !== null && (streamDisturbed(x.stream) || streamLocked(x.stream)))) {
+      throw new TypeErrorCtor(usedText);
+    }
+    const body = r.#body;
+    if (body === null) return null;
+    if (r.#bits & fromHost && !host.msgHasBody(body)) return null;
+    r.#bits |= bodyWasUsed;
+    if (x !== null && x.stream !== null) takeStream(x.stream);
+    return body;
+  }
+  static error() {
+    const r = new Response();
+    r.#bits = isErrorResponse;
+    r.#headers = freezeHeaders(new Headers());
+    return r;
+  }
+  static redirect(url, status = 302) {
+    if (arguments.length === 0) throw new TypeErrorCtor("Response.redirect needs a URL");
+    const href = host.urlHref(`${url}`);
+    if (href === null) throw new TypeErrorCtor("Unable to parse URL.");
+    status = trunc(+status) & 0xffff;
+    if (status !== 301 && status !== 302 && status !== 303 && status !== 307 && status !== 308) {
+      throw new RangeErrorCtor(`${status} is not a redirect status code.`);
+    }
+    const r = new Response();
+    r.#bits = status;
+    r.#headers = new Headers();
+    headersAppend(r.#headers, "location", href);
+    freezeHeaders(r.#headers);
+    return r;
+  }
+  static json(data, init = undefined) {
+    const text = jsonStringify(data);
+    if (text === undefined) throw new TypeErrorCtor(`Response.json: ${typeName(data)} cannot be written as JSON`);
+    const r = new Response();
+    if (init != null) Response.#init(r, init);
+    if (isNullBodyStatus(r.#bits & statusMask)) throw new TypeErrorCtor("Response with null body status (101, 204, 205, or 304) cannot have a body.");
+    r.#body = text;
+    Response.#type(r, jsonType);
+    return r;
+  }
+  get status() {
+    const bits = this.#bits;
+    if (bits & fromHost) return host.msgStatus(this.#body);
+    return bits & statusMask;
+  }
+  get ok() {
+    const status = this.#bits & fromHost ? host.msgStatus(this.#body) : this.#bits & statusMask;
+    return status >= 200 && status <= 299;
+  }
+  get statusText() {
+    if (this.#bits & fromHost) return host.msgStatusText(this.#body);
+    return this.#x === null ? "" : this.#x.statusText;
+  }
+  get headers() {
+    let h = this.#headers;
+    if (h === null) {
+      const bits = this.#bits;
+      if (bits & fromHost) {
+        h = headersOf(this.#body);
+      } else {
+        h = new Headers();
+        if (bits & isTextBody) headersAppend(h, "content-type", textType);
+        else if (bits & isFormBody) headersAppend(h, "content-type", formType);
+        else if (bits & isJSONBody) headersAppend(h, "content-type", jsonType);
+        this.#bits = bits & ~(isTextBody | isFormBody | isJSONBody);
+      }
+      this.#headers = h;
+    }
+    return h;
+  }
+  get body() {
+    const body = this.#body;
+    if (body === null) return null;
+    const x = Response.#extra(this);
+    if (x.stream === null) {
+      if (this.#bits & fromHost && !host.msgHasBody(body)) return null;
+      x.stream = streamOf(body);
+      if (this.#bits & bodyWasUsed) takeStream(x.stream);
+    }
+    return x.stream;
+  }
+  get bodyUsed() {
+    if (this.#bits & bodyWasUsed) return true;
+    const x = this.#x;
+    return x !== null && x.stream !== null && streamDisturbed(x.stream);
+  }
+  get url() {
+    return this.#bits & fromHost ? host.msgURL(this.#body) : "";
+  }
+  get redirected() {
+    return (this.#bits & fromHost) !== 0 && host.msgRedirected(this.#body);
+  }
+  get type() {
+    return this.#bits & isErrorResponse ? "error" : "default";
+  }
+  get webSocket() {
+    return this.#x === null ? null : this.#x.webSocket;
+  }
+  get cf() {
+    return this.#x === null ? undefined : this.#x.cf;
+  }
+  clone() {
+    const x = this.#x;
+    if (this.bodyUsed || (x !== null && x.stream !== null && streamLocked(x.stream))) throw new TypeErrorCtor(usedText);
+    if (x !== null && x.webSocket !== null) throw new TypeErrorCtor("Cannot clone a response to a WebSocket handshake.");
+    const r = new Response();
+    r.#bits = this.#bits;
+    r.#body = this.#body;
+    if (this.#headers !== null && !(this.#bits & fromHost)) r.#headers = new Headers(this.#headers);
+    if (x !== null) r.#x = { __proto__: null, statusText: x.statusText, stream: null, webSocket: null, cf: x.cf, encodeBody: x.encodeBody };
+    return r;
+  }
+  text() {
+    try {
+      return host.bodyText(Response.#use(this));
+    } catch (e) {
+      return rejected(e);
+    }
+  }
+  json() {
+    try {
+      return host.bodyJSON(Response.#use(this));
+    } catch (e) {
+      return rejected(e);
+    }
+  }
+  bytes() {
+    try {
+      return resolved(bodyBytes(Response.#use(this)));
+    } catch (e) {
+      return rejected(e);
+    }
+  }
+  arrayBuffer() {
+    try {
+      return resolved(bodyArrayBuffer(Response.#use(this)));
+    } catch (e) {
+      return rejected(e);
+    }
+  }
+  static {
+    isResponse = (v) => typeof v === "object" && v !== null && #bits in v;
+    responseFrom = (src) => new Response(internal, src);
+    replyWith = (v) => {
+      if (typeof v !== "object" || v === null || !(#bits in v)) return false;
+      const bits = v.#bits;
+      const x = v.#x;
+      if (bits & bodyWasUsed || (x !== null && x.stream !== null && (streamDisturbed(x.stream) || streamLocked(x.stream)))) {
+        throw new TypeErrorCtor(usedText);
+      }
+      if (bits & isErrorResponse) throw new TypeErrorCtor("Response.error() cannot be sent as a response");
+      if (bits & fromHost) {
+        v.#bits = bits | bodyWasUsed;
+        host.forward(v.#body);
+        return true;
+      }
+      const body = v.#body;
+      if (body !== null) v.#bits = bits | bodyWasUsed;
+      const headers = v.#headers === null ? null : headersList(v.#headers);
+      if (x === null) host.reply(bits, body, headers);
+      else host.reply(bits, body, headers, x.statusText, x.webSocket, x.encodeBody);
+      return true;
+    };
+  }
+}
+webClass(Response, "Response");

@@ -1,0 +1,171 @@
+package web
+
+import "everloop/engine/js/internal/vm"
+
+// Entries collects keys and values for JavaScript. Valid during the call that was given it.
+type Entries struct {
+	in    *Instance
+	array vm.Value
+	n     uint32
+	err   error
+}
+
+// Add adds an entry. key is copied; v is consumed, also on failure, which the call that the Entries were given to ends
+// with.
+func (e *Entries) Add(key []byte, v vm.Value) {
+	r := e.in.r
+	if e.err != nil {
+		r.Free(v)
+		return
+	}
+	k, err := r.StringBytes(key)
+	if err == nil {
+		err = r.DefineIndex(e.array, e.n, k)
+	}
+	if err != nil {
+		r.Free(v)
+		e.err = err
+		return
+	}
+	e.err = r.DefineIndex(e.array, e.n+1, v)
+	e.n += 2
+}
+
+// collect gives f an Entries and returns the flat array that it filled.
+func (in *Instance) collect(f func(e *Entries) error) (vm.Value, error) {
+	a, err := in.r.Array()
+	if err != nil {
+		return vm.Undefined, err
+	}
+	e := &in.entries
+	*e = Entries{in: in, array: a}
+	if err = f(e); err == nil {
+		err = e.err
+	}
+	*e = Entries{}
+	if err != nil {
+		in.r.Free(a)
+		return vm.Undefined, err
+	}
+	return a, nil
+}
+
+// keyList reads an array of strings into in.keys.
+func (in *Instance) keyList(array vm.Value) ([][]byte, error) {
+	in.keys = in.keys[:0]
+	err := in.each(array, func(_ int, v vm.Value) error {
+		in.keys = append(in.keys, in.r.AppendString(nil, v))
+		in.r.Free(v)
+		return nil
+	})
+	return in.keys, err
+}
+
+func registerStore(name string, length int, fn func(in *Instance, s Store, args vm.Args) (vm.Value, error)) struct{} {
+	return register(name, length, func(in *Instance, args vm.Args) (vm.Value, error) {
+		s, err := in.store(args.At(0))
+		if err != nil {
+			return vm.Undefined, err
+		}
+		return fn(in, s, args)
+	})
+}
+
+func writeFlags(v vm.Value) WriteFlags {
+	n, _ := v.Int32()
+	return WriteFlags(n)
+}
+
+// bound is a string of list's options; nil for null. Unlike a key it is not a view of scratch: there may be four.
+func (in *Instance) bound(v vm.Value) []byte {
+	if !v.IsString() {
+		return nil
+	}
+	return in.r.AppendString([]byte{}, v)
+}
+
+var (
+	// storageGet(store, key): a promise, made in one step.
+	_ = registerStore("storageGet", 2, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
+		return in.promise(in.Host.StorageGet(s, in.utf8(args.At(1))))
+	})
+	// storageGetMany(store, keys): a flat array.
+	_ = registerStore("storageGetMany", 2, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
+		keys, err := in.keyList(args.At(1))
+		if err != nil {
+			return vm.Undefined, err
+		}
+		return in.collect(func(e *Entries) error { return in.Host.StorageGetMany(s, keys, e) })
+	})
+	// storagePut(store, key, value, flags): a promise.
+	_ = registerStore("storagePut", 4, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
+		err := in.Host.StoragePut(s, in.utf8(args.At(1)), args.At(2), writeFlags(args.At(3)))
+		return in.promise(vm.Undefined, err)
+	})
+	// storagePutMany(store, flat array, flags): a promise.
+	_ = registerStore("storagePutMany", 3, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
+		in.keys, in.values = in.keys[:0], in.values[:0]
+		defer func() {
+			in.r.FreeAll(in.values...)
+			in.values = in.values[:0]
+		}()
+		err := in.each(args.At(1), func(i int, v vm.Value) error {
+			if i%2 == 1 {
+				in.values = append(in.values, v)
+				return nil
+			}
+			in.keys = append(in.keys, in.r.AppendString(nil, v))
+			in.r.Free(v)
+			return nil
+		})
+		if err == nil {
+			err = in.Host.StoragePutMany(s, in.keys, in.values, writeFlags(args.At(2)))
+		}
+		return in.promise(vm.Undefined, err)
+	})
+	// storageDelete(store, key, flags): a promise of a boolean.
+	_ = registerStore("storageDelete", 3, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
+		found, err := in.Host.StorageDelete(s, in.utf8(args.At(1)), writeFlags(args.At(2)))
+		return in.promise(vm.Bool(found), err)
+	})
+	// storageDeleteMany(store, keys, flags): a promise of a count.
+	_ = registerStore("storageDeleteMany", 3, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
+		keys, err := in.keyList(args.At(1))
+		if err != nil {
+			return vm.Undefined, err
+		}
+		n, err := in.Host.StorageDeleteMany(s, keys, writeFlags(args.At(2)))
+		return in.promise(vm.Int64(int64(n)), err)
+	})
+	// storageList(store, start, startAfter, end, prefix, reverse, limit): a flat array.
+	_ = registerStore("storageList", 7, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
+		limit, _ := args.At(6).Int32()
+		o := ListOptions{
+			Start: in.bound(args.At(1)), StartAfter: in.bound(args.At(2)), End: in.bound(args.At(3)), Prefix: in.bound(args.At(4)),
+			Reverse: args.At(5).Truth(), Limit: int(limit),
+		}
+		return in.collect(func(e *Entries) error { return in.Host.StorageList(s, o, e) })
+	})
+	_ = registerObject("storageDeleteAll", 2, func(in *Instance, object uint64, args vm.Args) (vm.Value, error) {
+		return in.promise(vm.Undefined, in.Host.StorageDeleteAll(object, writeFlags(args.At(1))))
+	})
+	_ = registerObject("storageSync", 1, func(in *Instance, object uint64, _ vm.Args) (vm.Value, error) {
+		return in.Host.StorageSync(object)
+	})
+
+	// txnBegin(object, sync): the handle of a transaction.
+	_ = registerObject("txnBegin", 2, func(in *Instance, object uint64, args vm.Args) (vm.Value, error) {
+		txn, err := in.Host.TxnBegin(object, args.At(1).Truth())
+		if err != nil {
+			return vm.Undefined, err
+		}
+		v, _, err := in.r.HostObject(transactionClass, vm.Undefined, txn)
+		return v, err
+	})
+	_ = registerStore("txnCommit", 1, func(in *Instance, s Store, _ vm.Args) (vm.Value, error) {
+		return vm.Undefined, in.Host.TxnCommit(s.ID)
+	})
+	_ = registerStore("txnRollback", 1, func(in *Instance, s Store, _ vm.Args) (vm.Value, error) {
+		return vm.Undefined, in.Host.TxnRollback(s.ID)
+	})
+)

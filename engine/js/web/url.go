@@ -1,0 +1,118 @@
+package web
+
+import (
+	whatwg "github.com/nlnwa/whatwg-url/url"
+
+	"everloop/engine/js/internal/vm"
+)
+
+// urlParser is the parser for what is not plain. It is safe for concurrent use.
+var urlParser = whatwg.NewParser()
+
+func parseURL(s, base string, hasBase bool) (*whatwg.Url, bool) {
+	var u *whatwg.Url
+	var err error
+	if hasBase {
+		u, err = urlParser.ParseRef(base, s)
+	} else {
+		u, err = urlParser.Parse(s)
+	}
+	return u, err == nil
+}
+
+// urlParts makes the array of a URL's parts, in the order of url.js.
+func (in *Instance) urlParts(u *whatwg.Url) (vm.Value, error) {
+	return in.strings(u.Href(false), u.Protocol(), u.Username(), u.Password(), u.Hostname(), u.Port(), u.Pathname(), u.Search(), u.Hash())
+}
+
+// The parts of a URL by their number in url.js.
+const (
+	partHref = iota
+	partProtocol
+	partUsername
+	partPassword
+	partHostname
+	partPort
+	partPathname
+	partSearch
+	partHash
+	partHost
+)
+
+// setPart is a setter of URL. It reports whether the URL was one that can be set at all.
+func setPart(u *whatwg.Url, part int, v string) {
+	switch part {
+	case partProtocol:
+		u.SetProtocol(v)
+	case partUsername:
+		u.SetUsername(v)
+	case partPassword:
+		u.SetPassword(v)
+	case partHostname:
+		u.SetHostname(v)
+	case partPort:
+		u.SetPort(v)
+	case partPathname:
+		u.SetPathname(v)
+	case partSearch:
+		u.SetSearch(v)
+	case partHash:
+		u.SetHash(v)
+	case partHost:
+		u.SetHost(v)
+	}
+}
+
+var (
+	// urlParse(text, base): a number for a plain URL, the parts of another, or null.
+	_ = register("urlParse", 2, func(in *Instance, args vm.Args) (vm.Value, error) {
+		base := args.At(1)
+		if base.IsUndefined() {
+			if b, ok := in.r.Latin1(args.At(0)); ok {
+				if ends, ok := scanPlainURL(b); ok {
+					return vm.Float(ends.pack()), nil
+				}
+			}
+		}
+		u, ok := parseURL(in.r.GoString(args.At(0)), in.r.GoString(base), !base.IsUndefined())
+		if !ok {
+			return vm.Null, nil
+		}
+		return in.urlParts(u)
+	})
+	// urlParts(text): the parts, also of a plain URL, or null.
+	_ = register("urlParts", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		u, ok := parseURL(in.r.GoString(args.At(0)), "", false)
+		if !ok {
+			return vm.Null, nil
+		}
+		return in.urlParts(u)
+	})
+	// urlHref(text): the serialisation, or null.
+	_ = register("urlHref", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		if b, ok := in.r.Latin1(args.At(0)); ok {
+			if _, ok := scanPlainURL(b); ok {
+				return in.r.Dup(args.At(0)), nil
+			}
+		}
+		u, ok := parseURL(in.r.GoString(args.At(0)), "", false)
+		if !ok {
+			return vm.Null, nil
+		}
+		return in.r.String(u.Href(false))
+	})
+	// urlSet(href, part, value): the new parts, or null if nothing changed.
+	_ = register("urlSet", 3, func(in *Instance, args vm.Args) (vm.Value, error) {
+		u, ok := parseURL(in.r.GoString(args.At(0)), "", false)
+		if !ok {
+			return vm.Null, nil
+		}
+		part, _ := args.At(1).Int32()
+		before := u.Href(false)
+		setPart(u, int(part), in.r.GoString(args.At(2)))
+		if u.Href(false) == before {
+			return vm.Null, nil
+		}
+		return in.urlParts(u)
+	})
+)
