@@ -145,6 +145,9 @@ func (p *Project) errors(messages []api.Message) Errors {
 			break
 		}
 		e := &Error{File: p.show(p.Main), Message: m.Text, Remedy: remedyFor(m)}
+		if m.Location == nil && !p.SingleFile() {
+			e.File = p.show(p.ConfigFile) // it is about an option
+		}
 		if at := m.Location; at != nil {
 			e.File = p.showRelative(at.File)
 			e.Line = at.Line

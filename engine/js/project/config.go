@@ -123,8 +123,8 @@ func (c *config) failAt(message, remedy string, path ...any) *Error {
 	if key := pathString(path); key != "" {
 		e.Message = key + ": " + message
 	}
-	if c.isTOML {
-		return e // its parser does not tell where a value stands
+	if c.isTOML || len(path) == 0 {
+		return e // TOML's parser does not tell where a value stands
 	}
 	if offset, ok := locate(c.json, path); ok {
 		c.place(e, offset)
@@ -237,7 +237,7 @@ func readConfig(name, shown string, text []byte) (*config, *Error) {
 			return nil, e
 		}
 		var err error
-		if c.json, err = json.Marshal(tree); err != nil {
+		if c.json, err = json.Marshal(plainDates(tree)); err != nil {
 			return nil, &Error{File: shown, Message: "cannot use the file: " + err.Error(), Remedy: "The values inf and nan have no meaning here."}
 		}
 		return c, nil
@@ -253,6 +253,35 @@ func readConfig(name, shown string, text []byte) (*config, *Error) {
 		return nil, e
 	}
 	return c, nil
+}
+
+// plainDates writes every date and time of a TOML tree as text, a date alone without a time.
+func plainDates(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, inner := range v {
+			v[key] = plainDates(inner)
+		}
+	case []any:
+		for i, inner := range v {
+			v[i] = plainDates(inner)
+		}
+	case []map[string]any:
+		for _, inner := range v {
+			plainDates(inner)
+		}
+	case time.Time:
+		switch v.Location().String() { // how the TOML package tells its kinds apart
+		case "date-local":
+			return v.Format(time.DateOnly)
+		case "time-local":
+			return v.Format("15:04:05.999999999")
+		case "datetime-local":
+			return v.Format("2006-01-02T15:04:05.999999999")
+		}
+		return v.Format(time.RFC3339Nano)
+	}
+	return v
 }
 
 // decode reads the part of the file at path into v.
@@ -273,9 +302,12 @@ func (c *config) decode(raw []byte, v any, path ...any) *Error {
 	}
 	e := &Error{File: c.shown, Message: fmt.Sprintf("%s: want %s, not %s", orTop(pathString(path)), kindName(wrong.Type.Kind().String()), wrong.Value)}
 	if !c.isTOML && len(raw) == len(c.json) {
-		// Offset is where the value ends; a scalar begins some bytes earlier, on the same line.
-		end := min(max(int(wrong.Offset), 0), len(c.json))
-		begin := end
+		// Offset is behind the bracket of a list or table, and at the end of any other value, which begins some
+		// bytes earlier on the same line.
+		begin := min(max(int(wrong.Offset), 0), len(c.json))
+		if begin > 0 && (wrong.Value == "array" || wrong.Value == "object") {
+			begin--
+		}
 		for begin > 0 && strings.IndexByte(" \t\r\n:,[", c.json[begin-1]) < 0 {
 			begin--
 		}

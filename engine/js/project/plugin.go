@@ -67,15 +67,15 @@ func (p *Project) plugin(build api.PluginBuild) {
 		return api.OnResolveResult{Path: strings.TrimPrefix(args.Path, bytesNamespace+":"), Namespace: bytesNamespace}, nil
 	})
 	build.OnLoad(api.OnLoadOptions{Filter: `.*`, Namespace: bytesNamespace}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
-		return load(args.Path, api.LoaderBinary)
+		return load(filepath.Join(p.Root, filepath.FromSlash(args.Path)), api.LoaderBinary)
 	})
 	build.OnLoad(api.OnLoadOptions{Filter: p.rulesFilter(), Namespace: "file"}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
 		rel, err := filepath.Rel(p.Root, args.Path)
 		if err != nil {
 			return api.OnLoadResult{}, nil
 		}
-		rel = filepath.ToSlash(rel) + args.Suffix
-		i := slices.IndexFunc(p.rules, func(r Rule) bool { return r.match.MatchString(rel) })
+		rel = filepath.ToSlash(rel)
+		i := slices.IndexFunc(p.rules, func(r Rule) bool { return r.match.MatchString(rel + args.Suffix) })
 		if i < 0 {
 			return api.OnLoadResult{}, nil
 		}
@@ -83,7 +83,7 @@ func (p *Project) plugin(build api.PluginBuild) {
 		case "Text":
 			return load(args.Path, api.LoaderText)
 		case "Data":
-			text := fmt.Sprintf("import bytes from %q;\nexport default bytes.buffer;\n", bytesNamespace+":"+args.Path)
+			text := fmt.Sprintf("import bytes from %q;\nexport default bytes.buffer;\n", bytesNamespace+":"+rel)
 			return api.OnLoadResult{Contents: &text, Loader: api.LoaderJS, WatchFiles: []string{args.Path}}, nil
 		default:
 			return api.OnLoadResult{Errors: []api.Message{{Text: rel + " is WebAssembly, which everloop does not run"}}}, nil

@@ -69,13 +69,21 @@ func (b *Bundle) MapStack(stack string) string {
 }
 
 // placePattern finds places in a bundle, as V8 and QuickJS write them: worker.js:12:34, worker.js:12.
-var placePattern = regexp.MustCompile(`(?:[a-z]+:/*|\./|/)?\b` + regexp.QuoteMeta(BundleName) + `:([0-9]{1,9})(?::([0-9]{1,9}))?`)
+var placePattern = regexp.MustCompile(`(?:file:/*)?` + regexp.QuoteMeta(BundleName) + `:([0-9]{1,9})(?::([0-9]{1,9}))?`)
+
+// partOfName reports whether c before BundleName makes it the end of another file's name.
+func partOfName(c byte) bool {
+	return c == '-' || c == '.' || c == '_' || c == '/' || c >= 0x80 || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
 
 // replacePlaces replaces every place in a bundle by what find makes of it.
 func replacePlaces(stack string, find func(line, column int) (string, bool)) string {
 	var b strings.Builder
 	last := 0
 	for _, at := range placePattern.FindAllStringSubmatchIndex(stack, -1) {
+		if at[0] > 0 && partOfName(stack[at[0]-1]) {
+			continue
+		}
 		line, _ := strconv.Atoi(stack[at[2]:at[3]]) // digits, and few of them
 		column := 0
 		if at[4] >= 0 {
