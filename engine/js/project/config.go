@@ -126,9 +126,7 @@ func (c *config) failAt(message, remedy string, path ...any) *Error {
 	if c.isTOML || len(path) == 0 {
 		return e // TOML's parser does not tell where a value stands
 	}
-	if offset, ok := locate(c.json, path); ok {
-		c.place(e, offset)
-	}
+	c.place(e, locate(c.json, path))
 	return e
 }
 
@@ -156,7 +154,7 @@ func pathString(path []any) string {
 }
 
 // locate finds where the value at path begins in a valid JSON text, or the deepest value on the way to it.
-func locate(text []byte, path []any) (offset int, ok bool) {
+func locate(text []byte, path []any) (offset int) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	start := func() int { // of the next token
 		at := int(d.InputOffset())
@@ -169,42 +167,42 @@ func locate(text []byte, path []any) (offset int, ok bool) {
 	for _, part := range path {
 		token, err := d.Token()
 		if err != nil {
-			return offset, true
+			return offset
 		}
 		switch part := part.(type) {
 		case string:
 			if token != json.Delim('{') {
-				return offset, true
+				return offset
 			}
 			found := false
 			for d.More() && !found {
 				key, err := d.Token()
 				if err != nil {
-					return offset, true
+					return offset
 				}
 				if found = key == part; !found && skipValue(d) != nil {
-					return offset, true
+					return offset
 				}
 			}
 			if !found {
-				return offset, true
+				return offset
 			}
 		case int:
 			if token != json.Delim('[') {
-				return offset, true
+				return offset
 			}
 			for range part {
 				if !d.More() || skipValue(d) != nil {
-					return offset, true
+					return offset
 				}
 			}
 			if !d.More() {
-				return offset, true
+				return offset
 			}
 		}
 		offset = start()
 	}
-	return offset, true
+	return offset
 }
 
 func skipValue(d *json.Decoder) error {
@@ -361,7 +359,10 @@ func loadConfig(folder, name string, o Options) (*Project, error) {
 	if bad := p.resolve(c); bad != nil {
 		return nil, bad
 	}
-	return p, p.loadDevVars()
+	if err := p.loadDevVars(); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // project reads everything that needs no look at other files.
@@ -461,7 +462,7 @@ func (c *config) environment(name string, keys map[string]json.RawMessage, s *se
 	// What is inherited stays where the environment says nothing of it; the rest is the environment's alone.
 	top := *s
 	s.DurableObjects, s.Vars, s.Services, s.Define = durableObjects{}, nil, nil, nil
-	for key, clear := range map[string]func(){ // else decoding would merge lists and tables with the top level's
+	for key, forget := range map[string]func(){ // else decoding would merge lists and tables with the top level's
 		"compatibility_flags": func() { s.CompatibilityFlags = nil },
 		"migrations":          func() { s.Migrations = nil },
 		"rules":               func() { s.Rules = nil },
@@ -470,7 +471,7 @@ func (c *config) environment(name string, keys map[string]json.RawMessage, s *se
 		"build":               func() { s.Build = nil },
 	} {
 		if _, ok := own[key]; ok {
-			clear()
+			forget()
 		}
 	}
 	if bad := c.decode(raw, s, "env", name); bad != nil {

@@ -2,6 +2,7 @@ package project
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -32,7 +33,7 @@ func excerpt(text string, line, column int) string {
 	for first < line && strings.TrimSpace(lines[first-1]) == "" {
 		first++
 	}
-	digits := len(fmt.Sprint(last))
+	digits := len(strconv.Itoa(last))
 
 	// A line of a minified file can be a megabyte long. All lines are cut to the same window, so that they
 	// stay aligned.

@@ -72,7 +72,7 @@ func (p *Project) plugin(build api.PluginBuild) {
 	build.OnLoad(api.OnLoadOptions{Filter: p.rulesFilter(), Namespace: "file"}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
 		rel, err := filepath.Rel(p.Root, args.Path)
 		if err != nil {
-			return api.OnLoadResult{}, nil
+			return api.OnLoadResult{}, err
 		}
 		rel = filepath.ToSlash(rel)
 		i := slices.IndexFunc(p.rules, func(r Rule) bool { return r.match.MatchString(rel + args.Suffix) })

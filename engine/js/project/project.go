@@ -191,7 +191,10 @@ func loadFile(path string, o Options) (*Project, error) {
 		rules: defaultRules,
 		Vars:  map[string]json.RawMessage{},
 	}
-	return p, p.loadDevVars()
+	if err := p.loadDevVars(); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // show turns an absolute path into the one that the person would use.
