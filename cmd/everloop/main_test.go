@@ -65,7 +65,7 @@ func TestProgram(t *testing.T) {
 		{"help", []string{"--help"}, exitOK, `Usage: everloop <command>`, `^$`},
 		{"help of a command", []string{"version", "--help"}, exitOK, `Usage: everloop version`, `^$`},
 		{"nothing", nil, exitUsage, `^$`, `^everloop: expected .*\nRun "everloop --help" for what there is.\n$`},
-		{"a command that is not there", []string{"versoin"}, exitUsage, `^$`, `unexpected argument versoin`},
+		{"a command that is not there", []string{"foo"}, exitUsage, `^$`, `unexpected argument foo`},
 		{"a flag that is not there", []string{"version", "--verbose"}, exitUsage, `^$`, `unknown flag --verbose\nRun "everloop version --help"`},
 		{"an argument too many", []string{"version", "x"}, exitUsage, `^$`, `unexpected argument x`},
 	}

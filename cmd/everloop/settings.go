@@ -32,7 +32,7 @@ type serveCmd struct {
 }
 
 // Help is printed below the flags.
-func (serveCmd) Help() string {
+func (*serveCmd) Help() string {
 	return "Flags win over EVERLOOP_* variables, and these over the configuration file."
 }
 
