@@ -1,0 +1,41 @@
+# make check   what must be clean before a commit: build, vet, format, lint, the import rules
+# make test    the tests; they need nothing but Go
+# make race    the tests under the race detector
+# make fuzz    every fuzz target for FUZZTIME
+# make bench   the load scenarios, with ratios; they need what bench/ says
+
+SHELL     := bash
+FUZZTIME  ?= 20s
+PKGS      ?= ./...
+TESTFLAGS ?= -timeout 15m
+
+.PHONY: check test race fuzz bench
+
+check:
+	go build ./...
+	go vet ./...
+	@tools=$$(.tools/build) && set -e; \
+	unformatted=$$("$$tools/gofumpt" -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	if [ -n "$$unformatted" ]; then \
+		echo "gofumpt would change these (run: $$tools/gofumpt -w FILE):"; echo "$$unformatted"; exit 1; \
+	fi; \
+	"$$tools/golangci-lint" run ./...
+	go test -count=1 ./docs
+
+test:
+	go test $(TESTFLAGS) $(PKGS)
+
+race:
+	go test -race $(TESTFLAGS) $(PKGS)
+
+# Go runs one fuzz target of one package at a time.
+fuzz:
+	@set -e; grep -rlE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*\(' --exclude-dir='.*' . | xargs -rn1 dirname | sort -u | while read -r dir; do \
+		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]*\(' "$$dir"/*_test.go | sed -E 's/^func ([A-Za-z0-9_]+)\(/\1/'); do \
+			echo "== $$dir $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir"; \
+		done; \
+	done
+
+bench:
+	@if [ -x bench/run ]; then bench/run; else go run ./bench/...; fi

@@ -1,0 +1,206 @@
+//go:build everloop_wire
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"everloop/engine/js/project"
+	"everloop/wal"
+)
+
+const (
+	// defaultLoops is what --loops 0 means: with one loop all that a round did shares one fsync.
+	defaultLoops = 1
+	// drainTimeout bounds how long requests in progress may take after a signal.
+	drainTimeout = 30 * time.Second
+)
+
+// A served is a daemon that runs: what wire has put together.
+type served interface {
+	// report says what there is to say at the start.
+	report() report
+	// failed gives an error if the daemon cannot go on by itself.
+	failed() <-chan error
+	// drain stops listening, finishes what is in progress until ctx ends, and makes everything durable.
+	drain(ctx context.Context) error
+}
+
+// A report is what a person wants to know when the daemon has started.
+type report struct {
+	listen   string   // where the program is: the real address, also where the port was 0
+	admin    string   // where the admin side is
+	loops    int      //
+	classes  []string // each as "Counter as env.COUNTER"
+	objects  int      // recovered
+	records  uint64   // of the log, replayed
+	recovery time.Duration
+	torn     string // what was cut off the log's end, or ""
+}
+
+// Run starts the daemon and returns when it has ended in an orderly way.
+func (c *serveCmd) Run(stdout io.Writer) error {
+	logger := newLogger(os.Stderr)
+	slog.SetDefault(logger)
+	loops := c.Loops
+	if loops == 0 {
+		loops = defaultLoops
+	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		// A thread for each loop, one for the committer and one for the rest: with no more threads than
+		// loops the committer waits for a loop to pause, and every answer with it.
+		runtime.GOMAXPROCS(loops + 2)
+	}
+	// The runtime has raised the soft limit on descriptors to the hard one before main.
+
+	p, err := project.Load(c.Project, project.Options{Environment: c.Env})
+	if err != nil {
+		return err
+	}
+	bundle, err := p.Bundle()
+	if err != nil {
+		return err
+	}
+	for _, warning := range p.Warnings {
+		logger.Warn(warning)
+	}
+	for _, warning := range bundle.Warnings {
+		logger.Warn(warning.Error())
+	}
+
+	// Signals are taken before anything is opened, so that one that comes during a long recovery ends
+	// the start in an orderly way, too.
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	starting, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+
+	type result struct {
+		daemon served
+		err    error
+	}
+	started := make(chan result, 1)
+	go func() {
+		daemon, err := wire(starting, c, loops, p, bundle, logger)
+		started <- result{daemon, err}
+	}()
+	var daemon served
+	stopping := false
+	for daemon == nil {
+		select {
+		case r := <-started:
+			if r.err != nil && stopping && errors.Is(r.err, context.Canceled) {
+				return nil
+			}
+			if r.err != nil {
+				return c.explain(r.err)
+			}
+			daemon = r.daemon
+		case <-signals:
+			if stopping {
+				endNow()
+			}
+			stopping = true
+			cancel(context.Canceled)
+		}
+	}
+	if !stopping {
+		printReport(stdout, c, p, daemon.report())
+		select {
+		case err := <-daemon.failed():
+			return c.explain(err)
+		case s := <-signals:
+			logger.Info("draining", "signal", s.String(), "timeout", drainTimeout)
+		}
+	}
+
+	go func() {
+		<-signals
+		endNow()
+	}()
+	ctx, done := context.WithTimeout(context.Background(), drainTimeout)
+	defer done()
+	if err := daemon.drain(ctx); err != nil {
+		return fmt.Errorf("drain: %w", err)
+	}
+	logger.Info("ended")
+	return nil
+}
+
+// endNow ends the process at the second signal. What was answered is on disk already.
+func endNow() {
+	fmt.Fprintln(os.Stderr, "everloop: second signal: ended at once")
+	os.Exit(exitFailed)
+}
+
+// newLogger writes lines of text on a terminal and JSON anywhere else.
+func newLogger(to *os.File) *slog.Logger {
+	if isTerminal(to) {
+		return slog.New(slog.NewTextHandler(to, nil))
+	}
+	return slog.New(slog.NewJSONHandler(to, nil))
+}
+
+// isTerminal reports whether a person is likely to read what is written to f.
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
+}
+
+// printReport prints what is running. Scripts read the addresses from it.
+func printReport(to io.Writer, c *serveCmd, p *project.Project, r report) {
+	plural := func(n uint64, one string) string {
+		if n == 1 {
+			return "1 " + one
+		}
+		return fmt.Sprintf("%d %ss", n, one)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "everloop serves %s (%s)\n", p.Name, c.Project)
+	fmt.Fprintf(&b, "  listening on  %s\n", r.listen)
+	fmt.Fprintf(&b, "  admin on      %s\n", r.admin)
+	fmt.Fprintf(&b, "  data in       %s, sync %s, %s\n", c.dataDir(), c.Sync, plural(uint64(r.loops), "loop"))
+	classes := "none"
+	if len(r.classes) > 0 {
+		classes = strings.Join(r.classes, ", ")
+	}
+	fmt.Fprintf(&b, "  classes       %s\n", classes)
+	fmt.Fprintf(&b, "  recovered     %s from %s in %v\n", plural(uint64(r.objects), "object"), plural(r.records, "record"), r.recovery.Round(100*time.Microsecond))
+	if r.torn != "" {
+		fmt.Fprintf(&b, "  cut off       %s\n", r.torn)
+	}
+	fmt.Fprint(to, b.String())
+}
+
+// explain adds to an error of the start what the person can do about it.
+func (c *serveCmd) explain(err error) error {
+	var corrupt *wal.CorruptionError
+	var remedy string
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		remedy = "Another program listens there. Stop it, or choose another address with --listen or --admin."
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		remedy = "This machine has no such address. Choose one that it has, or 127.0.0.1."
+	case errors.Is(err, wal.ErrLocked):
+		remedy = "Stop the other process, or give this one a data directory of its own with --data."
+	case errors.As(err, &corrupt):
+		remedy = fmt.Sprintf("Restore a copy of the directory. `everloop wal verify %s` shows how far the log can be read.", c.dataDir())
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EROFS):
+		remedy = "Let the user that runs everloop write there, or choose another place."
+	case errors.Is(err, syscall.ENOSPC):
+		remedy = "Make room on the disk."
+	default:
+		return err
+	}
+	return fmt.Errorf("%w\n%s", err, remedy)
+}
