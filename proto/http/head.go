@@ -6,7 +6,8 @@ import (
 	"unsafe"
 )
 
-// fieldPos is where one field stands in its head. Invariant: name <= nameEnd < value <= valueEnd.
+// fieldPos is where one field stands in its head. Invariant: name < nameEnd, value <= valueEnd. (The value of
+// a host field may stand before its name: in a target in absolute form.)
 type fieldPos struct {
 	name, nameEnd, value, valueEnd uint16
 	id                             nameID

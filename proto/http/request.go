@@ -182,7 +182,8 @@ func (q *Request) reset() { *q = Request{head: head{fields: q.fields[:0], length
 func (q *Request) Target() []byte { return q.target }
 
 // Host is the host, with its port if it was given, that the request is for: the target's if that was in
-// absolute form, or else the host field's (RFC 9112, 3.2.2). It is empty only if the client sent it so.
+// absolute form, or else the host field's; the host field, if there is one, then shows the target's too (RFC
+// 9112, 3.2.2). It is empty if the client sent it so, or sent none in HTTP/1.0.
 func (q *Request) Host() []byte { return q.host }
 
 // Upgrade returns the protocols that the client would like to change to, a list as received, or nil. An upgrade
@@ -285,30 +286,37 @@ func (q *Request) parseTarget(t []byte, at int) *Error {
 	return nil
 }
 
-// validHost reports whether b is uri-host [ ":" port ], and not empty.
-func validHost(b []byte) bool {
-	var end int
+// validHost reports whether b, which is not empty, is uri-host [ ":" port ] with a host in it.
+func validHost[T text](b T) bool {
+	end := 0
 	if b[0] == '[' {
-		end = bytes.IndexByte(b, ']')
-		if end < 2 {
-			return false
+		for end = 1; end < len(b) && (b[end] == ':' || class[b[end]]&isHost != 0); {
+			end++
 		}
-		for _, c := range b[1:end] {
-			if c != ':' && class[c]&isHost == 0 {
-				return false
-			}
+		if end < 2 || end == len(b) || b[end] != ']' {
+			return false
 		}
 		end++
 	} else {
-		if end = bytes.IndexByte(b, ':'); end < 0 {
-			end = len(b)
+		for end < len(b) && class[b[end]]&isHost != 0 {
+			end++
 		}
-		if end == 0 || !all(b[:end], isHost) {
+		if end == 0 {
 			return false
 		}
 	}
-	port := b[end:]
-	return len(port) == 0 || port[0] == ':' && len(port) <= 6 && all(port[1:], isDigit)
+	if end == len(b) {
+		return true
+	}
+	if b[end] != ':' || len(b)-end > 6 {
+		return false
+	}
+	for i := end + 1; i < len(b); i++ {
+		if class[b[i]]&isDigit == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // finish judges a complete head.
@@ -328,9 +336,12 @@ func (q *Request) finish(lim *Limits) *Error {
 			if len(v) > 0 && !validHost(v) {
 				return errHost
 			}
+			f := &q.fields[i]
 			if !absolute {
-				q.hostAt, q.hostTo = int(q.fields[i].value), int(q.fields[i].valueEnd)
+				q.hostAt, q.hostTo = int(f.value), int(f.valueEnd)
 			}
+			// The target's host goes before the field's, for whoever looks at the field, too.
+			f.value, f.valueEnd = uint16(q.hostAt), uint16(q.hostTo)
 		case nameExpect:
 			// An HTTP/1.0 client's expectation is ignored (RFC 9110, 10.1.1).
 			if q.HTTP10 {

@@ -75,14 +75,10 @@ var (
 	// of his own.
 	ErrFieldName  = errors.New("http: a field name may only have letters, digits and !#$%&'*+-.^_`|~")
 	ErrFieldValue = errors.New("http: a field value must not have control characters, CR and LF among them")
-	// ErrMethod and ErrTarget are of requests.
-	ErrMethod = errors.New("http: a method may only have letters, digits and !#$%&'*+-.^_`|~")
-	ErrTarget = errors.New("http: a request target must begin with \"/\", or be \"*\", and have no space, control character or \"#\"")
-	ErrHost   = errors.New("http: a host must be a name or an address, with an optional port")
 )
 
 // fieldError names the field that cannot be written. The value is left out: it may be a secret.
-func fieldError[N, V text](name N, value V) error {
+func fieldError[N, V text](name N, _ V) error {
 	if !isTokenText(name) {
 		return fmt.Errorf("%w: %q", ErrFieldName, string(name))
 	}
@@ -116,18 +112,22 @@ func appendStatusLine(dst []byte, status int) []byte {
 type headWriter struct {
 	status        int
 	hasDate       bool
-	handlerLength string // of the handler's content-length
+	handlerLength int64 // the handler's content-length
+	hasLength     bool  // that there is one, and that it is a number
 }
 
-// appendFieldLine appends a field that both sides may send as it is, or returns false.
-func appendFieldLine[N, V text](dst []byte, name N, value V) ([]byte, bool) {
-	if !isValueText(value) {
-		return dst, false
+// appendField appends a field, or only checks it.
+func appendField[N, V text](dst []byte, id nameID, name N, value V, keep bool) ([]byte, error) {
+	if id == 0 && !isTokenText(name) || !isValueText(value) {
+		return dst, fieldError(name, value)
+	}
+	if !keep {
+		return dst, nil
 	}
 	dst = append(dst, name...)
 	dst = append(dst, ": "...)
 	dst = append(dst, value...)
-	return append(dst, "\r\n"...), true
+	return append(dst, "\r\n"...), nil
 }
 
 // AppendHead appends the head of a response to dst. It allocates nothing if dst has room.
@@ -148,18 +148,12 @@ func AppendHead(dst []byte, status int, fields []Field, o Options) ([]byte, erro
 	for i := range fields {
 		f := &fields[i]
 		id := lookup(f.Name)
-		if id == 0 && !isTokenText(f.Name) {
-			return dst, fieldError(f.Name, f.Value)
-		}
 		if id == nameContentLength {
-			w.handlerLength = f.Value
+			w.handlerLength, w.hasLength = parseLength(f.Value)
 		}
-		if !w.keeps(id) {
-			continue
-		}
-		var ok bool
-		if out, ok = appendFieldLine(out, f.Name, f.Value); !ok {
-			return dst, fieldError(f.Name, f.Value)
+		var err error
+		if out, err = appendField(out, id, f.Name, f.Value, w.keeps(id)); err != nil {
+			return dst, err
 		}
 	}
 	return w.finish(out, &o), nil
@@ -168,14 +162,23 @@ func AppendHead(dst []byte, status int, fields []Field, o Options) ([]byte, erro
 // keeps reports whether a field goes out.
 func (w *headWriter) keeps(id nameID) bool {
 	switch id {
-	case nameConnection, nameKeepAlive, nameProxyConnection, nameTransferEncoding, nameTrailer, nameContentLength:
+	case nameContentLength:
 		return false
 	case nameUpgrade:
 		return w.status == fasthttp.StatusSwitchingProtocols || w.status == fasthttp.StatusUpgradeRequired
 	case nameDate:
 		w.hasDate = true
 	}
-	return true
+	return !ofConnection(id)
+}
+
+// ofConnection reports whether a field belongs to the connection, which whoever frames the message decides on.
+func ofConnection(id nameID) bool {
+	switch id {
+	case nameConnection, nameKeepAlive, nameProxyConnection, nameTransferEncoding, nameTrailer:
+		return true
+	}
+	return false
 }
 
 // finish appends the fields of the connection and the empty line.
@@ -194,7 +197,7 @@ func (w *headWriter) finish(out []byte, o *Options) []byte {
 	case w.status == fasthttp.StatusResetContent:
 		out = appendLength(out, 0) // RFC 9110, 15.3.6
 	case w.status == fasthttp.StatusNotModified || framing == NoBody && !noBody(w.status):
-		n, ok := parseLength(w.handlerLength)
+		n, ok := w.handlerLength, w.hasLength
 		if !ok && w.status != fasthttp.StatusNotModified {
 			n, ok = o.Length, o.Length >= 0
 		}
