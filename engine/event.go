@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"everloop/loop"
 	"everloop/wal"
 )
 
@@ -126,6 +127,9 @@ func (ev *Event) unpin() {
 		ev.self.own.events--
 	}
 }
+
+// Loop returns the loop that an entry point's event runs on. Safe from any goroutine.
+func (ev *Event) Loop() loop.Loop { return ev.self.own.loop }
 
 // Namespace returns the namespace of a class for the code of an entry point: calls on its stubs are made
 // by this event, in its turns. Nil if no such class is registered.

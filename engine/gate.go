@@ -97,18 +97,25 @@ func (a *actor) open(begin func(sec *section)) error {
 	if depth > maxSectionDepth {
 		return ErrDepth
 	}
-	sec := &section{parent: a.current, depth: depth}
-	if a.top == a.current {
-		a.top, a.current = sec, sec
-		begin(sec)
-		a.current = sec.parent
+	outer := a.current
+	if a.top == outer {
+		begin(a.push(outer))
+		a.current = outer
 		return nil
 	}
-	a.enqueue(a.current, stepFunc(func(a *actor) {
-		a.top, a.current = sec, sec
-		begin(sec)
-	}))
+	a.enqueue(outer, stepFunc(func(a *actor) { begin(a.push(outer)) }))
 	return nil
+}
+
+// push makes a new section the innermost one, and the running turn its first.
+func (a *actor) push(parent *section) *section {
+	sec := &section{parent: parent}
+	if parent != nil {
+		sec.depth = parent.depth
+	}
+	sec.depth++
+	a.top, a.current = sec, sec
+	return sec
 }
 
 // close ends a section. Its parent takes over once everything inside has ended, too.

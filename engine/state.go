@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"everloop/loop"
 )
 
 // State is what an object sees of itself and of the world. It lives as long as the instance. Everything on it
@@ -12,6 +14,9 @@ type State struct {
 	a       *actor
 	storage Storage
 }
+
+// Loop returns the loop that owns the object. Safe from any goroutine.
+func (s *State) Loop() loop.Loop { return s.a.own.loop }
 
 // ID returns the object's ID, with its name if it has one.
 func (s *State) ID() ID { return s.a.id }
@@ -95,14 +100,25 @@ func (s *State) exclusive(fn func() error, failed func(error)) error {
 }
 
 // Block opens a critical section for code that ends by callback, which is what a host of promises has: begin
-// is called when the section has been entered, now or in a later turn, with the function that ends it. A
-// non-nil error resets the object.
+// is called in a later turn, which is the section's first, with the function that ends the section. A non-nil
+// error resets the object.
 func (s *State) Block(begin func(end func(error))) error {
 	a := s.a
 	if a.dead {
 		return ErrReset
 	}
-	return a.open(func(sec *section) {
+	outer := a.current
+	depth := 1
+	if outer != nil {
+		depth = outer.depth + 1
+	}
+	if depth > maxSectionDepth {
+		return ErrDepth
+	}
+	a.pins++
+	a.enqueue(outer, stepFunc(func(a *actor) {
+		a.unpin()
+		sec := a.push(outer)
 		cancel := s.watchSection(sec)
 		begin(func(err error) {
 			cancel()
@@ -115,7 +131,8 @@ func (s *State) Block(begin func(end func(error))) error {
 				a.reset(e.asReset())
 			}
 		})
-	})
+	}))
+	return nil
 }
 
 // watchSection resets the object when a section stays open for too long.
