@@ -31,10 +31,10 @@ type coroutine struct {
 	stop   func()
 	yield  func(struct{}) bool
 	job    job
-	caller *origin       // on whose behalf the job runs
-	done   bool          // the job has ended
-	place  int           // in the list of parked coroutines
-	lost   bool          // the coroutine cannot be used again
+	caller *origin // on whose behalf the job runs
+	done   bool    // the job has ended
+	place  int     // in the list of parked coroutines
+	lost   bool    // the coroutine cannot be used again
 
 	// A wait ends once: ticket goes up when it begins and when it ends, and whoever wants to end it shows
 	// the ticket of the wait that he means.

@@ -99,21 +99,21 @@ func (a *actor) open(begin func(sec *section)) error {
 	}
 	outer := a.current
 	if a.top == outer {
-		begin(a.push(outer))
+		begin(a.push())
 		a.current = outer
 		return nil
 	}
-	a.enqueue(outer, stepFunc(func(a *actor) { begin(a.push(outer)) }))
+	a.enqueue(outer, stepFunc(func(a *actor) { begin(a.push()) }))
 	return nil
 }
 
-// push makes a new section the innermost one, and the running turn its first.
-func (a *actor) push(parent *section) *section {
-	sec := &section{parent: parent}
-	if parent != nil {
-		sec.depth = parent.depth
+// push makes a new section the innermost one, and the running turn its first. Work runs only from the innermost
+// section's queue, so that is the one around it.
+func (a *actor) push() *section {
+	sec := &section{parent: a.top, depth: 1}
+	if a.top != nil {
+		sec.depth += a.top.depth
 	}
-	sec.depth++
 	a.top, a.current = sec, sec
 	return sec
 }

@@ -118,7 +118,7 @@ func (s *State) Block(begin func(end func(error))) error {
 	a.pins++
 	a.enqueue(outer, stepFunc(func(a *actor) {
 		a.unpin()
-		sec := a.push(outer)
+		sec := a.push()
 		cancel := s.watchSection(sec)
 		begin(func(err error) {
 			cancel()
