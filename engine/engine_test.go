@@ -606,14 +606,14 @@ func TestStorageLimits(t *testing.T) {
 					return fmt.Errorf("%s: %v, want %v", c.what, c.err, c.want)
 				}
 			}
-			if _, err := s.DeleteKeys(make([]string, 129)...); !errors.Is(err, engine.ErrTooManyKeys) {
+			if _, err := s.DeleteKeys(engine.WriteOptions{}, make([]string, 129)...); !errors.Is(err, engine.ErrTooManyKeys) {
 				return fmt.Errorf("129 deletes: %v", err)
 			}
-			if n, err := s.DeleteKeys("k1", "k2", "absent"); n != 2 || err != nil {
+			if n, err := s.DeleteKeys(engine.WriteOptions{}, "k1", "k2", "absent"); n != 2 || err != nil {
 				return fmt.Errorf("deletes: %d, %v", n, err)
 			}
 			a := "a"
-			if _, err := s.List(engine.ListOptions{Start: &a, StartAfter: &a}); !errors.Is(err, engine.ErrListBounds) {
+			if err := s.List(engine.ListOptions{Start: &a, StartAfter: &a}, nil); !errors.Is(err, engine.ErrListBounds) {
 				return fmt.Errorf("both bounds: %v", err)
 			}
 			return s.DeleteAll()

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"iter"
 
 	"everloop/engine/internal/kv"
 	"everloop/engine/redo"
@@ -90,27 +89,40 @@ func (s *Storage) PutRaw(key string, encoded []byte, o WriteOptions) error {
 	return nil
 }
 
+// Entry is a key and its encoded value.
+type Entry struct {
+	Key   string
+	Value []byte
+}
+
 // PutAll stores several values, all or none of them. At most MaxBatchKeys.
 func (s *Storage) PutAll(entries map[string]any) error {
-	if len(entries) > MaxBatchKeys {
-		return ErrTooManyPairs
-	}
-	encoded := make(map[string][]byte, len(entries))
+	list := make([]Entry, 0, len(entries))
 	for k, v := range entries {
-		b, err := value.Marshal(v)
+		encoded, err := value.Marshal(v)
 		if err != nil {
 			return err
 		}
-		if err := checkEntry(k, b); err != nil {
+		list = append(list, Entry{k, encoded})
+	}
+	return s.PutEntries(list, WriteOptions{})
+}
+
+// PutEntries is PutAll of encoded values, of which it takes copies.
+func (s *Storage) PutEntries(entries []Entry, o WriteOptions) error {
+	if len(entries) > MaxBatchKeys {
+		return ErrTooManyPairs
+	}
+	for i := range entries {
+		if err := checkEntry(entries[i].Key, entries[i].Value); err != nil {
 			return err
 		}
-		encoded[k] = b
 	}
 	if err := s.writable(); err != nil {
 		return err
 	}
-	for k, b := range encoded {
-		s.put(k, b, true)
+	for i := range entries {
+		s.put(entries[i].Key, entries[i].Value, !o.AllowUnconfirmed)
 	}
 	return nil
 }
@@ -132,7 +144,7 @@ func (s *Storage) DeleteWith(key string, o WriteOptions) (existed bool, err erro
 }
 
 // DeleteKeys removes several keys and returns how many were there. At most MaxBatchKeys.
-func (s *Storage) DeleteKeys(keys ...string) (existed int, err error) {
+func (s *Storage) DeleteKeys(o WriteOptions, keys ...string) (existed int, err error) {
 	if len(keys) > MaxBatchKeys {
 		return 0, ErrTooManyKeys
 	}
@@ -145,7 +157,7 @@ func (s *Storage) DeleteKeys(keys ...string) (existed int, err error) {
 		return 0, err
 	}
 	for _, k := range keys {
-		if s.delete(k, true) {
+		if s.delete(k, !o.AllowUnconfirmed) {
 			existed++
 		}
 	}
@@ -174,20 +186,18 @@ func (s *Storage) DeleteAll() error {
 // ErrDeleteAllInTransaction refuses DeleteAll in a transaction.
 var ErrDeleteAllInTransaction = errors.New("Cannot call deleteAll() within a transaction")
 
-// List calls yield with the chosen keys and encoded values, in order, until it returns false. A value is valid
-// during the call; yield must not write to the storage.
-func (s *Storage) List(o ListOptions) (iter.Seq2[string, []byte], error) {
+// List calls yield with the chosen keys and encoded values, in order, until it returns false. Key and value are
+// valid during the call; yield must not write to the storage.
+func (s *Storage) List(o ListOptions, yield func(key, encoded []byte) bool) error {
 	r, err := o.kvRange()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.readable(); err != nil {
-		return nil, err
+		return err
 	}
-	v := s.view()
-	return func(yield func(string, []byte) bool) {
-		v.Scan(r, func(key, value []byte) bool { return yield(string(key), value) })
-	}, nil
+	s.view().Scan(r, yield)
+	return nil
 }
 
 // Len returns the number of keys.

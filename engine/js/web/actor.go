@@ -216,8 +216,7 @@ var (
 		return in.r.String(name)
 	})
 	_ = registerObject("blockEnter", 1, func(in *Instance, object uint64, _ vm.Args) (vm.Value, error) {
-		n, err := in.Host.BlockEnter(object)
-		return vm.Int64(n), err
+		return in.Host.BlockEnter(object)
 	})
 	// blockLeave(object, section, ok, reason). An object that was reset meanwhile has no section any more.
 	_ = register("blockLeave", 4, func(in *Instance, args vm.Args) (vm.Value, error) {

@@ -146,10 +146,10 @@ func (h *fakeHost) ObjectID(object uint64) (string, string, bool) {
 	return fakeID(1, fmt.Sprint(object)), fmt.Sprint("object", object), object%2 == 1
 }
 
-func (h *fakeHost) BlockEnter(object uint64) (int64, error) {
+func (h *fakeHost) BlockEnter(object uint64) (vm.Value, error) {
 	h.sections++
 	h.calls = append(h.calls, fmt.Sprint("enter ", object, " ", h.sections))
-	return h.sections, nil
+	return h.r.ResolvedPromise(vm.Int64(h.sections))
 }
 
 func (h *fakeHost) BlockLeave(object uint64, section int64, ok bool, reason vm.Value) error {

@@ -68,9 +68,10 @@ type StubHost interface {
 type ObjectHost interface {
 	// ObjectID is the object's id in hex and its name; named is false for an id without one.
 	ObjectID(object uint64) (hex, name string, named bool)
-	// BlockEnter begins a critical section: no other event enters the object before BlockLeave with the number it
-	// returned. ok is false when the section failed, which resets the object; reason (borrowed) says why.
-	BlockEnter(object uint64) (section int64, err error)
+	// BlockEnter begins a critical section: it returns a promise, owned by the caller, of the section's number, which is
+	// fulfilled in the section's first turn. No other event enters the object before BlockLeave with that number. ok
+	// is false when the section failed, which resets the object; reason (borrowed) says why.
+	BlockEnter(object uint64) (vm.Value, error)
 	BlockLeave(object uint64, section int64, ok bool, reason vm.Value) error
 	// Abort resets the object. It returns the error that ends the turn, which is vm.ErrInterrupted unless the object
 	// is another one's. reason is borrowed, and Undefined for none.

@@ -1,11 +1,12 @@
 package web
 
 import (
+	"everloop/engine"
 	"everloop/engine/js/internal/vm"
 )
 
 // Field is one header line: the name in lower case, the value as the bytes that travel.
-type Field struct{ Name, Value string }
+type Field = engine.Field
 
 // Message is a request or a response of the host, read by JavaScript a part at a time. It is immutable from the moment
 // it is given to an Instance, and lives until JavaScript has dropped every object over it. Methods are called on the
@@ -225,11 +226,11 @@ var (
 		}
 		switch {
 		case bits&isTextBody != 0:
-			out.Header = append(out.Header, Field{"content-type", textType})
+			out.Header = append(out.Header, Field{Name: "content-type", Value: textType})
 		case bits&isFormBody != 0:
-			out.Header = append(out.Header, Field{"content-type", formType})
+			out.Header = append(out.Header, Field{Name: "content-type", Value: formType})
 		case bits&isJSONBody != 0:
-			out.Header = append(out.Header, Field{"content-type", jsonType})
+			out.Header = append(out.Header, Field{Name: "content-type", Value: jsonType})
 		}
 		if len(args) > 3 {
 			out.StatusText = in.bytesText(args.At(3))

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"unsafe"
+
 	whatwg "github.com/nlnwa/whatwg-url/url"
 
 	"everloop/engine/js/internal/vm"
@@ -116,3 +118,15 @@ var (
 		return in.urlParts(u)
 	})
 )
+
+// CanonicalURL is an absolute URL as the URL standard serialises it, which is how JavaScript sees the URL of a request. A
+// text that is no URL stays as it is.
+func CanonicalURL(s string) string {
+	if _, ok := scanPlainURL(unsafe.Slice(unsafe.StringData(s), len(s))); ok {
+		return s
+	}
+	if u, ok := parseURL(s, "", false); ok {
+		return u.Href(false)
+	}
+	return s
+}

@@ -206,6 +206,61 @@ function storageList(h, options) {
 
 let transactionFrom;
 
+// runTransaction is the first turn of a transaction's critical section.
+function runTransaction(h, section, callback) {
+  let handle, txn, running;
+  try {
+    handle = host.txnBegin(h, false);
+    txn = transactionFrom.make(handle);
+    running = settle(callback(txn));
+  } catch (e) {
+    if (txn !== undefined && transactionFrom.end(txn)) host.txnRollback(handle);
+    host.blockLeave(h, section, true);
+    throw e;
+  }
+  return promiseThen(
+    running,
+    (v) => {
+      try {
+        if (transactionFrom.end(txn)) host.txnCommit(handle);
+      } finally {
+        host.blockLeave(h, section, true);
+      }
+      return v;
+    },
+    (e) => {
+      try {
+        if (transactionFrom.end(txn)) host.txnRollback(handle);
+      } finally {
+        host.blockLeave(h, section, true);
+      }
+      throw e;
+    },
+  );
+}
+
+// runSection is the first turn of a critical section.
+function runSection(h, section, callback) {
+  let running;
+  try {
+    running = settle(callback());
+  } catch (e) {
+    host.blockLeave(h, section, false, e);
+    throw e;
+  }
+  return promiseThen(
+    running,
+    (v) => {
+      host.blockLeave(h, section, true);
+      return v;
+    },
+    (e) => {
+      host.blockLeave(h, section, false, e);
+      throw e;
+    },
+  );
+}
+
 class DurableObjectStorage {
   #h;
   constructor(key, h) {
@@ -261,36 +316,7 @@ class DurableObjectStorage {
     return attempt(() => {
       const h = this.#h;
       if (typeof callback !== "function") throw new TypeErrorCtor(`transaction() needs a function, not ${typeName(callback)}`);
-      const section = host.blockEnter(h);
-      let handle, txn, running;
-      try {
-        handle = host.txnBegin(h, false);
-        txn = transactionFrom.make(handle);
-        running = settle(callback(txn));
-      } catch (e) {
-        if (txn !== undefined && transactionFrom.end(txn)) host.txnRollback(handle);
-        host.blockLeave(h, section, true);
-        throw e;
-      }
-      return promiseThen(
-        running,
-        (v) => {
-          try {
-            if (transactionFrom.end(txn)) host.txnCommit(handle);
-          } finally {
-            host.blockLeave(h, section, true);
-          }
-          return v;
-        },
-        (e) => {
-          try {
-            if (transactionFrom.end(txn)) host.txnRollback(handle);
-          } finally {
-            host.blockLeave(h, section, true);
-          }
-          throw e;
-        },
-      );
+      return promiseThen(host.blockEnter(h), (section) => runTransaction(h, section, callback));
     });
   }
   transactionSync(callback) {
@@ -399,29 +425,12 @@ class DurableObjectState {
     if (this.#props === undefined) this.#props = {};
     return this.#props;
   }
+  // The callback runs in a later turn, as on Cloudflare: the first of its critical section.
   blockConcurrencyWhile(callback) {
     return attempt(() => {
       const h = this.#h;
       if (typeof callback !== "function") throw new TypeErrorCtor(`blockConcurrencyWhile() needs a function, not ${typeName(callback)}`);
-      const section = host.blockEnter(h);
-      let running;
-      try {
-        running = settle(callback());
-      } catch (e) {
-        host.blockLeave(h, section, false, e);
-        throw e;
-      }
-      return promiseThen(
-        running,
-        (v) => {
-          host.blockLeave(h, section, true);
-          return v;
-        },
-        (e) => {
-          host.blockLeave(h, section, false, e);
-          throw e;
-        },
-      );
+      return promiseThen(host.blockEnter(h), (section) => runSection(h, section, callback));
     });
   }
   waitUntil(promise) {

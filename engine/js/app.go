@@ -1,0 +1,158 @@
+package js
+
+import (
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"everloop/engine"
+	"everloop/engine/js/internal/vm"
+	"everloop/engine/js/project"
+	"everloop/loop"
+)
+
+// Options of [Load]. The zero value works.
+type Options struct {
+	// CPULimit is how long one turn may run. Default 30 s.
+	CPULimit time.Duration
+	// Runtimes is the number of JavaScript runtimes of one loop. Default 8.
+	Runtimes int
+	// MemoryLimit is the most that one runtime may hold, in bytes. Default 128 MiB.
+	MemoryLimit int64
+	// QuarantineFile names the file that lists quarantined objects. Default: there is no quarantine.
+	QuarantineFile string
+	// Logger takes what the program logs, and what the host has to say. Default slog.Default().
+	Logger *slog.Logger
+	// Fatal ends the process when a turn cannot be interrupted. Default: os.Exit(70).
+	Fatal func()
+}
+
+func (o *Options) ensureDefaults() {
+	if o.CPULimit == 0 {
+		o.CPULimit = vm.DefaultLimit
+	}
+	if o.Runtimes == 0 {
+		o.Runtimes = 8
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Fatal == nil {
+		o.Fatal = exit
+	}
+}
+
+// App is a project that runs in an engine. Safe for concurrent use.
+type App struct {
+	eng     *engine.Engine
+	project *project.Project
+	bundle  *project.Bundle
+	code    *vm.Code
+	opts    Options
+
+	namespaces []string // the class of each namespace, by the number that the runtimes know it by
+	bindings   []Binding
+	hosts      []*host
+
+	quarantine quarantine
+	stop       chan struct{}
+}
+
+// Binding is a class as env has it.
+type Binding struct{ Name, Class string }
+
+// Load compiles the project's bundle, starts it once, registers the classes that it binds with eng, and returns what
+// its requests enter through. What is wrong with the program is an error for the person who wrote it.
+func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) (*App, error) {
+	o.ensureDefaults()
+	code, err := vm.Compile(project.BundleName, b.Code, vm.CompileOptions{Module: true, StripSource: len(b.Code) > stripAbove})
+	if err != nil {
+		return nil, fmt.Errorf("compile %s: %w", relative(p, p.Main), mapped(b, err))
+	}
+	a := &App{eng: eng, project: p, bundle: b, code: code, opts: o, stop: make(chan struct{})}
+	if err := a.quarantine.load(o.QuarantineFile); err != nil {
+		return nil, err
+	}
+	for i := range eng.Pool().Len() {
+		a.hosts = append(a.hosts, newHost(a, eng.Pool().Loop(i)))
+	}
+	for _, d := range p.Objects {
+		if d.ScriptName == "" || d.ScriptName == p.Name {
+			a.bind(d.Name, d.ClassName)
+		}
+	}
+	// The first runtime tells what the program exports. It is kept.
+	result := make(chan error, 1)
+	first := a.hosts[0]
+	if !first.loop.Post(loop.Func(func() { result <- a.start(first) })) {
+		return nil, engine.ErrClosed
+	}
+	if err := <-result; err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(a.namespaces))) {
+		if _, err := eng.Register(name, &class{app: a, name: name}, engine.UniqueKey(p.Name+"-"+name)); err != nil {
+			return nil, err
+		}
+	}
+	dog := &vm.Watchdog{Stuck: a.stuck}
+	go dog.Run(a.stop)
+	return a, nil
+}
+
+// stripAbove is the size of a bundle, in bytes, from which runtimes do without the text of its functions: a bundle of
+// 4 MB costs each of them 34 MB with it and 8 MB without.
+const stripAbove = 256 << 10
+
+func (a *App) bind(name, class string) {
+	a.bindings = append(a.bindings, Binding{name, class})
+	a.namespaces = append(a.namespaces, class)
+}
+
+// start builds the first runtime and checks what the program exports against what the project binds. On a loop.
+func (a *App) start(h *host) error {
+	rl, err := h.realm(0)
+	if err != nil {
+		return err
+	}
+	classes, err := rl.exportedClasses()
+	if err != nil {
+		return err
+	}
+	if a.project.SingleFile() {
+		for _, c := range classes {
+			for _, name := range project.BindingNames(c) {
+				a.bind(name, c)
+			}
+		}
+		return rl.addBindings(a.bindings)
+	}
+	for _, b := range a.bindings {
+		if slices.Contains(classes, b.Class) {
+			continue
+		}
+		has := "it exports no class"
+		if len(classes) > 0 {
+			has = "it exports " + strings.Join(classes, ", ")
+		}
+		return fmt.Errorf("%s: binding %s names class %s, which %s does not export (%s): export the class, or correct class_name",
+			relative(a.project, a.project.ConfigFile), b.Name, b.Class, relative(a.project, a.project.Main), has)
+	}
+	return nil
+}
+
+// Bindings returns the classes as env has them.
+func (a *App) Bindings() []Binding { return slices.Clone(a.bindings) }
+
+// Close stops the watchdog. The engine drops the objects when it closes; runtimes go with their loops.
+func (a *App) Close() { close(a.stop) }
+
+func relative(p *project.Project, path string) string {
+	if rel, err := filepath.Rel(p.Root, path); err == nil {
+		return rel
+	}
+	return path
+}

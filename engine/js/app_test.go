@@ -1,0 +1,170 @@
+package js_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"everloop/engine"
+	"everloop/engine/js"
+	"everloop/engine/js/project"
+	"everloop/loop"
+)
+
+// served is a project that runs in an engine of its own.
+type served struct {
+	t     testing.TB
+	eng   *engine.Engine
+	app   *js.App
+	ports []*engine.Port
+	logs  *logBuffer
+}
+
+// logBuffer collects log lines from any goroutine.
+type logBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+type setup struct {
+	dir   string
+	loops int
+	opts  js.Options
+}
+
+// serve runs a single-file program.
+func serve(t testing.TB, source string, s setup) *served {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "program.ts")
+	if err := os.WriteFile(file, []byte(source), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	v, err := tryServe(t, file, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func tryServe(t testing.TB, path string, s setup) (*served, error) {
+	t.Helper()
+	p, err := project.Load(path, project.Options{})
+	if err != nil {
+		return nil, err
+	}
+	b, err := p.Bundle()
+	if err != nil {
+		return nil, err
+	}
+	if s.dir == "" {
+		s.dir = t.TempDir()
+	}
+	v := &served{t: t, logs: new(logBuffer)}
+	logger := slog.New(slog.NewTextHandler(v.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	v.eng, err = engine.Open(engine.Options{Dir: s.dir, Loops: max(1, s.loops), Logger: logger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.close)
+	s.opts.Logger = logger
+	v.app, err = js.Load(v.eng, p, b, s.opts)
+	if err != nil {
+		return nil, err
+	}
+	for i := range v.eng.Pool().Len() {
+		v.ports = append(v.ports, v.eng.Port(v.eng.Pool().Loop(i)))
+	}
+	return v, nil
+}
+
+func (v *served) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := v.eng.Close(ctx); err != nil && !errors.Is(err, engine.ErrClosed) {
+		v.t.Errorf("close: %v", err)
+	}
+	if v.app != nil {
+		v.app.Close()
+		v.app = nil
+	}
+}
+
+// do sends a request to the Worker, on loop on, and waits.
+func (v *served) do(on int, req *engine.Request) (*engine.Response, error) {
+	v.t.Helper()
+	done := make(chan engine.Reply, 1)
+	l := v.eng.Pool().Loop(on)
+	l.Post(loop.Func(func() {
+		v.ports[on].Enter(v.app.Entrypoint(), req, engine.ReplyFunc(func(r engine.Reply) { done <- r }))
+	}))
+	select {
+	case r := <-done:
+		return r.Response, r.Err
+	case <-time.After(60 * time.Second):
+		v.t.Fatalf("%s %s: no answer within a minute\n%s", req.Method, req.URL, v.logs)
+		return nil, nil
+	}
+}
+
+// get returns the body of a GET, or "status body" where the status is not 200, or "error: …".
+func (v *served) get(path string) string {
+	v.t.Helper()
+	r, err := v.do(0, &engine.Request{Method: "GET", URL: "http://example.com" + path})
+	return text(r, err)
+}
+
+func text(r *engine.Response, err error) string {
+	if err != nil {
+		var e *engine.Error
+		if errors.As(err, &e) {
+			return fmt.Sprintf("error: %s: %s", e.Name, e.Message)
+		}
+		return "error: " + err.Error()
+	}
+	body := strings.TrimSuffix(string(r.Body.Bytes()), "\n")
+	if r.Status != 200 {
+		return fmt.Sprintf("%d %s", r.Status, body)
+	}
+	return body
+}
+
+func TestCounterExample(t *testing.T) {
+	dir := t.TempDir()
+	for round := range 2 {
+		v, err := tryServe(t, "../../docs/examples/counter", setup{dir: dir, loops: 1 + round})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 1; i <= 3; i++ {
+			if got, want := v.get("/"), fmt.Sprint(round*3+i); got != want {
+				t.Errorf("round %d, request %d: %s, want %s\n%s", round, i, got, want, v.logs)
+			}
+		}
+		if got := v.get("/?id=other"); got != fmt.Sprint(round+1) {
+			t.Errorf("another counter: %s", got)
+		}
+		v.close()
+	}
+}
+
+var _ = io.Discard

@@ -1,0 +1,160 @@
+package js
+
+import (
+	"errors"
+
+	"everloop/engine"
+	"everloop/engine/js/internal/clone"
+	"everloop/engine/js/internal/vm"
+	"everloop/engine/js/project"
+)
+
+// mapped makes an error of the program readable for its author: the stack in terms of the source, and the line it
+// happened in.
+func mapped(b *project.Bundle, err error) error {
+	var e *vm.Exception
+	if !errors.As(err, &e) {
+		return err
+	}
+	m := &programError{text: e.Error(), stack: b.MapStack(e.Stack)}
+	for _, f := range e.Frames {
+		if file, line, column, _, ok := b.Map(f.Line, f.Col); ok && f.File == project.BundleName {
+			m.excerpt = b.Excerpt(file, line, column)
+			break
+		}
+	}
+	return m
+}
+
+// programError is an exception of the program, as its author reads it.
+type programError struct{ text, stack, excerpt string }
+
+func (e *programError) Error() string {
+	s := e.text
+	if e.stack != "" {
+		s = e.stack // it begins with the text
+	}
+	if e.excerpt != "" {
+		s += "\n" + e.excerpt
+	}
+	return s
+}
+
+// throwable describes a thrown value, which it consumes.
+func (rl *realm) throwable(v vm.Value) error { return rl.r.Describe(v) }
+
+// engineError is how a handler's failure leaves the runtime. Class, object and method are filled in by the engine.
+func (rl *realm) engineError(err error, w *waiting) *engine.Error {
+	var e *vm.Exception
+	var known *engine.Error
+	switch {
+	case errors.As(err, &e):
+		failure := &engine.Error{Name: e.Name, Message: e.Message, Stack: rl.app.bundle.MapStack(e.Stack), Remote: true}
+		if failure.Name == "" {
+			failure.Name = "Error" // something was thrown that is no Error; Value has it
+		}
+		if v, ok := rl.r.Thrown(e); ok {
+			// What cannot be cloned travels as name and message alone.
+			failure.Value, _ = rl.writer.Append(nil, rl.r, v)
+			rl.r.Free(v)
+		}
+		return failure
+	case errors.As(err, &known):
+		return known
+	case errors.Is(err, vm.ErrInterrupted):
+		if w != nil && w.event != nil {
+			return cpuLimit("Worker exceeded CPU time limit.")
+		}
+		return cpuLimit("Durable Object exceeded its CPU time limit and was reset.")
+	case errors.Is(err, vm.ErrOutOfMemory):
+		return &engine.Error{Name: "Error", Message: "The JavaScript runtime exceeded its memory limit.", Remote: true}
+	}
+	name, message := "Error", err.Error()
+	var thrown *vm.Error
+	if errors.As(err, &thrown) {
+		name, message = thrown.Class.String(), thrown.Message
+	}
+	return &engine.Error{Name: name, Message: message, Remote: true}
+}
+
+var (
+	keyRemote     = vm.Intern("remote")
+	keyRetryable  = vm.Intern("retryable")
+	keyOverloaded = vm.Intern("overloaded")
+	keyReset      = vm.Intern("durableObjectReset")
+)
+
+// errorValue is an error of a call as JavaScript sees it: the thrown value itself where it could be cloned, with what
+// the engine knows about it as properties.
+func (rl *realm) errorValue(err error) (vm.Value, error) {
+	r := rl.r
+	var e *engine.Error
+	if !errors.As(err, &e) {
+		return r.ErrorValue(err)
+	}
+	v := vm.Undefined
+	if e.Value != nil {
+		if got, rerr := rl.reader.Read(r, e.Value); rerr == nil {
+			v = got
+		}
+	}
+	if !v.IsObject() {
+		if e.Value != nil && !v.IsUndefined() {
+			return v, nil // a string or number was thrown
+		}
+		made, verr := r.ErrorValue(&vm.Error{Class: classOf(e.Name), Message: e.Message})
+		if verr != nil {
+			return vm.Undefined, verr
+		}
+		v = made
+	}
+	for _, p := range []struct {
+		key vm.Key
+		set bool
+	}{{keyRemote, e.Remote}, {keyRetryable, e.Retryable}, {keyOverloaded, e.Overloaded}, {keyReset, e.Reset}} {
+		if !p.set {
+			continue
+		}
+		if err := r.Define(v, p.key, vm.Bool(true), vm.Writable|vm.Enumerable|vm.Configurable); err != nil {
+			r.Free(v)
+			return vm.Undefined, err
+		}
+	}
+	return v, nil
+}
+
+func classOf(name string) vm.ErrorClass {
+	for c := vm.ClassError; c <= vm.ClassURIError; c++ {
+		if c.String() == name {
+			return c
+		}
+	}
+	return vm.ClassError
+}
+
+// storageError makes an error of the engine's storage one that JavaScript sees.
+func storageError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, engine.ErrKeyTooLarge), errors.Is(err, engine.ErrValueTooLarge),
+		errors.Is(err, engine.ErrTooManyKeys), errors.Is(err, engine.ErrTooManyPairs):
+		return vm.RangeError("%s", err.Error())
+	case errors.Is(err, engine.ErrListBounds), errors.Is(err, engine.ErrListLimit):
+		return vm.TypeError("%s", err.Error())
+	}
+	return err
+}
+
+// cloneError makes a refusal of structured clone the DOMException that JavaScript expects.
+func (rl *realm) cloneError(err error) error {
+	var refused *clone.Error
+	if !errors.As(err, &refused) {
+		return err
+	}
+	v, verr := rl.in.DOMException(refused.Message, "DataCloneError")
+	if verr != nil {
+		return verr
+	}
+	return rl.r.ThrowValue(v)
+}

@@ -1,0 +1,220 @@
+package js
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"time"
+
+	"everloop/engine"
+	"everloop/engine/js/internal/clone"
+	"everloop/engine/js/internal/vm"
+	"everloop/engine/js/web"
+)
+
+// The rest of what the prelude asks of its host: see [web.Host] for each.
+
+var levels = map[string]slog.Level{"debug": slog.LevelDebug, "warn": slog.LevelWarn, "error": slog.LevelError}
+
+// Log takes a line of console output.
+func (rl *realm) Log(level, text string) {
+	rl.app.opts.Logger.LogAttrs(context.Background(), levels[level], text, rl.attrs()...)
+}
+
+// attrs names whoever the running turn belongs to.
+func (rl *realm) attrs() []slog.Attr {
+	if rl.current == nil {
+		return []slog.Attr{slog.String("class", "default")}
+	}
+	class, id := rl.current.where()
+	if id == "" {
+		return []slog.Attr{slog.String("class", class)}
+	}
+	return []slog.Attr{slog.String("class", class), slog.String("object", id)}
+}
+
+// ReportError logs an error that nobody caught.
+func (rl *realm) ReportError(v vm.Value) {
+	e := rl.r.Describe(rl.r.Dup(v))
+	attrs := append(rl.attrs(), slog.String("err", e.Error()), slog.String("stack", rl.app.bundle.MapStack(e.Stack)))
+	rl.app.opts.Logger.LogAttrs(context.Background(), slog.LevelError, "uncaught error", attrs...)
+}
+
+// Now is the loop's clock: it stands still within a round, as Cloudflare's does within a turn.
+func (rl *realm) Now() float64 { return float64(rl.host.loop.Now()) }
+
+// TimeOrigin is the wall-clock time at which Now was 0.
+func (rl *realm) TimeOrigin() float64 { return float64(rl.host.loop.Wall() - rl.host.loop.Now()) }
+
+// timer is a setTimeout or setInterval.
+type timer struct {
+	by     actor
+	cancel func()
+}
+
+// TimerStart starts a timer of whoever the running turn belongs to.
+func (rl *realm) TimerStart(ms float64, repeat bool) (int64, error) {
+	by := rl.current
+	if by == nil {
+		return 0, vm.PlainError("Disallowed operation called within global scope. Timers are started while an event is handled.")
+	}
+	if len(rl.timers) >= maxTimers {
+		return 0, vm.PlainError("Too many timers: a runtime has at most %d.", maxTimers)
+	}
+	if !(ms > 0) {
+		ms = 0
+	}
+	d := time.Duration(math.Min(ms, math.MaxInt32)) * time.Millisecond
+	rl.lastID++
+	id := rl.lastID
+	t := &timer{by: by}
+	rl.timers[id] = t
+	var fire func()
+	fire = func() {
+		if rl.timers[id] != t || rl.r.Err() != nil || !by.alive() {
+			delete(rl.timers, id)
+			return
+		}
+		if repeat {
+			t.cancel = by.after(max(d, time.Millisecond), fire)
+		} else {
+			delete(rl.timers, id)
+		}
+		rl.begin(by)
+		_, err := rl.in.FireTimer(id)
+		rl.end(err)
+	}
+	t.cancel = by.after(d, fire)
+	return id, nil
+}
+
+// maxTimers bounds the pending timers of one runtime.
+const maxTimers = 100_000
+
+// TimerStop forgets a timer.
+func (rl *realm) TimerStop(id int64) {
+	if t := rl.timers[id]; t != nil {
+		delete(rl.timers, id)
+		t.cancel()
+	}
+}
+
+// StructuredClone clones a value within the runtime.
+func (rl *realm) StructuredClone(v vm.Value, transfer []vm.Value) (vm.Value, error) {
+	if len(transfer) > 0 {
+		return vm.Undefined, rl.cloneError(&clone.Error{Message: "structuredClone cannot transfer: leave the transfer list out."})
+	}
+	out, err := clone.Clone(&rl.writer, &rl.reader, rl.r, v, rl.r)
+	return out, rl.cloneError(err)
+}
+
+// ObjectID is part of [web.ObjectHost].
+func (rl *realm) ObjectID(object uint64) (hex, name string, named bool) {
+	o, ok := rl.objects.get(object)
+	if !ok {
+		return "", "", false
+	}
+	id := o.st.ID()
+	name, named = id.Name()
+	return id.String(), name, named
+}
+
+// BlockEnter is part of [web.ObjectHost].
+func (rl *realm) BlockEnter(object uint64) (vm.Value, error) {
+	o, ok := rl.objects.get(object)
+	if !ok {
+		return vm.Undefined, engine.ErrReset
+	}
+	p, err := rl.r.PendingPromise()
+	if err != nil {
+		return vm.Undefined, err
+	}
+	held := rl.r.Dup(p)
+	err = o.st.Block(func(end func(error)) {
+		n := rl.sections.add(end)
+		rl.resume(o, held, vm.Int64(int64(n)), nil)
+	})
+	if err != nil {
+		rl.r.FreeAll(p, held)
+		return vm.Undefined, err
+	}
+	return p, nil
+}
+
+// BlockLeave is part of [web.ObjectHost].
+func (rl *realm) BlockLeave(_ uint64, section int64, ok bool, reason vm.Value) error {
+	end, open := rl.sections.get(uint64(section))
+	if !open {
+		return nil
+	}
+	rl.sections.remove(uint64(section))
+	if ok {
+		end(nil)
+		return nil
+	}
+	end(rl.engineError(rl.r.Describe(rl.r.Dup(reason)), nil))
+	return nil
+}
+
+// Abort is part of [web.ObjectHost].
+func (rl *realm) Abort(object uint64, reason vm.Value, _ bool) error {
+	o, ok := rl.objects.get(object)
+	if !ok {
+		return engine.ErrReset
+	}
+	failure := error(nil)
+	if !reason.IsUndefined() {
+		failure = rl.engineError(rl.r.Describe(rl.r.Dup(reason)), nil)
+	}
+	mine := rl.current == actor(o)
+	o.st.Abort(failure)
+	if mine {
+		return vm.ErrInterrupted
+	}
+	return nil
+}
+
+// WaitBegin is part of [web.ObjectHost].
+func (rl *realm) WaitBegin(owner web.Owner, holder uint64) (int64, error) {
+	by, err := rl.holder(owner, holder)
+	if err != nil {
+		return 0, err
+	}
+	by.pin()
+	return int64(rl.waits.add(by)), nil
+}
+
+func (rl *realm) holder(owner web.Owner, holder uint64) (actor, error) {
+	switch owner {
+	case web.OwnerObject:
+		if o, ok := rl.objects.get(holder); ok {
+			return o, nil
+		}
+		return nil, engine.ErrReset
+	case web.OwnerEvent:
+		if e, ok := rl.events.get(holder); ok {
+			return e, nil
+		}
+	case web.OwnerUnknown:
+		if rl.current != nil {
+			return rl.current, nil
+		}
+	}
+	return nil, vm.PlainError("waitUntil() must be called while an event is handled.")
+}
+
+// WaitEnd is part of [web.ObjectHost].
+func (rl *realm) WaitEnd(_ web.Owner, _ uint64, n int64, failed bool, reason vm.Value) {
+	by, ok := rl.waits.get(uint64(n))
+	if !ok {
+		return
+	}
+	rl.waits.remove(uint64(n))
+	if failed {
+		e := rl.r.Describe(rl.r.Dup(reason))
+		class, id := by.where()
+		rl.app.opts.Logger.Warn("a promise given to waitUntil was rejected", "class", class, "object", id,
+			"err", e.Error(), "stack", rl.app.bundle.MapStack(e.Stack))
+	}
+	by.unpin()
+}

@@ -1,0 +1,133 @@
+package js
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"everloop/engine"
+	"everloop/engine/js/internal/vm"
+)
+
+// class is an exported class, as the engine sees it.
+type class struct {
+	app  *App
+	name string
+}
+
+// New runs the constructor, in the runtime that the object's ID belongs to.
+func (c *class) New(st *engine.State, ready func(engine.Object, error)) {
+	id := st.ID()
+	bytes := id.Bytes()
+	if err := c.app.quarantine.refuses(c.name, id.String()); err != nil {
+		ready(nil, err)
+		return
+	}
+	h := c.app.hosts[st.Loop().Index()]
+	// The leading bits of an ID choose the loop, so the last byte is free to choose the runtime.
+	rl, err := h.realm(int(bytes[len(bytes)-1]) % len(h.realms))
+	if err != nil {
+		ready(nil, err)
+		return
+	}
+	o := &object{rl: rl, st: st, class: c, label: c.name + " " + id.String(), value: vm.Undefined}
+	constructor, ok := rl.classes[c.name]
+	if !ok || !constructor.IsObject() {
+		ready(nil, fmt.Errorf("the program exports no class %s", c.name))
+		return
+	}
+	o.slot = rl.objects.add(o)
+	rl.begin(o)
+	handle, hd, err := rl.in.ObjectHandle(o.slot)
+	if err == nil {
+		o.handle = hd
+		o.value, err = rl.in.NewObject(constructor, handle, rl.env)
+		rl.r.Free(handle)
+	}
+	switch {
+	case err != nil:
+		failure := rl.engineError(err, nil)
+		o.Evict()
+		ready(nil, failure)
+	case !o.dead: // it may have called abort
+		ready(o, nil)
+	}
+	rl.end(err)
+}
+
+// object is one live instance. Owned by its loop.
+type object struct {
+	rl     *realm
+	st     *engine.State
+	class  *class
+	label  string
+	slot   uint64
+	handle vm.Handle
+	value  vm.Value
+	dead   bool
+}
+
+// Deliver starts one event.
+func (o *object) Deliver(ev *engine.Event) {
+	rl := o.rl
+	if ev.Kind != engine.EventFetch {
+		ev.Fail(&engine.Error{Name: "TypeError", Message: fmt.Sprintf("%s is written in JavaScript: call its fetch(); methods of JavaScript objects cannot be called yet.", o.class.name)})
+		return
+	}
+	w := waiting{ev: ev, object: o}
+	rl.begin(o)
+	v, err := rl.in.ObjectFetch(o.value, &request{ev.Request})
+	if err == nil {
+		rl.await(v, w)
+	} else if !errors.Is(err, vm.ErrInterrupted) {
+		w.fail(rl, err)
+	}
+	rl.end(err)
+}
+
+// Evict drops the instance. What is left of its code gets errors when it uses its ctx.
+func (o *object) Evict() {
+	if o.dead {
+		return
+	}
+	o.dead = true
+	rl := o.rl
+	rl.objects.remove(o.slot)
+	if rl.r.Err() != nil {
+		return
+	}
+	rl.r.Revoke(o.handle)
+	rl.forget(o, nil)
+	rl.r.Free(o.value)
+}
+
+func (o *object) namespace(class string) *engine.Namespace { return o.st.Namespace(class) }
+func (o *object) alive() bool                              { return !o.dead }
+func (o *object) labelled() *string                        { return &o.label }
+func (o *object) where() (class, id string)                { return o.class.name, o.st.ID().String() }
+func (o *object) pin()                                     { o.st.Pin() }
+func (o *object) unpin()                                   { o.st.Unpin() }
+func (o *object) after(d time.Duration, fn func()) func()  { return o.st.After(d, fn) }
+
+// interrupted resets the object: its turn ran longer than it may, and was cut off in the middle.
+func (o *object) interrupted() {
+	o.st.Abort(cpuLimit("Durable Object exceeded its CPU time limit and was reset."))
+}
+
+// forget drops the handlers of an object or event that has ended without an answer from them.
+func (rl *realm) forget(o *object, e *event) {
+	kept := rl.waiting[:0]
+	for _, w := range rl.waiting {
+		if o != nil && w.object == o || e != nil && w.event == e {
+			rl.r.Free(w.promise)
+			continue
+		}
+		kept = append(kept, w)
+	}
+	clear(rl.waiting[len(kept):])
+	rl.waiting = kept
+}
+
+func cpuLimit(message string) *engine.Error {
+	return &engine.Error{Name: "Error", Message: message, Overloaded: true, Remote: true}
+}

@@ -1,0 +1,404 @@
+package js
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"everloop/engine"
+	"everloop/engine/js/internal/clone"
+	"everloop/engine/js/internal/vm"
+	"everloop/engine/js/project"
+	"everloop/engine/js/web"
+	"everloop/loop"
+)
+
+// host is one loop's runtimes. Owned by its loop.
+type host struct {
+	app    *App
+	loop   loop.Loop
+	realms []*realm // nil where none has been needed yet
+}
+
+func newHost(a *App, l loop.Loop) *host {
+	return &host{app: a, loop: l, realms: make([]*realm, a.opts.Runtimes)}
+}
+
+// realm returns runtime i, which it builds if there is none.
+func (h *host) realm(i int) (*realm, error) {
+	if rl := h.realms[i]; rl != nil {
+		return rl, nil
+	}
+	rl, err := newRealm(h, i)
+	if err != nil {
+		return nil, err
+	}
+	h.realms[i] = rl
+	return rl, nil
+}
+
+// realm is one runtime with the program in it. Owned by its loop.
+type realm struct {
+	app   *App
+	host  *host
+	index int
+	r     *vm.Runtime
+	in    *web.Instance
+
+	env, exports vm.Value
+	worker       vm.Value            // the default export
+	classes      map[string]vm.Value // constructors, by export
+
+	// What JavaScript knows by a number.
+	objects  slots[*object]
+	events   slots[*event]
+	stubs    slots[*stub]
+	txns     slots[*transaction]
+	sections slots[func(error)]
+	waits    slots[actor]
+	timers   map[int64]*timer
+	lastID   int64 // of a timer or a wait
+
+	// current is who the running turn belongs to; nil while the program starts.
+	current actor
+	// waiting are handlers whose promise has not settled.
+	waiting []waiting
+
+	writer clone.Writer
+	reader clone.Reader
+	buf    []byte
+	out    web.Reply
+}
+
+// actor is who a turn belongs to: an object, or an event of the Worker.
+type actor interface {
+	// namespace returns a namespace whose stubs call in its name.
+	namespace(class string) *engine.Namespace
+	// alive reports whether it can still call.
+	alive() bool
+	// label names it for the watchdog; the string does not change.
+	labelled() *string
+	// where describes it for log lines.
+	where() (class, id string)
+	// interrupted ends it after its turn was interrupted.
+	interrupted()
+	// pin keeps it until unpin.
+	pin()
+	unpin()
+	// after calls fn in a later turn of it.
+	after(d time.Duration, fn func()) (cancel func())
+}
+
+// waiting is a handler that has not answered.
+type waiting struct {
+	promise vm.Value
+	ev      *engine.Event
+	object  *object // nil for the Worker
+	event   *event
+}
+
+var errNeverStarts = errors.New("the program waits at its top level for something that cannot come: top-level await may only wait for what needs no request")
+
+func newRealm(h *host, index int) (_ *realm, err error) {
+	a := h.app
+	r, err := vm.New(vm.Options{MemoryLimit: a.opts.MemoryLimit})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			r.Close()
+		}
+	}()
+	r.SetLimit(a.opts.CPULimit)
+	rl := &realm{
+		app: a, host: h, index: index, r: r, classes: make(map[string]vm.Value), timers: make(map[int64]*timer),
+		env: vm.Undefined, exports: vm.Undefined, worker: vm.Undefined,
+	}
+	if rl.in, err = web.Load(r, rl); err != nil {
+		return nil, err
+	}
+	if rl.env, err = rl.makeEnv(); err != nil {
+		return nil, fmt.Errorf("make env: %w", err)
+	}
+	r.AddModule(rl.in.WorkersModule(r.Dup(rl.env)))
+	label := "the program's top level"
+	r.Begin(&label)
+	exports, done, err := r.RunModule(a.code)
+	if err == nil {
+		_, err = r.Pump()
+	}
+	r.End()
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", relative(a.project, a.project.Main), mapped(a.bundle, err))
+	}
+	defer r.Free(done)
+	rl.exports = exports
+	switch r.PromiseState(done) {
+	case vm.Pending:
+		return nil, fmt.Errorf("start %s: %w", relative(a.project, a.project.Main), errNeverStarts)
+	case vm.Rejected:
+		return nil, fmt.Errorf("start %s: %w", relative(a.project, a.project.Main), mapped(a.bundle, r.Describe(r.PromiseResult(done))))
+	}
+	if slices.Contains(a.bundle.Exports, "default") {
+		if rl.worker, err = r.GetName(exports, "default"); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(a.namespaces))) {
+		if rl.classes[name], err = r.GetName(exports, name); err != nil {
+			return nil, err
+		}
+	}
+	return rl, nil
+}
+
+// makeEnv builds the object of bindings.
+func (rl *realm) makeEnv() (vm.Value, error) {
+	r := rl.r
+	env, err := r.Object()
+	if err != nil {
+		return vm.Undefined, err
+	}
+	p := rl.app.project
+	for _, name := range slices.Sorted(maps.Keys(p.Vars)) {
+		v, err := r.ParseJSON([]byte(p.Vars[name]))
+		if err != nil {
+			return vm.Undefined, fmt.Errorf("variable %s: %w", name, err)
+		}
+		if err := r.SetName(env, name, v); err != nil {
+			return vm.Undefined, err
+		}
+	}
+	for _, u := range p.Unsupported {
+		if err := rl.addUnsupported(env, u); err != nil {
+			return vm.Undefined, err
+		}
+	}
+	rl.env = env
+	return env, rl.addBindings(rl.app.bindings)
+}
+
+// addBindings puts namespaces into env.
+func (rl *realm) addBindings(list []Binding) error {
+	for i, b := range list {
+		ns, err := rl.in.Namespace(uint64(i))
+		if err != nil {
+			return err
+		}
+		if err := rl.r.SetName(rl.env, b.Name, ns); err != nil {
+			return err
+		}
+		if rl.exports.IsObject() {
+			if rl.classes[b.Class], err = rl.r.GetName(rl.exports, b.Class); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// addUnsupported puts a binding into env that throws when it is used, not when it is looked at: many programs check
+// whether they have one.
+func (rl *realm) addUnsupported(env vm.Value, u project.UnsupportedBinding) error {
+	text, err := json.Marshal(fmt.Sprintf("The binding %s (%s) is of a kind that everloop does not have.", u.Name, u.Kind))
+	if err != nil {
+		return err
+	}
+	v, err := rl.r.Eval("everloop:unsupported", fmt.Sprintf(unsupportedSource, text))
+	if err != nil {
+		return err
+	}
+	return rl.r.SetName(env, u.Name, v)
+}
+
+const unsupportedSource = `(function (text) {
+	const refuse = () => { throw new Error(text); };
+	return new Proxy(function () {}, { get: (_, name) => typeof name === "symbol" || name === "then" ? undefined : refuse, apply: refuse, construct: refuse });
+})(%s)`
+
+// exportedClasses returns the names of the program's exports that are classes and no entry points, sorted.
+func (rl *realm) exportedClasses() ([]string, error) {
+	r := rl.r
+	fn, err := r.Eval("everloop:classes", exportedClassesSource)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Free(fn)
+	workers := rl.in.Workers()
+	defer r.Free(workers)
+	list, err := r.Call(fn, vm.Undefined, rl.exports, workers)
+	if err != nil {
+		return nil, mapped(rl.app.bundle, err)
+	}
+	defer r.Free(list)
+	text, err := r.AppendJSON(nil, list)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	return names, json.Unmarshal(text, &names)
+}
+
+// A class is a function whose prototype cannot be replaced.
+const exportedClassesSource = `(function (exports, workers) {
+	return Object.keys(exports).filter((name) => {
+		const v = exports[name];
+		if (name === "default" || typeof v !== "function") return false;
+		const p = Object.getOwnPropertyDescriptor(v, "prototype");
+		return p !== undefined && !p.writable && !(v.prototype instanceof workers.WorkerEntrypoint);
+	}).sort();
+})`
+
+// begin starts a turn of w. Every begin is followed by an end.
+func (rl *realm) begin(w actor) {
+	rl.current = w
+	rl.r.Begin(w.labelled())
+}
+
+// end runs the jobs that the turn has made and ends it: handlers whose promise has settled are answered. err is how
+// entering the program ended.
+func (rl *realm) end(err error) {
+	w := rl.current
+	if err == nil || !lost(err) && !errors.Is(err, vm.ErrInterrupted) {
+		_, perr := rl.r.Pump()
+		if perr != nil && (lost(perr) || errors.Is(perr, vm.ErrInterrupted)) {
+			err = perr
+		}
+	}
+	rl.r.End()
+	if errors.Is(err, vm.ErrInterrupted) {
+		if w.alive() {
+			w.interrupted()
+		}
+		// The jobs of others are still there. They are their turn, not this one's.
+		rl.r.Begin(w.labelled())
+		if _, perr := rl.r.Pump(); perr != nil {
+			err = perr
+		}
+		rl.r.End()
+	}
+	if lost(err) {
+		rl.lose(err)
+		return
+	}
+	rl.r.Unhandled(func(_, reason vm.Value) {
+		e := rl.r.Describe(rl.r.Dup(reason))
+		class, id := w.where()
+		rl.app.opts.Logger.Warn("a promise was rejected and nobody handled it", "class", class, "object", id,
+			"err", e.Error(), "stack", rl.app.bundle.MapStack(e.Stack))
+	})
+	rl.settle()
+	rl.current = nil
+}
+
+// lost reports whether err says that the runtime cannot be used any more.
+func lost(err error) bool {
+	var fault *vm.FaultError
+	return errors.Is(err, vm.ErrOutOfMemory) || errors.As(err, &fault) || errors.Is(err, vm.ErrClosed)
+}
+
+// settle answers the handlers whose promise has settled. It looks at all of them: a promise can be settled by
+// anybody's turn, and a look costs a few nanoseconds where a reaction would cost microseconds.
+func (rl *realm) settle() {
+	for i := 0; i < len(rl.waiting); {
+		w := rl.waiting[i]
+		if rl.r.PromiseState(w.promise) == vm.Pending {
+			i++
+			continue
+		}
+		last := len(rl.waiting) - 1
+		rl.waiting[i] = rl.waiting[last]
+		rl.waiting[last] = waiting{}
+		rl.waiting = rl.waiting[:last]
+		rl.answer(w)
+		if rl.r.Err() != nil {
+			return
+		}
+	}
+}
+
+// await answers an event with what its handler returned: now if it can be told, else when its promise settles. It
+// consumes v.
+func (rl *realm) await(v vm.Value, w waiting) {
+	r := rl.r
+	if r.PromiseState(v) == vm.NotAPromise {
+		// A Response, or another thenable. Resolving a promise with it tells which, as await does.
+		p, err := r.PendingPromise()
+		if err == nil {
+			err = r.Resolve(p, v)
+		} else {
+			r.Free(v)
+		}
+		if err != nil {
+			w.fail(rl, err)
+			return
+		}
+		v = p
+	}
+	w.promise = v
+	r.MarkHandled(v)
+	rl.waiting = append(rl.waiting, w)
+}
+
+// answer gives a settled promise's result to its event.
+func (rl *realm) answer(w waiting) {
+	r := rl.r
+	state, v := r.PromiseState(w.promise), r.PromiseResult(w.promise)
+	r.Free(w.promise)
+	if state == vm.Rejected {
+		w.fail(rl, rl.throwable(v))
+		return
+	}
+	err := rl.in.Reply(v, &rl.out)
+	r.Free(v)
+	if err != nil {
+		w.fail(rl, err)
+		return
+	}
+	resp := responseOf(&rl.out)
+	r.Free(rl.out.WebSocket)
+	w.ev.Respond(resp)
+	w.done(rl)
+}
+
+func (w *waiting) fail(rl *realm, err error) {
+	w.ev.Fail(rl.engineError(err, w))
+	w.done(rl)
+}
+
+// done ends what the handler's event holds in the realm.
+func (w *waiting) done(rl *realm) {
+	if w.event != nil {
+		w.event.answered()
+	}
+}
+
+// lose drops a runtime that cannot be used any more. Its objects are reset, with their storage intact, and its events
+// fail; others go on.
+func (rl *realm) lose(cause error) {
+	h := rl.host
+	if h.realms[rl.index] != rl {
+		return
+	}
+	h.realms[rl.index] = nil
+	message := "Durable Object's isolate exceeded its memory limit and was reset."
+	if !errors.Is(cause, vm.ErrOutOfMemory) {
+		message = "The JavaScript engine failed and was restarted."
+	}
+	rl.app.opts.Logger.Error("a JavaScript runtime was lost and will be built anew", "loop", h.loop.Index(), "runtime", rl.index, "err", cause)
+	for _, w := range rl.waiting {
+		if w.object == nil {
+			w.ev.Fail(&engine.Error{Name: "Error", Message: message})
+		}
+	}
+	rl.waiting = nil
+	for _, o := range rl.objects.all() {
+		o.st.Abort(&engine.Error{Name: "Error", Message: message, Retryable: true})
+	}
+	rl.r.Close()
+	rl.current = nil
+}

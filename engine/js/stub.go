@@ -1,0 +1,215 @@
+package js
+
+import (
+	"fmt"
+
+	whatwg "github.com/nlnwa/whatwg-url/url"
+
+	"everloop/engine"
+	"everloop/engine/js/internal/vm"
+	"everloop/engine/js/web"
+)
+
+// stub is a stub that JavaScript holds. It calls in the name of whoever opened it, as long as that lives: the turn that
+// uses it may be somebody else's, which happened to resolve the promise that the user waited for. Owned by its loop.
+type stub struct {
+	class string
+	id    engine.ID
+	owner actor
+	to    *engine.Stub
+}
+
+func (rl *realm) space(ns uint64) *engine.Namespace {
+	return rl.app.eng.Namespace(rl.app.namespaces[ns])
+}
+
+func (rl *realm) namespaceOf(ns uint64) (*engine.Namespace, error) {
+	if s := rl.space(ns); s != nil {
+		return s, nil
+	}
+	return nil, vm.PlainError("%s", errGlobalScope)
+}
+
+const errGlobalScope = "Disallowed operation called within global scope. Calls to Durable Objects are made while an event is handled."
+
+// IDFromName is part of [web.NamespaceHost].
+func (rl *realm) IDFromName(ns uint64, name string) (string, error) {
+	s, err := rl.namespaceOf(ns)
+	if err != nil {
+		return "", err
+	}
+	return s.IDFromName(name).String(), nil
+}
+
+// CheckID is part of [web.NamespaceHost].
+func (rl *realm) CheckID(ns uint64, hex string) bool {
+	s := rl.space(ns)
+	if s == nil {
+		return false
+	}
+	_, err := s.IDFromString(hex)
+	return err == nil
+}
+
+// NewUniqueID is part of [web.NamespaceHost].
+func (rl *realm) NewUniqueID(ns uint64) (string, error) {
+	s, err := rl.namespaceOf(ns)
+	if err != nil {
+		return "", err
+	}
+	return s.NewUniqueID().String(), nil
+}
+
+// StubByName is part of [web.NamespaceHost].
+func (rl *realm) StubByName(ns uint64, name string) (uint64, error) {
+	s, err := rl.namespaceOf(ns)
+	if err != nil {
+		return 0, err
+	}
+	return rl.stubs.add(&stub{class: s.Class(), id: s.IDFromName(name), owner: rl.current}), nil
+}
+
+// StubByID is part of [web.NamespaceHost].
+func (rl *realm) StubByID(ns uint64, hex string) (uint64, error) {
+	s, err := rl.namespaceOf(ns)
+	if err != nil {
+		return 0, err
+	}
+	id, err := s.IDFromString(hex)
+	if err != nil {
+		return 0, vm.TypeError("%s", err.Error())
+	}
+	return rl.stubs.add(&stub{class: s.Class(), id: id, owner: rl.current}), nil
+}
+
+// StubClosed is part of [web.StubHost].
+func (rl *realm) StubClosed(n uint64) { rl.stubs.remove(n) }
+
+// Fetch is part of [web.StubHost].
+func (rl *realm) Fetch(n uint64, m web.Message, redirect web.Redirect) (vm.Value, error) {
+	s, ok := rl.stubs.get(n)
+	if !ok {
+		return vm.Undefined, vm.TypeError("Illegal invocation")
+	}
+	if s.owner == nil || !s.owner.alive() {
+		s.owner, s.to = rl.current, nil
+	}
+	if s.owner == nil {
+		return vm.Undefined, vm.PlainError("%s", errGlobalScope)
+	}
+	if s.to == nil {
+		ns := s.owner.namespace(s.class)
+		if ns == nil {
+			return vm.Undefined, engine.ErrUnknownClass
+		}
+		s.to = ns.Get(s.id)
+	}
+	p, err := rl.r.PendingPromise()
+	if err != nil {
+		return vm.Undefined, err
+	}
+	req := requestOf(m)
+	s.to.StartFetch(req, &fetching{rl: rl, by: s.owner, to: s.to, req: req, redirect: redirect, promise: rl.r.Dup(p)})
+	return p, nil
+}
+
+// maxRedirects is how many redirects a fetch follows (the Fetch standard's limit).
+const maxRedirects = 20
+
+// fetching is a call of a stub's fetch under way.
+type fetching struct {
+	rl       *realm
+	by       actor
+	to       *engine.Stub
+	req      *engine.Request
+	redirect web.Redirect
+	hops     int
+	promise  vm.Value // owned
+}
+
+// Reply takes the answer, as a turn of the caller.
+func (f *fetching) Reply(reply engine.Reply) {
+	rl := f.rl
+	if rl.r.Err() != nil {
+		return
+	}
+	if !f.by.alive() {
+		rl.r.Free(f.promise)
+		return
+	}
+	rl.begin(f.by)
+	again, err := f.settle(reply)
+	if !again {
+		rl.r.Free(f.promise)
+	}
+	rl.end(err)
+}
+
+// settle gives the answer to the promise, or sends the request again, where a redirect points.
+func (f *fetching) settle(reply engine.Reply) (again bool, err error) {
+	rl := f.rl
+	if reply.Err != nil {
+		return false, rl.reject(f.promise, reply.Err)
+	}
+	if location := redirectTo(reply.Response); location != "" && f.redirect != web.RedirectManual {
+		next, err := f.follow(reply.Response, location)
+		if err != nil {
+			return false, rl.reject(f.promise, err)
+		}
+		f.req = next
+		f.to.StartFetch(next, f)
+		return true, nil
+	}
+	v, err := rl.in.Response(&response{Response: reply.Response, url: f.req.URL, redirected: f.hops > 0})
+	if err != nil {
+		return false, rl.reject(f.promise, err)
+	}
+	return false, rl.r.Resolve(f.promise, v)
+}
+
+// redirectTo returns where a response redirects to, or "".
+func redirectTo(r *engine.Response) string {
+	switch r.Status {
+	case 301, 302, 303, 307, 308:
+		return r.Header.Get("location")
+	}
+	return ""
+}
+
+// follow makes the request that a redirect asks for (Fetch standard, HTTP-redirect fetch).
+func (f *fetching) follow(r *engine.Response, location string) (*engine.Request, error) {
+	if f.redirect == web.RedirectError {
+		return nil, &engine.Error{Name: "TypeError", Message: "Unexpected redirect: the request was made with redirect: \"error\"."}
+	}
+	if f.hops++; f.hops > maxRedirects {
+		return nil, &engine.Error{Name: "TypeError", Message: fmt.Sprintf("Too many redirects: more than %d.", maxRedirects)}
+	}
+	u, err := whatwg.ParseRef(f.req.URL, location)
+	if err != nil {
+		return nil, &engine.Error{Name: "TypeError", Message: fmt.Sprintf("Invalid redirect to %q.", location)}
+	}
+	next := &engine.Request{Method: f.req.Method, URL: u.Href(true), Header: f.req.Header, Body: f.req.Body}
+	toGet := r.Status == 303 && next.Method != "GET" && next.Method != "HEAD" ||
+		(r.Status == 301 || r.Status == 302) && next.Method == "POST"
+	if toGet {
+		next.Method, next.Body = "GET", engine.Body{}
+		next.Header = nil
+		for _, h := range f.req.Header {
+			switch h.Name {
+			case "content-encoding", "content-language", "content-location", "content-type", "content-length":
+			default:
+				next.Header = append(next.Header, h)
+			}
+		}
+	}
+	return next, nil
+}
+
+// reject rejects a promise with an error as JavaScript sees it.
+func (rl *realm) reject(promise vm.Value, err error) error {
+	v, verr := rl.errorValue(err)
+	if verr != nil {
+		return verr
+	}
+	return rl.r.Reject(promise, v)
+}
