@@ -57,6 +57,8 @@ type Runtime struct {
 	classes       map[*Class]lib.TJSClassID
 	handles       handleTable
 	modules       map[string]*NativeModule
+	compiling     bool   // in Compile
+	importer      string // the module that the newest import is in
 	resolve       func(name, from string) (*NativeModule, error)
 
 	now    func() float64
