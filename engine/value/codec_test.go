@@ -370,6 +370,9 @@ func TestSharing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := Validate(dst); err != nil {
+		t.Error(err)
+	}
 	items := v.([]any)
 	items[0].(map[string]any)["x"] = 1
 	if items[1].(map[string]any)["x"] != 1 {
@@ -402,11 +405,14 @@ func TestSharing(t *testing.T) {
 	}
 
 	for name, s := range map[string]string{
-		"reference to nothing": "d81d00", "reference to a later one": "82 d81d00 d81c80", "shared twice": "d81cd81c80", "a shared number": "d81c01",
+		"reference to nothing": "d81d00", "reference to a later one": "82 d81d00 d81c80", "shared twice": "d81cd81c80", "a shared number": "d81c01", "a shared string": "d81cd901114100", "a shared BigInt": "d81cc24101",
 		"a shared reference": "82 d81c80 d81cd81d00", "a negative number": "82d81c80d81d20", "from within what cannot be pointed at": "d81c c1 d81d00",
 	} {
 		if v, err := decodeAny(unhex(t, s)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v, %v", name, v, err)
+		}
+		if err := Validate(unhex(t, s)); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: Validate: %v", name, err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/big"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +79,9 @@ func TestKinds(t *testing.T) {
 		var back any
 		if err := Unmarshal(data, &back); err != nil || !equal(back, tt.v) {
 			t.Errorf("%x: %#v, %v, want %#v", data, back, err, tt.v)
+		}
+		if err := Validate(data); err != nil {
+			t.Errorf("%x: not valid: %v", data, err)
 		}
 		// The same within a struct, by way of the CBOR library: written the same, and read into its own type.
 		within, err := Marshal(struct {
@@ -291,6 +295,9 @@ func TestUnmarshalRefuses(t *testing.T) {
 		if !errors.Is(err, tt.err) || !errors.As(err, &e) {
 			t.Errorf("%s: %v, %v, want %v", name, v, err, tt.err)
 		}
+		if got := Validate(data); got == nil || got.Error() != err.Error() {
+			t.Errorf("%s: Validate says %v, Unmarshal %v", name, got, err)
+		}
 		if text := Format(data); !strings.Contains(text, "<value: ") && tt.err == ErrUnsupported {
 			t.Errorf("%s: shown as %s", name, text)
 		}
@@ -371,6 +378,38 @@ func TestBomb(t *testing.T) {
 	}
 	if _, err := decodeAny(dst); err != nil {
 		t.Errorf("into an any it is small: %v", err)
+	}
+}
+
+// TestManyViews: many small views of one large buffer must not cost a copy of it each.
+func TestManyViews(t *testing.T) {
+	const views = 20_000
+	var sh Sharing
+	dst := AppendArrayHeader(nil, views)
+	buffer := 0
+	for i := range views {
+		dst = AppendViewHeader(dst, Uint8Array)
+		if i == 0 {
+			buffer = len(dst)
+			dst = AppendArrayBuffer(dst, make([]byte, 1<<20))
+		} else {
+			dst = sh.AppendRef(dst, buffer)
+		}
+		dst = AppendInt(AppendInt(dst, 0), 1)
+	}
+	dst = sh.Finish(dst)
+	var out [][]byte
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := Unmarshal(dst, &out); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if len(out) != views || len(out[views-1]) != 1 {
+		t.Errorf("%d views", len(out))
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 32<<20 {
+		t.Errorf("%d bytes are allocated for a value of %d", n, len(dst))
 	}
 }
 
