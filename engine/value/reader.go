@@ -117,6 +117,9 @@ type Reader struct {
 	at    int
 	start int
 	err   error
+	// owed is the number of items that all open levels together still need. Invariant: no more than bytes are left.
+	// Without it, arrays within arrays could each claim all that is left, and cost a caller that much each.
+	owed uint64
 	// depth is the number of open arrays, maps and tags; left(i) the number of items still to come in each.
 	depth  int
 	done   bool
@@ -186,6 +189,15 @@ func (r *Reader) open(n uint64) {
 	if i := r.depth - inlineDepth; i >= 0 {
 		r.deep = append(r.deep[:i], 0)
 	}
+	// Every item takes a byte at least, and this one is no longer owed.
+	if r.depth > 0 {
+		r.owed--
+	}
+	r.owed += n
+	if left := uint64(len(r.data) - r.at); r.owed > left {
+		r.fail(r.start, ErrTruncated, "%d more items are wanted, but only %d bytes are left,", r.owed, left)
+		return
+	}
 	*r.level(r.depth) = uint32(n)
 	r.depth++
 }
@@ -249,7 +261,7 @@ func (r *Reader) Next() (t Token) {
 		if major == majorMap {
 			t.Kind, items = KindMap, 2*n
 		}
-		// Every item takes a byte at least. n is compared too because 2*n may have wrapped around.
+		// n is compared too because 2*n may have wrapped around.
 		if left := uint64(len(r.data) - r.at); n > left || items > left {
 			r.fail(r.start, ErrTruncated, "%v of %d, but only %d bytes are left,", t.Kind, n, left)
 			return Token{}
@@ -270,6 +282,9 @@ func (r *Reader) Next() (t Token) {
 		if !r.simple(&t, info, n) {
 			return Token{}
 		}
+	}
+	if r.depth > 0 {
+		r.owed--
 	}
 	r.close()
 	return t
