@@ -19,6 +19,7 @@ import (
 //   - String searches refuse a long needle in a long text: the engine's search
 //     is quadratic and never polls.
 //   - BigInt.asUintN and asIntN are right for negative numbers (bigint.go).
+//   - return() of iterator helpers does not need one below (mend.go).
 //   - Date.now and Math.random can be driven by the host (clock.go).
 
 //go:linkname arrayProtoFuncs modernc.org/libquickjs._js_array_proto_funcs
@@ -79,7 +80,7 @@ func replace(table []lib.TJSCFunctionListEntry, f uintptr, names ...string) erro
 				continue
 			}
 			fu := &e.Fu.Ffunc1
-			if e.Fdef_type != lib.MJS_DEF_CFUNC || fu.Fcproto > lib.EJS_CFUNC_generic_magic && fu.Fcproto != lib.EJS_CFUNC_f_f {
+			if e.Fdef_type != lib.MJS_DEF_CFUNC || fu.Fcproto > lib.EJS_CFUNC_generic_magic && fu.Fcproto != lib.EJS_CFUNC_iterator_next {
 				return fmt.Errorf("%w: %s is not a plain function", ErrEngine, name)
 			}
 			replacements = append(replacements, native{name, fu.Fcfunc.Fgeneric, int32(e.Fmagic), fu.Fcproto})
@@ -112,6 +113,7 @@ func patchEngine() error {
 		{arrayFuncs[:], guardArgument, []string{"from"}},
 		{stringFuncs[:], guardArgument, []string{"raw"}},
 		{stringProtoFuncs[:], guardSearch, []string{"indexOf", "lastIndexOf", "includes", "split", "replace", "replaceAll"}},
+		{iteratorHelperFuncs[:], helperReturn, []string{"return"}},
 		{iteratorProtoFuncs[:], guardDrop, []string{"drop"}},
 		{mathFuncs[:], mathRandom, []string{"random"}},
 		{dateFuncs[:], dateNow, []string{"now"}},
