@@ -49,6 +49,8 @@ func (r *Runtime) compile(name string, source []byte, o CompileOptions) (c *Code
 	if o.StripSource {
 		lib.XJS_SetStripInfo(r.tls, r.rt, lib.MJS_STRIP_SOURCE)
 	}
+	r.compiling = true
+	defer func() { r.compiling = false }()
 	flags := int32(lib.MJS_EVAL_FLAG_COMPILE_ONLY)
 	if o.Module {
 		flags |= lib.MJS_EVAL_TYPE_MODULE
@@ -184,23 +186,21 @@ func (r *Runtime) SetResolver(f func(name, from string) (*NativeModule, error)) 
 // moduleNormalize leaves module names as the bundle has them: bundles are one
 // file, and what is left to import has absolute names such as "node:crypto".
 func moduleNormalize(tls *libc.TLS, ctx uintptr, base, name uintptr, _ uintptr) uintptr {
+	runtimeOf(ctx).importer = libc.GoString(base) // moduleLoad follows at once
 	return lib.Xjs_strdup(tls, ctx, name)
 }
 
 func moduleLoad(tls *libc.TLS, ctx uintptr, cname uintptr, _ uintptr) uintptr {
 	r := runtimeOf(ctx)
+	if r.compiling {
+		// The compiler resolves imports, but their exports are only asked for
+		// when a runtime links the module: an empty one stands in.
+		return lib.XJS_NewCModule(tls, ctx, cname, fp(moduleInit))
+	}
 	name := libc.GoString(cname)
 	m, err := r.modules[name], error(nil)
 	if m == nil && r.resolve != nil {
-		from := lib.XJS_GetScriptOrModuleName(tls, ctx, 0)
-		base := ""
-		if from != 0 {
-			v := Value{lib.XJS_AtomToString(tls, ctx, from)}
-			base = r.GoString(v)
-			r.Free(v)
-			lib.XJS_FreeAtom(tls, ctx, from)
-		}
-		m, err = r.resolve(name, base)
+		m, err = r.resolve(name, r.importer)
 	}
 	if err == nil && m == nil {
 		err = PlainError("No such module %q.", name)

@@ -173,7 +173,13 @@ func (r *Runtime) thrown() error {
 		return ErrInterrupted
 	}
 	if js.Ftag == tagUninitialized {
-		js = Undefined.js
+		// The engine failed without saying why, which it does when a large
+		// allocation is refused deep inside.
+		v, err := r.newErrorValue(ClassRangeError, "out of memory")
+		if err != nil {
+			return err
+		}
+		js = v.js
 	}
 	return r.describe(Value{js})
 }

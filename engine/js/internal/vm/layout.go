@@ -107,3 +107,6 @@ func (r *Runtime) hideStackAtom() bool {
 	*at[uint32](p + 4) = atomTypeSymbol<<30 | hashPrivate
 	return true
 }
+
+// asFunc reads a function's address, as fp gives it, back as a Go function.
+func asFunc[F any](address *uintptr) F { return *(*F)(unsafe.Pointer(address)) }

@@ -1,6 +1,12 @@
 package vm
 
 import (
+	_ "embed"
+	"math/rand/v2"
+	"strings"
+	_ "unsafe" // for go:linkname
+
+	"modernc.org/libc"
 	lib "modernc.org/libquickjs"
 )
 
@@ -15,12 +21,25 @@ func (r *Runtime) mend() (err error) {
 	if err := r.Delete(Value{ctx.Fglobal_obj}, Intern("InternalError")); err != nil {
 		return err
 	}
-	return r.mendStack()
+	r.seedRandom(rand.Uint64())
+	if err := r.mendStack(); err != nil {
+		return err
+	}
+	v, err := r.Run(mendCode)
+	r.Free(v)
+	return err
 }
+
+//go:embed mend.js
+var mendSource []byte
+
+// mendCode is mend.js compiled. Written once, by selfTest.
+var mendCode *Code
 
 var (
 	hostStackGet = RegisterHost("get stack", 0, stackGet)
 	hostStackSet = RegisterHost("set stack", 1, stackSet)
+	hostCapture  = RegisterHost("captureStackTrace", 2, captureStackTrace)
 )
 
 // mendStack puts the accessor "stack" on Error.prototype: the engine's hidden
@@ -44,6 +63,9 @@ func (r *Runtime) mendStack() error {
 		return err
 	}
 	err = r.DefineGetSet(proto, keyStack, get, set, Configurable)
+	if err == nil {
+		err = r.SetFunction(ctor, hostCapture)
+	}
 	r.FreeAll(ctor, proto)
 	return err
 }
@@ -61,24 +83,62 @@ func stackGet(r *Runtime, this Value, _ Args) (Value, error) {
 		r.Free(trace)
 		return Undefined, nil
 	}
-	name, _ := r.textOf(this, keyName)
-	message, _ := r.textOf(this, keyMessage)
+	b := r.appendStack(nil, this, r.GoString(trace))
+	r.Free(trace)
+	return r.StringBytes(b)
+}
+
+// appendStack appends V8's form of a backtrace: the header, then the frames.
+func (r *Runtime) appendStack(b []byte, e Value, trace string) []byte {
+	name, _ := r.textOf(e, keyName)
+	message, _ := r.textOf(e, keyMessage)
 	if name == "" {
 		name = "Error"
 	}
-	b := make([]byte, 0, len(name)+len(message)+3+r.StringLen(trace))
 	b = append(b, name...)
 	if message != "" {
 		b = append(b, ": "...)
 		b = append(b, message...)
 	}
-	b = append(b, '\n')
-	b = r.AppendString(b, trace)
-	r.Free(trace)
-	for len(b) > 0 && b[len(b)-1] == '\n' {
-		b = b[:len(b)-1]
+	if trace = strings.TrimRight(trace, "\n"); trace != "" {
+		b = append(b, '\n')
+		b = append(b, trace...)
 	}
-	return r.StringBytes(b)
+	return b
+}
+
+// captureStackTrace is Error.captureStackTrace(object, function): it gives
+// object a stack, without the frames down to function.
+func captureStackTrace(r *Runtime, _ Value, args Args) (Value, error) {
+	obj := args.At(0)
+	if !obj.IsObject() {
+		return Undefined, TypeError("Invalid argument: captureStackTrace needs an object")
+	}
+	holder, err := r.NewErrorObject(ClassError)
+	if err != nil {
+		return Undefined, err
+	}
+	defer r.Free(holder)
+	const skipFirst = 1 // this function's own frame
+	buildBacktrace(r.tls, r.ctx, holder.js, 0, 0, 0, skipFirst)
+	js := lib.XJS_GetPropertyInternal(r.tls, r.ctx, holder.js, atomStack, holder.js, 0)
+	trace := r.GoString(Value{js})
+	r.Free(Value{js})
+	if until := args.At(1); r.IsFunction(until) {
+		name, _ := r.textOf(until, keyName)
+		lines := strings.SplitAfter(trace, "\n")
+		for i, line := range lines {
+			if name != "" && strings.HasPrefix(strings.TrimLeft(line, " "), "at "+name+" (") {
+				trace = strings.Join(lines[i+1:], "")
+				break
+			}
+		}
+	}
+	text, err := r.StringBytes(r.appendStack(nil, obj, trace))
+	if err != nil {
+		return Undefined, err
+	}
+	return Undefined, r.Define(obj, keyStack, text, Method)
 }
 
 func stackSet(r *Runtime, this Value, args Args) (Value, error) {
@@ -86,4 +146,66 @@ func stackSet(r *Runtime, this Value, args Args) (Value, error) {
 		return Undefined, nil
 	}
 	return Undefined, r.Define(this, keyStack, r.Dup(args.At(0)), Method)
+}
+
+//go:linkname iteratorHelperFuncs modernc.org/libquickjs._js_iterator_helper_proto_funcs
+var iteratorHelperFuncs [3]lib.TJSCFunctionListEntry
+
+// helperReturn is return() of iterator helpers. The engine's insists that the
+// iterator below has a return() too, which an array's has not: closing
+// .filter().take() threw.
+func helperReturn(tls *libc.TLS, ctx uintptr, this lib.TJSValue, argc int32, argv uintptr, magic int32) lib.TJSValue {
+	r := runtimeOf(ctx)
+	n := &replacements[magic]
+	if r.classOf(Value{this}) == lib.EJS_CLASS_ITERATOR_HELPER {
+		data := at[lib.TJSIteratorHelperData](*at[uintptr]((Value{this}).ptr() + objectData))
+		method, err := r.Get(Value{data.Fobj}, keyReturn)
+		if err != nil {
+			return r.throwInEngine(err)
+		}
+		missing := method.IsNullish()
+		r.Free(method)
+		if missing && data.F__ccgo72&helperRunning == 0 {
+			data.F__ccgo72 |= helperDone
+			return r.iteratorResult(Undefined.js, 1)
+		}
+	}
+	done := tls.Alloc(8)
+	defer tls.Free(8)
+	*at[int32](done) = 0
+	f := asFunc[func(*libc.TLS, uintptr, lib.TJSValue, int32, uintptr, uintptr, int32) lib.TJSValue](&n.fn)
+	v := f(tls, ctx, this, argc, argv, done, n.magic)
+	if v.Ftag == tagException || *at[int32](done) == 2 {
+		return v // 2: v is a result object already
+	}
+	return r.iteratorResult(v, *at[int32](done))
+}
+
+// Bits of an iterator helper.
+const (
+	helperRunning = 0x100
+	helperDone    = 0x200
+)
+
+var (
+	keyReturn = Intern("return")
+	keyValue  = Intern("value")
+	keyDone   = Intern("done")
+)
+
+// iteratorResult makes {value, done}. It consumes value.
+func (r *Runtime) iteratorResult(value lib.TJSValue, done int32) lib.TJSValue {
+	o, err := r.Object()
+	if err == nil {
+		if err = r.Define(o, keyValue, Value{value}, Plain); err == nil {
+			err = r.Define(o, keyDone, Bool(done != 0), Plain)
+		}
+	} else {
+		r.Free(Value{value})
+	}
+	if err != nil {
+		r.Free(o)
+		return r.throwInEngine(err)
+	}
+	return o.js
 }

@@ -25,6 +25,8 @@ type Options struct {
 	// collects cycles; afterwards at one and a half times what survived. 0
 	// means 1 MiB; negative means only when RunGC is called.
 	GCThreshold int64
+
+	bare bool // without mend.js
 }
 
 const (
@@ -55,6 +57,8 @@ type Runtime struct {
 	classes       map[*Class]lib.TJSClassID
 	handles       handleTable
 	modules       map[string]*NativeModule
+	compiling     bool   // in Compile
+	importer      string // the module that the newest import is in
 	resolve       func(name, from string) (*NativeModule, error)
 
 	now    func() float64
@@ -134,8 +138,10 @@ func newRuntime(o Options) (_ *Runtime, err error) {
 	lib.XJS_SetHostPromiseRejectionTracker(r.tls, r.rt, fp(rejectionTracker), uintptr(unsafe.Pointer(r)))
 	lib.XJS_SetModuleLoaderFunc(r.tls, r.rt, fp(moduleNormalize), fp(moduleLoad), 0)
 	r.shortenAsync()
-	if err := r.mend(); err != nil {
-		return nil, err
+	if !o.bare {
+		if err := r.mend(); err != nil {
+			return nil, err
+		}
 	}
 	return r, nil
 }

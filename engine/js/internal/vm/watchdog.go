@@ -93,6 +93,11 @@ func interruptHandler(tls *libc.TLS, rt uintptr, opaque uintptr) int32 {
 	return 0
 }
 
+// interruptNow polls, for loops in Go.
+func (r *Runtime) interruptNow() bool {
+	return interruptHandler(r.tls, r.rt, uintptr(unsafe.Pointer(r))) != 0
+}
+
 // Running describes the turn that a runtime is in.
 type Running struct {
 	Runtime *Runtime
