@@ -126,7 +126,7 @@ func TestState(t *testing.T) {
 		{"blockConcurrencyWhile that rejects", `return o.ctx.blockConcurrencyWhile(async () => { throw new Error("no") })`, "rejects Error: no", "enter 1 1; leave 1 1 false Error: no"},
 		{"blockConcurrencyWhile nested", `return o.ctx.blockConcurrencyWhile(() => o.ctx.blockConcurrencyWhile(async () => 1))`, "1", "enter 1 1; enter 1 2; leave 1 2 true undefined; leave 1 1 true undefined"},
 		{"blockConcurrencyWhile needs a function", `return o.ctx.blockConcurrencyWhile(5)`, "rejects TypeError: blockConcurrencyWhile() needs a function, not number", ""},
-		{"waitUntil", `o.ctx.waitUntil(Promise.resolve(1)); o.ctx.waitUntil(5); await null; await null; await null; await null`, "undefined", "wait 2 1 1; wait 2 1 2; waited 1 1 2 false undefined; waited 1 1 1 false undefined"},
+		{"waitUntil", `o.ctx.waitUntil(Promise.resolve(1)); o.ctx.waitUntil(5); await null; await null; await null; await null`, "undefined", "wait 1 1 1; wait 1 1 2; waited 1 1 2 false undefined; waited 1 1 1 false undefined"},
 		{"waitUntil of a rejection", `o.ctx.waitUntil(Promise.reject(new Error("no"))); await null; await null; await null; await null`, "undefined", "wait 1 1 1; waited 1 1 1 true Error: no"},
 		{"a global waitUntil", `workers.waitUntil(Promise.resolve(1)); await null; await null; await null; await null`, "undefined", "wait 0 0 1; waited 0 0 1 false undefined"},
 	})
@@ -141,7 +141,14 @@ func TestAbortObject(t *testing.T) {
 	if !errors.Is(err, vm.ErrInterrupted) {
 		t.Errorf("got %v, %v", v, err)
 	}
-	h.eval(t, `(() => { try { o.ctx.abort(undefined, {retryAlarm: false}) } catch { globalThis.caught = 2 } })()`)
+	h.r.Begin(&label)
+	_, err = h.r.Eval("test.js", `(async () => { try { o.ctx.abort(undefined, {retryAlarm: false}) } catch { globalThis.caught = 2 } })()`)
+	h.r.End()
+	if !h.r.Interrupted() {
+		t.Errorf("in an async function the turn went on: %v", err)
+	}
+	h.r.Begin(&label)
+	defer h.r.End()
 	if got := h.eval(t, `[typeof caught, typeof finished].join()`); got != "undefined,undefined" {
 		t.Errorf("abort could be caught: %s", got)
 	}
