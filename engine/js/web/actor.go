@@ -118,6 +118,16 @@ func (in *Instance) stub(id uint64, err error) (vm.Value, error) {
 	return v, err
 }
 
+// stop ends the running turn here and now. Interrupt alone strikes at the next function that JavaScript calls; so one is
+// called.
+func (in *Instance) stop() error {
+	in.r.Interrupt()
+	if _, err := in.r.Call(in.nothing, vm.Undefined); err != nil {
+		return err
+	}
+	return vm.ErrInterrupted
+}
+
 // lowerHex64 is b in lower case; ok is false if it is not 64 hex digits.
 func lowerHex64(b []byte) (s string, ok bool) {
 	if len(b) != 64 {
@@ -228,7 +238,11 @@ var (
 		return vm.Undefined, in.Host.BlockLeave(object, int64(section), args.At(2).Truth(), args.At(3))
 	})
 	_ = registerObject("abort", 3, func(in *Instance, object uint64, args vm.Args) (vm.Value, error) {
-		return vm.Undefined, in.Host.Abort(object, args.At(1), args.At(2).Truth())
+		err := in.Host.Abort(object, args.At(1), args.At(2).Truth())
+		if err == vm.ErrInterrupted {
+			err = in.stop()
+		}
+		return vm.Undefined, err
 	})
 	_ = register("waitBegin", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
 		owner, id, err := in.holder(args.At(0))

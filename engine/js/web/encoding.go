@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/transform"
 
@@ -126,7 +127,28 @@ func decodeText(dst []byte, name string, b []byte, flags int, first bool) (text 
 	if err != nil {
 		return nil, 0, false
 	}
+	if table, ok := e.(*charmap.Charmap); ok && strings.HasPrefix(name, "windows-") {
+		return decodeWindows(dst, table, b, flags&decodeFatal != 0)
+	}
 	return decodeLegacy(dst, e, b, last, flags&decodeFatal != 0)
+}
+
+// decodeWindows decodes a Windows code page. The standard's tables fill the holes between 80 and 9F with the control
+// characters of those numbers; x/text leaves them empty.
+func decodeWindows(dst []byte, table *charmap.Charmap, b []byte, fatal bool) (text []byte, rest int, ok bool) {
+	for _, c := range b {
+		r := table.DecodeByte(c)
+		if r == utf8.RuneError {
+			switch {
+			case c >= 0x80 && c <= 0x9f:
+				r = rune(c)
+			case fatal:
+				return nil, 0, false
+			}
+		}
+		dst = utf8.AppendRune(dst, r)
+	}
+	return dst, 0, true
 }
 
 func decodeUTF16(dst, b []byte, big, bom, last, fatal bool) (text []byte, rest int, ok bool) {

@@ -73,8 +73,8 @@ type ObjectHost interface {
 	// is false when the section failed, which resets the object; reason (borrowed) says why.
 	BlockEnter(object uint64) (vm.Value, error)
 	BlockLeave(object uint64, section int64, ok bool, reason vm.Value) error
-	// Abort resets the object. It returns the error that ends the turn, which is vm.ErrInterrupted unless the object
-	// is another one's. reason is borrowed, and Undefined for none.
+	// Abort resets the object. After vm.ErrInterrupted the turn ends at once and JavaScript cannot catch it: see
+	// vm.Runtime.Interrupted after the turn, because inside an async function it shows as a rejection only. Any other error, or none, is as everywhere. reason is borrowed, and Undefined for none.
 	Abort(object uint64, reason vm.Value, retryAlarm bool) error
 	// WaitBegin and WaitEnd enclose a promise given to waitUntil. owner says what holder names. reason is borrowed; failed
 	// says that the promise was rejected with it.

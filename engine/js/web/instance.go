@@ -30,7 +30,7 @@ type Instance struct {
 
 	// The prelude's doors, owned.
 	workerFetch, newObject, objectFetch, takeReply, fireTimer, responseFrom, namespaceFrom vm.Value
-	domException, workers                                                                  vm.Value
+	nothing, domException, workers                                                         vm.Value
 }
 
 // Load runs the prelude in a fresh runtime and makes r.Host the Instance. Everything of it lives as long as r.
@@ -72,6 +72,7 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"fireTimer", &in.fireTimer},
 		{"responseFrom", &in.responseFrom},
 		{"namespaceFrom", &in.namespaceFrom},
+		{"nothing", &in.nothing},
 		{"DOMException", &in.domException},
 		{"workers", &in.workers},
 	} {

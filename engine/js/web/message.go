@@ -216,8 +216,11 @@ var (
 		if out.Body, err = in.appendBody(out.Body, args.At(1)); err != nil {
 			return vm.Undefined, err
 		}
-		if args.At(1).IsNull() {
+		switch {
+		case args.At(1).IsNull():
 			out.Body = nil
+		case out.Body == nil:
+			out.Body = []byte{} // an empty body is not none
 		}
 		if args.At(2).IsObject() {
 			if out.Header, err = in.appendFields(out.Header, args.At(2)); err != nil {

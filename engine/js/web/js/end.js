@@ -26,6 +26,7 @@ for (let i = 0; i < memberNames.length; i++) {
 return {
   __proto__: null,
   workerFetch, newObject, objectFetch, reply, fireTimer,
+  nothing() {},
   responseFrom, namespaceFrom,
   DOMException,
   workers: { __proto__: null, DurableObject, WorkerEntrypoint, RpcTarget, waitUntil },
