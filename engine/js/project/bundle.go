@@ -60,16 +60,13 @@ func (p *Project) Bundle() (*Bundle, error) {
 		Charset:  api.CharsetUTF8,
 		Platform: api.PlatformNeutral,
 		// A neutral platform has neither conditions nor main fields of its own.
-		Conditions: []string{"workerd", "worker", "browser"},
-		MainFields: []string{"browser", "module", "main"},
-		External:   []string{"cloudflare:*", "node:*"},
-		Alias:      p.alias,
-		Define:     define,
-		Tsconfig:   p.tsconfig,
-		// Names survive as they are because nothing is minified. KeepNames would guard also those few that
-		// the bundler renames because two modules use one name; but it puts a call around every function
-		// expression, also those that run in a loop, and an interpreter pays a microsecond for each.
-		KeepNames:     false,
+		Conditions:    []string{"workerd", "worker", "browser"},
+		MainFields:    []string{"browser", "module", "main"},
+		External:      []string{"cloudflare:*", "node:*"},
+		Alias:         p.alias,
+		Define:        define,
+		Tsconfig:      p.tsconfig,
+		KeepNames:     false, // restoreNames says why
 		LegalComments: api.LegalCommentsNone,
 		Plugins:       []api.Plugin{{Name: "everloop", Setup: p.plugin}},
 	})
@@ -91,6 +88,7 @@ func (p *Project) Bundle() (*Bundle, error) {
 	if err := b.readMetafile(p, result.Metafile); err != nil {
 		return nil, &Error{File: p.show(p.Main), Message: "cannot read the bundler's report: " + err.Error()}
 	}
+	b.restoreNames()
 	return b, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf16"
 
 	"github.com/go-sourcemap/sourcemap"
 )
@@ -105,19 +106,44 @@ func replacePlaces(stack string, find func(line, column int) (string, bool)) str
 // names it, and the text is that which went into the bundle, whatever has become of the file since. It returns "" for
 // a place that is not there.
 func (b *Bundle) Excerpt(file string, line, column int) string {
-	consumer := b.sources.parse()
-	if consumer == nil {
-		return ""
-	}
-	source, err := filepath.Rel(filepath.Join(b.sources.shown, BundleName+".d"), file)
-	if err != nil {
-		return ""
-	}
-	text := consumer.SourceContent(filepath.ToSlash(source))
+	text := b.source(file)
 	if text == "" {
 		return ""
 	}
 	return excerpt(text, line, column)
+}
+
+// source is the text of a source file, by the name that Map gives it, or "".
+func (b *Bundle) source(file string) string {
+	consumer := b.sources.parse()
+	if consumer == nil {
+		return ""
+	}
+	name, err := filepath.Rel(filepath.Join(b.sources.shown, BundleName+".d"), file)
+	if err != nil {
+		return ""
+	}
+	return consumer.SourceContent(filepath.ToSlash(name))
+}
+
+// sourceText is the rest of a line of a source file, from a column on, which counts in UTF-16 units from 1.
+func (b *Bundle) sourceText(file string, line, column int) string {
+	text := b.source(file)
+	for ; line > 1; line-- {
+		_, rest, more := strings.Cut(text, "\n")
+		if !more {
+			return ""
+		}
+		text = rest
+	}
+	text, _, _ = strings.Cut(text, "\n")
+	for i, r := range text {
+		if column <= 1 {
+			return text[i:]
+		}
+		column -= utf16.RuneLen(r)
+	}
+	return ""
 }
 
 // excerptOf shows a line of a file on disk; if it cannot be read, only the line that is known already.
