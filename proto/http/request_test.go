@@ -519,6 +519,36 @@ func TestFieldsOutlive(t *testing.T) {
 	}
 }
 
+// TestViewsEnd checks that a head cannot be looked at when its bytes may be gone, and that nothing of the input is
+// held on to.
+func TestViewsEnd(t *testing.T) {
+	r := NewReader(Limits{})
+	if _, ev, err := r.Next([]byte(getHost + "\r\n")); ev.Kind != Head || err != nil {
+		t.Fatal(ev, err)
+	}
+	if _, ev, err := r.Next(nil); ev.Kind != End || err != nil {
+		t.Fatal(ev, err)
+	}
+	q := r.Request()
+	if q.buf != nil || q.Target() != nil || q.Host() != nil || q.Method != "GET" || !q.KeepAlive {
+		t.Errorf("%+v", q)
+	}
+	for name, f := range map[string]func(){
+		"FieldAt":      func() { q.FieldAt(0) },
+		"Value":        func() { q.Value("host") },
+		"AppendFields": func() { q.AppendFields(nil) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s after End does not panic", name)
+				}
+			}()
+			f()
+		}()
+	}
+}
+
 // TestZeroReader checks that a Reader needs no constructor, and that Reset makes one as new.
 func TestZeroReader(t *testing.T) {
 	var r Reader
