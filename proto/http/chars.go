@@ -9,7 +9,6 @@ const (
 	isTarget             // what a request target may hold: no control, no space, no "#"
 	isHex
 	isDigit
-	isAlpha
 )
 
 // class has the classes of each byte, lower its lower-case form (ASCII only).
@@ -19,9 +18,9 @@ var class, lower = func() (class, lower [256]byte) {
 		lower[c] = b
 		switch {
 		case b >= 'a' && b <= 'z':
-			class[c] |= isToken | isHost | isAlpha
+			class[c] |= isToken | isHost
 		case b >= 'A' && b <= 'Z':
-			class[c] |= isToken | isHost | isAlpha
+			class[c] |= isToken | isHost
 			lower[c] = b | 0x20
 		case b >= '0' && b <= '9':
 			class[c] |= isToken | isHost | isHex | isDigit

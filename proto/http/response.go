@@ -87,6 +87,15 @@ func (r *ResponseReader) Next(in []byte, isHead bool) (n int, ev Event, err erro
 	return n, Event{Kind: Head}, nil
 }
 
+// Interim is the number of interim responses that were skipped before the present one, or since the last one. A
+// client that sent [RequestOptions.Expect100] may go on with its body when it is no longer 0.
+func (r *ResponseReader) Interim() int {
+	if r.stage == stageEnd {
+		return 0
+	}
+	return r.interim
+}
+
 // EOF says that the peer has closed. It returns io.EOF between two responses, nil when the close is the proper
 // end of the present one (which then is complete), and io.ErrUnexpectedEOF otherwise.
 func (r *ResponseReader) EOF() error {
