@@ -291,7 +291,8 @@ func (q *Request) parseTarget(t []byte, at int) *Error {
 	return nil
 }
 
-// validHost reports whether b, which is not empty, is uri-host [ ":" port ] with a host in it.
+// validHost reports whether b, which is not empty, is uri-host [ ":" port ] with a host in it. Percent-encoding,
+// which RFC 3986 allows there, is refused: no host name needs it, and parties differ on when to decode it.
 func validHost[T text](b T) bool {
 	end := 0
 	if b[0] == '[' {

@@ -199,6 +199,8 @@ var refused = []struct {
 	{"3.2 host with a bad port", "GET / HTTP/1.1\r\nHost: a:8o\r\n\r\n", 400, "host is not"},
 	{"3.2 host with two ports", "GET / HTTP/1.1\r\nHost: a:1:2\r\n\r\n", 400, "host is not"},
 	{"3.2 host with too long a port", "GET / HTTP/1.1\r\nHost: a:000080\r\n\r\n", 400, "host is not"},
+	{"3.2 host with percent-encoding", "GET / HTTP/1.1\r\nHost: a%2fb\r\n\r\n", 400, "host is not"},
+	{"3.2.2 host with percent-encoding", "GET http://%FF.com/ HTTP/1.1\r\nHost: h\r\n\r\n", 400, "target"},
 	{"3.2 host is a port only", "GET / HTTP/1.1\r\nHost: :80\r\n\r\n", 400, "host is not"},
 	{"3.2 host with an open bracket", "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", 400, "host is not"},
 	{"3.2 host with text behind the bracket", "GET / HTTP/1.1\r\nHost: [::1]x\r\n\r\n", 400, "host is not"},
