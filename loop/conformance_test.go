@@ -48,6 +48,33 @@ func TestTasksRunOnceInOrder(t *testing.T) {
 	})
 }
 
+// A full mailbox is worked off in slices, between which connections and timers get their turn.
+func TestManyTasksAreSpreadOverRounds(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		const tasks = 50_000
+		var ran, rounds int // of loop 0, owned by it
+		var all atomic.Bool
+		w.pool().OnRound(func(l loop.Loop) {
+			if l.Index() == 0 && ran > 0 && !all.Load() {
+				rounds++
+				all.Store(ran == tasks)
+			}
+		})
+		onLoop(w, 0, func(l loop.Loop) {
+			f := loop.Func(func() { ran++ })
+			for range tasks {
+				l.Post(f)
+			}
+		})
+		w.until("all have run", all.Load)
+		onLoop(w, 0, func(loop.Loop) {
+			if rounds < 10 {
+				t.Errorf("%d tasks ran in %d rounds", tasks, rounds)
+			}
+		})
+	})
+}
+
 // A task that posts, directly or through another loop, is continued in a later round, and never inside Post.
 func TestPostFromTaskRunsInLaterRound(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w world) {

@@ -128,7 +128,8 @@ type Conn interface {
 }
 
 // Handler is what a connection's events go to. One Handler serves many connections. Every method is called
-// on the connection's loop. A panic in a handler closes its connection only, and is logged.
+// on the connection's loop. A panic in a handler closes its connection only, and is logged. A handler may also
+// implement [Drainer] and [HalfCloser].
 type Handler interface {
 	// Open is called once, before anything else.
 	Open(c Conn)

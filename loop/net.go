@@ -216,6 +216,10 @@ func (n *Net) enrol(c net.Conn, s *socket) <-chan error {
 			_ = c.Close()
 		}
 		s.loop.pending.Add(-1)
+		if err == nil && s.stream == nil {
+			// gnet reports success all the same when epoll did not take the descriptor.
+			err = errors.New("epoll_ctl failed: the limit of watches (fs.epoll.max_user_watches) may be reached")
+		}
 		if err != nil {
 			err = fmt.Errorf("loop: cannot enrol a connection of %v: %w", s.remote, err)
 			n.released(s)
