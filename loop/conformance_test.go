@@ -17,7 +17,7 @@ import (
 
 func TestTasksRunOnceInOrder(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w world) {
-		const posters, tasks = 4, 20_000 // more than one round takes
+		const posters, tasks = 4, 5_000 // together more than one round takes
 		var got [posters][]int           // owned by loop 1
 		var left atomic.Int64
 		left.Store(posters * tasks)

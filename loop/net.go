@@ -216,7 +216,7 @@ func (n *Net) enrol(c net.Conn, s *socket) <-chan error {
 			_ = c.Close()
 		}
 		s.loop.pending.Add(-1)
-		if err == nil && s.stream == nil {
+		if err == nil && !s.taken {
 			// gnet reports success all the same when epoll did not take the descriptor.
 			err = errors.New("epoll_ctl failed: the limit of watches (fs.epoll.max_user_watches) may be reached")
 		}

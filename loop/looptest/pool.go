@@ -104,6 +104,19 @@ func (p *Pool) Now() int64 { return p.now }
 // Rounds is the number of rounds that were run.
 func (p *Pool) Rounds() int { return p.rounds }
 
+// Runnable reports whether loop i has something to do now.
+func (p *Pool) Runnable(i int) bool { return p.drivers[i].runnable() }
+
+// NextTimer is the earliest moment at which a timer may be due, in milliseconds of [Pool.Now], and false if no
+// loop waits for one.
+func (p *Pool) NextTimer() (int64, bool) {
+	next := never
+	for _, d := range p.drivers {
+		next = min(next, d.armed)
+	}
+	return next, next != never
+}
+
 // Idle reports whether there is nothing to do before time moves or something new comes in.
 func (p *Pool) Idle() bool {
 	for _, d := range p.drivers {
@@ -159,11 +172,8 @@ func (p *Pool) Advance(d time.Duration) {
 	target := p.now + d.Milliseconds()
 	p.Run()
 	for {
-		next := never
-		for _, d := range p.drivers {
-			next = min(next, d.armed)
-		}
-		if next > target {
+		next, ok := p.NextTimer()
+		if !ok || next > target {
 			break
 		}
 		p.moveTo(max(p.now, next))
