@@ -169,3 +169,85 @@ func TestHooksDoNotHearOfEmptyRounds(t *testing.T) {
 		t.Errorf("the hook ran %d times, want three", hooks)
 	}
 }
+
+// sink is a Transport that takes everything.
+type sink struct{ sent []byte }
+
+func (s *sink) Write(b []byte) (int, error) { s.sent = append(s.sent, b...); return len(b), nil }
+func (s *sink) Pause()                      {}
+func (s *sink) Resume()                     {}
+func (s *sink) Unread() bool                { return false }
+func (s *sink) CloseWrite()                 {}
+func (s *sink) Close()                      {}
+
+// What Inbound returned stays as it is until the handler returns, even if the handler aborts the connection and its
+// buffer could serve another.
+func TestInboundOutlivesAbort(t *testing.T) {
+	c, _ := newCore()
+	var opts loop.ListenOptions
+	opts.EnsureDefaults()
+	other := loop.NewStream(c, &sink{}, 2, &handler{}, &opts, nil, nil, nil)
+	h := &handler{data: func(conn loop.Conn) {
+		b := conn.Inbound()
+		if len(b) < 6 {
+			return
+		}
+		conn.Abort(nil)
+		_ = other.Write([]byte("xxxxxx"))
+		if string(b) != "abcdef" {
+			t.Errorf("Inbound has become %q", b)
+		}
+	}}
+	s := loop.NewStream(c, &sink{}, 1, h, &opts, nil, nil, nil)
+	c.Begin()
+	s.Open()
+	s.Receive([]byte("abc"))
+	s.Receive([]byte("def"))
+	c.Turn()
+	if c.Turn(); h.noted("data") != 2 || h.noted("closed") != 1 {
+		t.Errorf("calls: %v", h.calls)
+	}
+}
+
+// All that a round writes to a connection leaves in one piece.
+type pieces struct {
+	sink
+	n int
+}
+
+func (p *pieces) Write(b []byte) (int, error) { p.n++; return p.sink.Write(b) }
+
+func TestOneWritePerRound(t *testing.T) {
+	c, _ := newCore()
+	var opts loop.ListenOptions
+	opts.EnsureDefaults()
+	p := &pieces{}
+	s := loop.NewStream(c, p, 1, &handler{}, &opts, nil, nil, nil)
+	c.AddHook(func(loop.Loop) { _ = s.Write([]byte("c")) })
+	c.Begin()
+	s.Open()
+	s.Receive([]byte("a"))
+	c.Post(loop.Func(func() { _ = s.Write([]byte("b")) }))
+	c.Turn()
+	if p.n != 1 || string(p.sent) != "abc" {
+		t.Errorf("%d writes sent %q", p.n, p.sent)
+	}
+}
+
+// Reading and writing on an open connection allocates nothing, and an idle one holds no buffer.
+func TestTrafficAllocatesNothing(t *testing.T) {
+	c, _ := newCore()
+	var opts loop.ListenOptions
+	opts.EnsureDefaults()
+	p := &sink{}
+	s := loop.NewStream(c, p, 1, plainEcho{}, &opts, nil, nil, nil)
+	b := make([]byte, 3000)
+	if n := testing.AllocsPerRun(100, func() {
+		p.sent = p.sent[:0]
+		c.Begin()
+		s.Receive(b)
+		c.Turn()
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
