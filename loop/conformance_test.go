@@ -18,7 +18,7 @@ import (
 func TestTasksRunOnceInOrder(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w world) {
 		const posters, tasks = 4, 5_000 // together more than one round takes
-		var got [posters][]int           // owned by loop 1
+		var got [posters][]int          // owned by loop 1
 		var left atomic.Int64
 		left.Store(posters * tasks)
 		post := func(p int) {
@@ -730,6 +730,22 @@ func TestResetAfterHalfClose(t *testing.T) {
 		p := w.dial(h, loop.ListenOptions{})
 		p.closeWrite()
 		w.until("HalfClosed is called", h.has("half-closed"))
+		p.abort()
+		w.until("Closed is called", h.has("closed"))
+	})
+}
+
+// The same, after the connection could not send all at once and later could.
+func TestResetAfterHalfCloseAndLargeAnswer(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		h := &halfCloserThatWaits{}
+		p := w.dial(h, loop.ListenOptions{})
+		p.stall()
+		p.closeWrite()
+		w.until("HalfClosed is called", h.has("half-closed"))
+		h.onConn(w, func(c loop.Conn) { _ = c.Write(make([]byte, 12<<20)) })
+		p.read(12 << 20)
+		w.until("Drained is called", h.has("drained"))
 		p.abort()
 		w.until("Closed is called", h.has("closed"))
 	})

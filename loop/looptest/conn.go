@@ -219,8 +219,9 @@ func (c *pipe) Close() {
 }
 
 var (
-	_ loop.Pool      = (*Pool)(nil)
-	_ loop.Driver    = (*driver)(nil)
-	_ loop.Transport = (*pipe)(nil)
-	_ net.Addr       = Addr("")
+	_ loop.Pool         = (*Pool)(nil)
+	_ loop.Driver       = (*driver)(nil)
+	_ loop.GoexitDriver = (*driver)(nil)
+	_ loop.Transport    = (*pipe)(nil)
+	_ net.Addr          = Addr("")
 )

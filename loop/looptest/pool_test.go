@@ -3,6 +3,7 @@ package looptest_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -178,6 +179,48 @@ func TestPeerThatStopsReading(t *testing.T) {
 	p.Run()
 	if got := string(peer.Read()); got != "ef" || peer.Conn().Outbound() != 0 {
 		t.Errorf("got %q, %d bytes wait", got, peer.Conn().Outbound())
+	}
+}
+
+func TestPanicsComeOutOfTheStep(t *testing.T) {
+	p := looptest.New(1, 77)
+	p.Loop(0).Post(loop.Func(func() { panic("boom") }))
+	func() {
+		defer func() {
+			s, _ := recover().(string)
+			for _, want := range []string{"boom", "loop 0", "seed 77", "TestPanicsComeOutOfTheStep"} {
+				if !strings.Contains(s, want) {
+					t.Errorf("the panic does not say %q: %s", want, s)
+				}
+			}
+		}()
+		p.Run()
+		t.Error("no panic came out")
+	}()
+
+	p = looptest.New(1, 1)
+	p.KeepPanics = true
+	ran := false
+	p.Loop(0).Post(loop.Func(func() { panic("boom") }))
+	p.Loop(0).Post(loop.Func(func() { ran = true }))
+	p.Run()
+	if !ran || len(p.Panics) != 1 || p.Panics[0] != "boom" {
+		t.Errorf("the loop went on: %v, panics %v", ran, p.Panics)
+	}
+}
+
+// A task or handler may end the test, since it runs on the test's goroutine.
+func TestFailNowInATask(t *testing.T) {
+	p := looptest.New(1, 1)
+	p.Loop(0).Post(loop.Func(func() { runtime.Goexit() }))
+	done := make(chan any)
+	go func() {
+		defer func() { done <- recover() }()
+		p.Run()
+		done <- "Run returned"
+	}()
+	if v := <-done; v != nil {
+		t.Error(v)
 	}
 }
 
