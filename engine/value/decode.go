@@ -28,9 +28,6 @@ func (d *decoder) share(number int, v any) {
 	}
 }
 
-// pending marks a shared item that has begun, but cannot be pointed at yet.
-type pending struct{}
-
 // value reads the item that begins with t.
 func (d *decoder) value(t Token, number int) any {
 	switch t.Kind {
@@ -153,7 +150,7 @@ func (d *decoder) sharedItem(number int) any {
 		return nil
 	}
 	number = len(d.shared)
-	d.shared = append(d.shared, pending{})
+	d.shared = append(d.shared, nil)
 	t := d.r.Next()
 	d.r.checkShareable(&t)
 	v := d.value(t, number)
@@ -166,12 +163,9 @@ func (d *decoder) ref(number int) any {
 	if d.r.err != nil {
 		return nil
 	}
-	v := d.shared[n]
-	if _, ok := v.(pending); ok {
-		d.r.Fail(ErrMalformed, "reference to the shared item %d from within", n)
-		return nil
-	}
-	return v
+	// It is nil within an item that is not entered before its content, of which only a view has any: and a view
+	// does not take itself for its buffer.
+	return d.shared[n]
 }
 
 func (d *decoder) array(number int) any {

@@ -247,6 +247,7 @@ func TestTyped(t *testing.T) {
 		{"object that keeps its order", unhex(t, "a2 6162 01 6161 02"), new(Object), Object{{"b", int64(1)}, {"a", int64(2)}}},
 		{"typed arrays in anys", unhex(t, "a3 6161 d84542 0100 616c 81 d840 4107 616d a1 6178 d845420200"), new(object),
 			object{TypedArray{Uint16Array, []byte{1, 0}}, []any{[]byte{7}}, map[string]any{"x": TypedArray{Uint16Array, []byte{2, 0}}}}},
+		{"view in an any", unhex(t, "a1 6161 da65766c02 84 1845 da65766c01 44 01020304 02 02"), new(object), object{A: TypedArray{Uint16Array, []byte{3, 4}}}},
 		{"Date before the year 0", AppendDate(nil, -8e14), new(time.Time), time.UnixMilli(-8e14).UTC()},
 	}
 	for _, tt := range tests {
@@ -278,6 +279,7 @@ func TestUnmarshalRefuses(t *testing.T) {
 		"view of an unknown kind":      {"da65766c02 84 1841 da65766c01 41 01 00 01", ErrMalformed},
 		"view of no buffer":            {"da65766c02 84 1840 41 01 00 01", ErrMalformed},
 		"index beyond the length":      {"da65766c03 82 01 a1 01 00", ErrMalformed},
+		"name before an index":         {"da65766c03 82 05 a2 6161 00 01 00", ErrMalformed},
 		"indexes out of order":         {"da65766c03 82 05 a2 02 00 01 00", ErrMalformed},
 		"boxed object":                 {"da65766c04 a0", ErrMalformed},
 		"Set over a map":               {"d90102 a0", ErrMalformed},
@@ -305,6 +307,9 @@ func TestUnmarshalRefuses(t *testing.T) {
 	// Into a struct unknown tags are refused as well, wherever they are.
 	if err := Unmarshal(unhex(t, "a1 6161 81 d9ffff 01"), &struct{}{}); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("unknown tag into a struct: %v", err)
+	}
+	if err := Unmarshal(AppendSparseArrayHeader(nil, 1<<20, 0), new([]int)); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("an array of a million holes: %v", err)
 	}
 	if err := Unmarshal(unhex(t, "a1 6161 6162"), &struct {
 		A int `cbor:"a"`
@@ -428,6 +433,12 @@ func TestFormatIsBounded(t *testing.T) {
 		}
 		if got := Format(data); len(got) > MaxFormat {
 			t.Errorf("%d bytes", len(got))
+		}
+	}
+	for _, head := range []string{"\x81", "\xd9\x01\x02\x81", "\xa1\x61a", "\xd9\x01\x03\xa1\x01"} {
+		got := Format([]byte(strings.Repeat(head, 100) + "\x01"))
+		if n := strings.Count(got, "[") + strings.Count(got, "{"); n > formatDepth+1 || n < formatDepth/2 || !strings.Contains(got, "…") || strings.Contains(got, "<") {
+			t.Errorf("%x: %d levels are shown: %s", head, n, got)
 		}
 	}
 	if got := Format(long); !strings.HasSuffix(got, "…") {

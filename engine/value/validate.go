@@ -14,9 +14,9 @@ type validator struct {
 	shared []sharedShape
 }
 
-// sharedShape is what must be known of a shared item when a reference to it comes.
+// sharedShape is what must be known of a shared item when a reference to it comes. A reference from within an item
+// finds the zero shape, which is right: only a view asks, and a buffer has nothing within.
 type sharedShape struct {
-	ready    bool // it can be pointed at
 	isBuffer bool
 	length   int // of a buffer
 }
@@ -30,21 +30,13 @@ func (v *validator) next() { v.item(v.r.Next(), notShared) }
 func (v *validator) item(t Token, number int) sharedShape {
 	switch t.Kind {
 	case KindArray:
-		v.ready(number)
 		v.items(t.N)
 	case KindMap:
-		v.ready(number)
 		v.properties(t.N)
 	case KindTag:
 		return v.tagged(t.N, number)
 	}
-	return sharedShape{ready: true}
-}
-
-func (v *validator) ready(number int) {
-	if number >= 0 {
-		v.shared[number].ready = true
-	}
+	return sharedShape{}
 }
 
 func (v *validator) items(n uint64) {
@@ -62,7 +54,7 @@ func (v *validator) properties(n uint64) {
 
 func (v *validator) tagged(tag uint64, number int) sharedShape {
 	r := &v.r
-	shape := sharedShape{ready: true}
+	var shape sharedShape
 	switch tag {
 	case TagShared:
 		return v.sharedItem(number)
@@ -81,16 +73,12 @@ func (v *validator) tagged(tag uint64, number int) sharedShape {
 		r.checkBoxed(&t)
 		v.item(t, notShared)
 	case TagSet:
-		v.ready(number)
 		v.items(r.expect(KindArray, "a Set").N)
 	case TagMap:
-		v.ready(number)
 		v.items(2 * r.expect(KindMap, "a Map").N)
 	case TagArray:
-		v.ready(number)
 		v.array()
 	case TagError:
-		v.ready(number)
 		_, n := r.ReadError()
 		v.properties(uint64(n))
 	case TagArrayBuffer:
@@ -131,9 +119,6 @@ func (v *validator) ref(number int) sharedShape {
 	n := v.r.readRef(number >= 0, len(v.shared))
 	if v.r.err != nil {
 		return sharedShape{}
-	}
-	if !v.shared[n].ready {
-		v.r.Fail(ErrMalformed, "reference to the shared item %d from within", n)
 	}
 	return v.shared[n]
 }
