@@ -1,0 +1,318 @@
+package engine
+
+import (
+	"time"
+
+	"everloop/engine/redo"
+	"everloop/loop"
+	"everloop/wal"
+)
+
+// origin is whoever acts inside the process: an object, or an event of an entry point. Its dependency is the
+// highest record among its own confirmed writes and everything that it has received; it only grows, and it
+// travels with all that the origin sends. Owned by its loop.
+type origin struct {
+	own   *owner
+	dep   wal.LSN
+	actor *actor // nil: an event of an entry point
+	event *Event // the event, where actor is nil
+}
+
+func (o *origin) learn(dep wal.LSN) {
+	if dep > o.dep {
+		o.dep = dep
+	}
+}
+
+// section is where an answer to what o does now belongs.
+func (o *origin) section() *section {
+	if o.actor != nil {
+		return o.actor.current
+	}
+	return nil
+}
+
+// inject runs fn as a turn of o, in section sec, as soon as its input gate lets it in.
+func (o *origin) inject(sec *section, fn func()) {
+	if a := o.actor; a != nil {
+		a.enqueue(sec, stepFunc(func(*actor) { fn() }))
+		return
+	}
+	o.own.ready.push(entryStep{fn})
+}
+
+// live reports whether turns of o make sense: its object has not been reset.
+func (o *origin) live() bool { return o.actor == nil || !o.actor.dead }
+
+// offLoop runs work on a goroutine of its own once everything that o knows is durable, and then done in a
+// turn of o.
+func (o *origin) offLoop(work func(), done func(error)) {
+	sec := o.section()
+	o.pin()
+	finish := func(err error) {
+		o.inject(sec, func() { o.unpin(); done(err) })
+	}
+	o.own.stage(effect{kind: effectHold, by: o, hold: func(err error) {
+		if err != nil {
+			finish(err)
+			o.own.drain()
+			return
+		}
+		o.own.eng.work.Add(1)
+		go func() {
+			defer o.own.eng.work.Done()
+			defer o.own.loop.Post(loop.Func(func() {
+				finish(nil)
+				o.own.drain()
+			}))
+			work()
+		}()
+	}})
+}
+
+// after runs fn in a turn of o when d has passed.
+func (o *origin) after(d time.Duration, fn func()) (cancel func()) {
+	sec := o.section()
+	o.pin()
+	pending := true
+	deadline := o.own.loop.Now() + int64((d+time.Millisecond-1)/time.Millisecond)
+	tm := o.own.loop.At(deadline, loop.Func(func() {
+		if !pending {
+			return
+		}
+		o.inject(sec, func() {
+			if pending {
+				pending = false
+				o.unpin()
+				fn()
+			}
+		})
+		o.own.drain()
+	}))
+	return func() {
+		if pending {
+			pending = false
+			o.own.loop.Cancel(tm)
+			o.unpin()
+		}
+	}
+}
+
+func (o *origin) pin() {
+	if o.actor != nil {
+		o.actor.pins++
+	} else {
+		o.event.pins++
+	}
+}
+
+func (o *origin) unpin() {
+	if o.actor != nil {
+		o.actor.unpin()
+	} else {
+		o.event.unpin()
+	}
+}
+
+// actor is a live object: an instance, or one that is under construction, and its queue. What is durable is
+// in its record. Owned by its loop.
+type actor struct {
+	origin
+	State State
+	class *class
+	id    ID
+	rec   *record // its place in the owner's table
+	slot  uint32
+
+	object Object // nil while under construction
+	dead   bool   // reset or evicted: turns that are still under way are refused everything
+	broken error  // why it was reset
+
+	// The input gate. Work of no section is in queue; top is the innermost open section and current the
+	// one that the running turn belongs to. scheduled: it is in the owner's run queue.
+	queue     stepQueue
+	top       *section
+	current   *section
+	scheduled bool
+
+	// pins is the number of reasons not to evict: unanswered events, timers, off-loop work, waitUntil.
+	pins     int
+	inflight []*Event // delivered and not answered; an event knows its place
+	idle      loop.Timer
+	idleArmed bool
+	idleAt   int64 // when it became idle, on the loop's clock
+
+	// What the running turn wrote, as redo operations, to be handed over when the turn ends. confirmed:
+	// some of it has to be durable before anything leaves.
+	ops       []byte
+	dirty     bool
+	confirmed bool
+	txn       *Transaction // the innermost open transaction
+}
+
+// schedule puts the actor into the run queue if it has work that may run.
+func (a *actor) schedule() {
+	if !a.scheduled && a.runnable().len() > 0 {
+		a.scheduled = true
+		a.own.ready.push(a)
+	}
+}
+
+// turn runs one step. Called from the owner's run loop, on the base stack.
+func (a *actor) turn() {
+	a.scheduled = false
+	q := a.runnable()
+	if a.dead || q.len() == 0 {
+		return
+	}
+	a.current = a.top
+	q.pop().step(a)
+	a.current = nil
+	if a.pins == 0 && a.object != nil {
+		a.idleAt = a.own.loop.Now()
+		a.own.armIdle(a)
+	}
+	a.settle()
+}
+
+// step delivers the event to an actor: as a new event, or as the answer to one that the actor sent.
+func (ev *Event) step(a *actor) {
+	if ev.phase == phaseReply {
+		ev.phase = phaseDone
+		a.learn(ev.dep)
+		if ev.stub != nil {
+			ev.stub.note(ev.reply.Err)
+		}
+		a.unpin()
+		ev.replier.Reply(ev.reply)
+		return
+	}
+	ev.phase = phaseServe
+	ev.actor = a
+	a.learn(ev.dep)
+	a.pins++
+	ev.place = len(a.inflight)
+	a.inflight = append(a.inflight, ev)
+	a.own.eng.metrics.events.Add(1)
+	a.object.Deliver(ev)
+}
+
+func (a *actor) eventDone(ev *Event) {
+	if last := len(a.inflight) - 1; ev.place <= last && a.inflight[ev.place] == ev {
+		a.inflight[ev.place] = a.inflight[last]
+		a.inflight[ev.place].place = ev.place
+		a.inflight[last] = nil
+		a.inflight = a.inflight[:last]
+	}
+	a.unpin()
+}
+
+func (a *actor) unpin() { a.pins-- }
+
+// construct starts the constructor, in a section that everything else waits behind.
+func (a *actor) construct() {
+	a.enqueue(nil, stepFunc(func(a *actor) {
+		err := a.open(func(sec *section) {
+			called := false
+			a.class.class.New(&a.State, func(o Object, err error) {
+				if called || a.dead {
+					return
+				}
+				called = true
+				if err != nil {
+					a.reset(asError(err, a.class.name, a.id.String(), "constructor"))
+					return
+				}
+				a.object = o
+				a.close(sec)
+			})
+		})
+		if err != nil {
+			panic(err) // the outermost section is always allowed
+		}
+	}))
+}
+
+// wrote marks the actor as one that the running turn has to hand over.
+func (a *actor) wrote(confirmed bool) {
+	if !a.dirty {
+		a.dirty = true
+		a.own.dirty = append(a.own.dirty, a)
+	}
+	if confirmed {
+		a.confirmed = true
+	}
+}
+
+// handOver gives the turn's writes to the log, as one record.
+func (a *actor) handOver() {
+	a.dirty = false
+	if len(a.ops) == 0 {
+		return
+	}
+	o := a.own
+	if a.id.named && a.rec.name == nil {
+		name := a.id.name
+		a.rec.name = &name
+		o.scratch = redo.AppendNamedObject(o.scratch[:0], a.class.number, &a.id.bytes, name)
+	} else {
+		o.scratch = redo.AppendObject(o.scratch[:0], a.class.number, &a.id.bytes)
+	}
+	o.scratch = append(o.scratch, a.ops...)
+	a.ops = a.ops[:0]
+	if cap(a.ops) > 64<<10 {
+		a.ops = nil // one large turn must not keep its memory for the life of the object
+	}
+	lsn, err := o.eng.log.Append(o.index, o.scratch)
+	if err != nil {
+		// The log has failed: what this turn wrote will never be durable, so nothing that could
+		// reveal it may ever leave.
+		lsn = never
+		a.confirmed = true
+	} else {
+		a.rec.lsn = lsn
+	}
+	if a.confirmed {
+		a.learn(lsn)
+		a.confirmed = false
+	}
+}
+
+// reset drops the instance and fails everything that waited on it. What the running turn has written so far
+// is taken back; what earlier turns wrote stays.
+func (a *actor) reset(cause *Error) {
+	if a.dead {
+		return
+	}
+	a.own.undoTurn(a)
+	a.dead = true
+	a.broken = cause
+	a.own.forget(a)
+	if a.object != nil {
+		a.object.Evict()
+	}
+	for len(a.inflight) > 0 {
+		a.inflight[len(a.inflight)-1].answer(Reply{Err: cause})
+	}
+	a.failQueue(&a.queue, cause)
+	for sec := a.top; sec != nil; sec = sec.parent {
+		a.failQueue(&sec.queue, cause)
+	}
+	a.own.abandon(a, cause)
+}
+
+func (a *actor) failQueue(q *stepQueue, cause *Error) {
+	for q.len() > 0 {
+		switch s := q.pop().(type) {
+		case *Event:
+			if s.phase == phaseCall {
+				s.actor = a
+				a.pins++
+				s.phase = phaseServe
+				s.answer(Reply{Err: cause})
+			}
+		default:
+			// Work of the instance itself: it has gone with it.
+		}
+	}
+}

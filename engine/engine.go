@@ -1,0 +1,286 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"everloop/engine/redo"
+	"everloop/loop"
+	"everloop/wal"
+)
+
+// Engine runs the objects of one data directory. Safe for concurrent use.
+type Engine struct {
+	opts    Options
+	logger  *slog.Logger
+	pool    loop.Pool
+	ownPool *loop.Net // made by Open, closed by Close
+	owners  []*owner
+	log     Log
+	metrics metrics
+	report  Recovery
+	work    sync.WaitGroup // work off the loops
+
+	closing atomic.Bool
+
+	mu      sync.Mutex
+	byName  atomic.Pointer[map[string]*class] // replaced whole, read without the lock
+	defined map[string]classDef               // by unique key: what the log knows, registered or not
+	next    uint32                            // the next class number
+}
+
+// class is a registered class.
+type class struct {
+	eng    *Engine
+	name   string
+	number uint32
+	class  Class
+	key    idKey
+}
+
+// classDef is a class as the log knows it.
+type classDef struct {
+	number uint32
+	name   string
+}
+
+// Recovery is what Open found.
+type Recovery struct {
+	wal.Recovery
+	Objects int // objects with something durable
+	Classes int // classes that the log knows
+	Took    time.Duration
+}
+
+// Open opens the engine on a data directory and recovers what is there: when it returns, every object is as
+// the last durable batch left it. Register the classes next.
+func Open(opts Options) (*Engine, error) {
+	opts.EnsureDefaults()
+	if err := opts.Validate(); err != nil {
+		return nil, err
+	}
+	e := &Engine{opts: opts, logger: opts.Logger, pool: opts.Pool, defined: make(map[string]classDef), next: 1}
+	e.byName.Store(&map[string]*class{})
+	if e.pool == nil {
+		p, err := loop.New(loop.Options{Loops: opts.Loops, Logger: opts.Logger})
+		if err != nil {
+			return nil, fmt.Errorf("engine: start the loops: %w", err)
+		}
+		e.pool, e.ownPool = p, p
+	}
+	e.owners = make([]*owner, e.pool.Len())
+	for i := range e.owners {
+		e.owners[i] = &owner{
+			eng: e, loop: e.pool.Loop(i), index: i, table: newTable(),
+			idleMS: opts.IdleTimeout.Milliseconds(),
+		}
+	}
+	if err := e.openLog(); err != nil {
+		e.closePool()
+		return nil, err
+	}
+	if err := e.recover(); err != nil {
+		err = errors.Join(err, e.log.Close())
+		e.closePool()
+		return nil, err
+	}
+	e.pool.OnRound(func(l loop.Loop) { e.owners[l.Index()].onRound() })
+	return e, nil
+}
+
+func (e *Engine) openLog() (err error) {
+	if e.opts.OpenLog != nil {
+		e.log, err = e.opts.OpenLog(len(e.owners), e.onDurable)
+		return err
+	}
+	e.log, err = wal.Open(e.opts.Dir, wal.Options{
+		Buffers: len(e.owners), Sync: e.opts.Sync, OnDurable: e.onDurable, Logger: e.logger,
+	})
+	return err
+}
+
+func (e *Engine) closePool() {
+	if e.ownPool != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		e.ownPool.Close(ctx)
+	}
+}
+
+// Recovered tells what Open found.
+func (e *Engine) Recovered() Recovery { return e.report }
+
+// Log returns the engine's log, for its figures.
+func (e *Engine) Log() Log { return e.log }
+
+// Pool returns the loops that the engine runs on.
+func (e *Engine) Pool() loop.Pool { return e.pool }
+
+// writable returns why no object may write now: the log has failed, or the disk is nearly full.
+func (e *Engine) writable() error {
+	switch err := e.log.Writable(); {
+	case err == nil:
+		return nil
+	case errors.Is(err, wal.ErrNoSpace):
+		return ErrNoSpace
+	default:
+		return ErrUnavailable
+	}
+}
+
+// ownerOf returns the loop that owns an object.
+func (e *Engine) ownerOf(id *ID) *owner {
+	return e.owners[id.shard()*len(e.owners)/shardCount]
+}
+
+// RegisterOption is an option of Register.
+type RegisterOption func(*registration)
+
+type registration struct{ uniqueKey string }
+
+// UniqueKey sets what the class's IDs are derived from and what ties its objects in the log to it. Default:
+// the class's name. Two classes must not share one; changing it makes the objects unreachable.
+func UniqueKey(key string) RegisterOption { return func(r *registration) { r.uniqueKey = key } }
+
+// Register makes a class known under its name and returns its namespace. Objects that the log has of it
+// belong to it from now on. It may be called while the engine runs, from any goroutine but a loop's.
+func (e *Engine) Register(name string, c Class, opts ...RegisterOption) (*Namespace, error) {
+	r := registration{uniqueKey: name}
+	for _, o := range opts {
+		o(&r)
+	}
+	switch {
+	case name == "":
+		return nil, errors.New("engine: register: the class has no name")
+	case c == nil:
+		return nil, fmt.Errorf("engine: register %s: the Class is nil", name)
+	case insideTurn():
+		return nil, fmt.Errorf("engine: register %s: %w", name, ErrInsideTurn)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closing.Load() {
+		return nil, ErrClosed
+	}
+	old := *e.byName.Load()
+	if _, taken := old[name]; taken {
+		return nil, fmt.Errorf("engine: register %s: a class of that name is registered", name)
+	}
+	def, known := e.defined[r.uniqueKey]
+	if !known {
+		if e.next == math.MaxUint32 {
+			return nil, fmt.Errorf("engine: register %s: no class numbers are left", name)
+		}
+		def = classDef{number: e.next, name: name}
+		if err := e.define(def, r.uniqueKey); err != nil {
+			return nil, fmt.Errorf("engine: register %s: %w", name, err)
+		}
+		e.next++
+		e.defined[r.uniqueKey] = def
+	}
+	for _, other := range old {
+		if other.number == def.number {
+			return nil, fmt.Errorf("engine: register %s: class %s has the same unique key %q", name, other.name, r.uniqueKey)
+		}
+	}
+	k := &class{eng: e, name: name, number: def.number, class: c, key: newIDKey(r.uniqueKey)}
+	grown := make(map[string]*class, len(old)+1)
+	for n, o := range old {
+		grown[n] = o
+	}
+	grown[name] = k
+	e.byName.Store(&grown)
+	return &Namespace{class: k}, nil
+}
+
+// define logs a new class. Records of its objects come later in the log, as they are appended after this
+// returned.
+func (e *Engine) define(def classDef, uniqueKey string) error {
+	rec := redo.AppendDefineClass(nil, def.number, uniqueKey, def.name)
+	errs := make(chan error, 1)
+	o := e.owners[0]
+	if !o.loop.Post(loop.Func(func() {
+		_, err := e.log.Append(o.index, rec)
+		errs <- err
+	})) {
+		return ErrClosed
+	}
+	return <-errs
+}
+
+// Namespace returns the namespace of a registered class, or nil. Its stubs are for goroutines of the
+// embedding program; code of objects and entry points takes namespaces from State and Event.
+func (e *Engine) Namespace(name string) *Namespace { return e.namespaceFor(name, nil) }
+
+func (e *Engine) namespaceFor(name string, from *origin) *Namespace {
+	if c := (*e.byName.Load())[name]; c != nil {
+		return &Namespace{class: c, from: from}
+	}
+	return nil
+}
+
+// Classes returns the names of the registered classes, sorted.
+func (e *Engine) Classes() []string {
+	var names []string
+	for n := range *e.byName.Load() {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Close ends the engine in order: new calls are refused with ErrClosed, events that are under way get until
+// ctx ends to finish, instances are dropped, and the log is committed and closed. It returns the log's error.
+func (e *Engine) Close(ctx context.Context) error {
+	if insideTurn() {
+		return ErrInsideTurn
+	}
+	if e.closing.Swap(true) {
+		return ErrClosed
+	}
+	e.awaitQuiet(ctx)
+	var wg sync.WaitGroup
+	for _, o := range e.owners {
+		wg.Add(1)
+		if !o.loop.Post(loop.Func(func() { defer wg.Done(); o.close() })) {
+			wg.Done()
+		}
+	}
+	wg.Wait()
+	err := e.log.Close()
+	e.closePool()
+	return err
+}
+
+// awaitQuiet waits until no object and no entry point has anything under way, or until ctx ends.
+func (e *Engine) awaitQuiet(ctx context.Context) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		busy := make(chan bool, len(e.owners))
+		for _, o := range e.owners {
+			if !o.loop.Post(loop.Func(func() { busy <- o.busy() })) {
+				busy <- false
+			}
+		}
+		any := false
+		for range e.owners {
+			any = <-busy || any
+		}
+		if !any {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}

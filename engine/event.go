@@ -1,0 +1,214 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"everloop/wal"
+)
+
+// Reply is how an event ended: with a Response, a value in the encoding of package value, or an error.
+type Reply struct {
+	Response *Response
+	Value    []byte
+	Err      error
+}
+
+// Replier is told the end of a call that was started. Reply is called exactly once; on which goroutine is
+// said where the call is started. It must not block.
+type Replier interface{ Reply(Reply) }
+
+// ReplyFunc is a function as a [Replier].
+type ReplyFunc func(Reply)
+
+// Reply calls f.
+func (f ReplyFunc) Reply(r Reply) { f(r) }
+
+// Event is one thing that an object or an entry point is asked to do, from its start to its answer. It
+// belongs to the loop that it runs on. It is a [context.Context], which is what Go handlers are given: it is
+// done when the event was answered or when nobody waits for the answer any more, and it may be kept and used
+// from any goroutine; the other methods are called in a turn of the event only.
+type Event struct {
+	Kind    EventKind
+	Request *Request
+	// Method is the method of an EventCall.
+	Method string
+	// Args is the encoded array of arguments of an EventCall, or whatever a caller of CallRaw sent.
+	Args []byte
+
+	// Who is asked.
+	class *class
+	id    ID
+	entry Entrypoint // for events of entry points; then class is nil
+	actor *actor     // set on delivery to an object
+	self  origin     // an entry point's event is an origin of its own
+
+	// Who asks. from is nil for a caller outside of the process or on a goroutine of its own: the answer
+	// leaves, so it waits at the output gate, on the loop home.
+	from    *origin
+	home    *owner
+	section *section // the asking actor's critical section, which the answer comes back into
+	stub    *Stub    // told when the object breaks
+	replier Replier
+
+	// dep is the highest record that the event, and later its answer, could reveal.
+	dep      wal.LSN
+	phase    phase
+	answered bool
+	reply    Reply
+	place    int // in its actor's list of events in flight
+	pins     int // entry points: unanswered, plus waitUntil work
+
+	ctx eventContext
+}
+
+// phase is where an event is on its way; it decides what the next loop that it is posted to does with it.
+type phase uint8
+
+const (
+	phaseCall  phase = iota // on its way to whom it asks
+	phaseServe              // being answered
+	phaseReply              // on its way back
+	phaseDone
+)
+
+// Respond answers an EventFetch. Only the first answer counts.
+func (ev *Event) Respond(r *Response) { ev.answer(Reply{Response: r}) }
+
+// Return answers an EventCall with an encoded value.
+func (ev *Event) Return(value []byte) { ev.answer(Reply{Value: value}) }
+
+// Fail answers with an error. An [*Error] is passed on as it is; any other error becomes one that names this
+// object and event.
+func (ev *Event) Fail(err error) { ev.answer(Reply{Err: ev.wrap(err)}) }
+
+// Answered reports whether the event has been answered.
+func (ev *Event) Answered() bool { return ev.answered }
+
+// ID is the object that is asked; the zero ID for an entry point.
+func (ev *Event) ID() ID { return ev.id }
+
+// Name names the event in messages: "fetch", or the called method.
+func (ev *Event) Name() string {
+	if ev.Kind == EventCall {
+		return ev.Method
+	}
+	return "fetch"
+}
+
+func (ev *Event) answer(r Reply) {
+	if ev.answered {
+		return
+	}
+	ev.answered = true
+	ev.reply = r
+	ev.ctx.finish(context.Canceled)
+	if ev.actor != nil {
+		ev.actor.eventDone(ev)
+		ev.actor.own.stage(effect{kind: effectReply, ev: ev, by: &ev.actor.origin})
+		return
+	}
+	ev.self.own.stage(effect{kind: effectReply, ev: ev, by: &ev.self})
+	ev.unpin()
+}
+
+// Pin keeps an entry point's event alive past its answer (waitUntil); Unpin ends it. Stubs of the event work
+// as long as it lives.
+func (ev *Event) Pin() { ev.pins++ }
+
+// Unpin ends what Pin began.
+func (ev *Event) Unpin() { ev.unpin() }
+
+func (ev *Event) unpin() {
+	if ev.pins--; ev.pins == 0 {
+		ev.self.own.events--
+	}
+}
+
+// Namespace returns the namespace of a class for the code of an entry point: calls on its stubs are made
+// by this event, in its turns. Nil if no such class is registered.
+func (ev *Event) Namespace(class string) *Namespace {
+	return ev.self.own.eng.namespaceFor(class, &ev.self)
+}
+
+// Start calls fn in a later turn of this entry point's event, once work, which runs on a goroutine off the
+// loop, has returned. work starts when everything that the event knows is durable.
+func (ev *Event) Start(work func(), done func(error)) { ev.self.offLoop(work, done) }
+
+// After calls fn in a later turn of the event, when d has passed: never earlier.
+func (ev *Event) After(d time.Duration, fn func()) (cancel func()) { return ev.self.after(d, fn) }
+
+func (ev *Event) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	var class, object string
+	if ev.class != nil {
+		class, object = ev.class.name, ev.id.String()
+	} else {
+		class = "default"
+	}
+	return asError(err, class, object, ev.Name())
+}
+
+// Run makes the event a task of the loop that it is posted to.
+func (ev *Event) Run() {
+	switch ev.phase {
+	case phaseCall:
+		own := ev.class.eng.ownerOf(&ev.id)
+		own.accept(ev)
+		own.drain()
+	case phaseReply:
+		ev.home.acceptReply(ev)
+		ev.home.drain()
+	}
+}
+
+// eventContext is the context side of an event: cheap until somebody asks for Done.
+type eventContext struct {
+	err  atomic.Pointer[error]
+	mu   sync.Mutex
+	done chan struct{}
+}
+
+var closedChan = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+func (c *eventContext) finish(err error) {
+	if !c.err.CompareAndSwap(nil, &err) {
+		return
+	}
+	c.mu.Lock()
+	if c.done != nil {
+		close(c.done)
+	} else {
+		c.done = closedChan
+	}
+	c.mu.Unlock()
+}
+
+// Deadline reports none: an event is bounded by its object's limits, not by a moment.
+func (ev *Event) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Done is closed when the event was answered or its caller has gone.
+func (ev *Event) Done() <-chan struct{} {
+	c := &ev.ctx
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done == nil {
+		c.done = make(chan struct{})
+	}
+	return c.done
+}
+
+// Err is context.Canceled once Done is closed.
+func (ev *Event) Err() error {
+	if p := ev.ctx.err.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// Value has no values.
+func (ev *Event) Value(any) any { return nil }

@@ -1,0 +1,104 @@
+package engine
+
+import (
+	"time"
+
+	"everloop/loop"
+)
+
+// Eviction. An instance that has had nothing to do for IdleTimeout is dropped: its durable state stays in its
+// record, and the next event builds a new one. Nothing to do means: no event is under way or waits, no timer
+// and no work off the loop is pending, nothing pins it.
+
+// armIdle starts the idle timer of an actor that has just become idle. A timer that already runs is left
+// alone: it looks again when it fires, which saves re-arming it on every event.
+func (o *owner) armIdle(a *actor) {
+	if a.idleArmed || a.dead {
+		return
+	}
+	a.idleArmed = true
+	a.idle = o.loop.At(a.idleAt+o.idleMS, (*idleCheck)(a))
+}
+
+// idleCheck is the idle timer's task.
+type idleCheck actor
+
+func (t *idleCheck) Run() {
+	a := (*actor)(t)
+	a.idleArmed = false
+	if a.dead || a.pins > 0 || a.scheduled || a.queue.len() > 0 || a.top != nil {
+		return // armed again when the object has become idle
+	}
+	if due := a.idleAt + a.own.idleMS; due > a.own.loop.Now() {
+		a.own.armIdle(a)
+		return
+	}
+	a.own.evict(a)
+}
+
+// evict drops an idle instance.
+func (o *owner) evict(a *actor) {
+	a.dead = true
+	o.forget(a)
+	a.object.Evict()
+	o.eng.metrics.evictions.Add(1)
+}
+
+// afterUngated runs fn in a turn of its own when d has passed, whatever the input gate of o says.
+func (o *origin) afterUngated(d time.Duration, fn func()) (cancel func()) {
+	own := o.own
+	done := false
+	tm := own.loop.At(own.loop.Now()+d.Milliseconds(), loop.Func(func() {
+		if done {
+			return
+		}
+		done = true
+		own.ready.push(entryStep{fn})
+		own.drain()
+	}))
+	return func() {
+		if !done {
+			done = true
+			own.loop.Cancel(tm)
+		}
+	}
+}
+
+// busy reports whether anything is under way on this loop.
+func (o *owner) busy() bool {
+	if o.events > 0 || o.ready.len() > 0 || len(o.gated) > 0 || len(o.coros.parked) > 0 {
+		return true
+	}
+	for _, slab := range o.table.slabs {
+		for i := range slab {
+			if a := slab[i].live; a != nil && (a.pins > 0 || a.queue.len() > 0) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// close drops all instances and ends all waits. Called as a task, on the base stack.
+func (o *owner) close() {
+	o.coros.close(ErrClosed)
+	o.drain()
+	for _, slab := range o.table.slabs {
+		for i := range slab {
+			a := slab[i].live
+			if a == nil {
+				continue
+			}
+			err := &Error{Class: a.class.name, Object: a.id.String(), Method: "close", Name: "Error",
+				Message: "The server is shutting down.", Retryable: true, cause: ErrClosed}
+			a.reset(err)
+		}
+	}
+	o.endTurn()
+	o.release()
+	for i := range o.gated {
+		o.leave(&o.gated[i], ErrClosed)
+	}
+	o.gated = nil
+	o.coros.close(ErrClosed)
+}

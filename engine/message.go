@@ -1,0 +1,102 @@
+package engine
+
+import "strings"
+
+// Field is one header field. Names are lower-case.
+type Field struct{ Name, Value string }
+
+// Header is an ordered list of header fields; a name may occur several times. Names are kept in lower case,
+// as the Fetch standard iterates them; the codec writes them as they are, since HTTP does not tell cases apart.
+type Header []Field
+
+// Get returns the first value of name, which is given in lower case, or "".
+func (h Header) Get(name string) string {
+	for i := range h {
+		if h[i].Name == name {
+			return h[i].Value
+		}
+	}
+	return ""
+}
+
+// Has reports whether name, given in lower case, occurs.
+func (h Header) Has(name string) bool {
+	for i := range h {
+		if h[i].Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// Add appends a field.
+func (h *Header) Add(name, value string) {
+	*h = append(*h, Field{strings.ToLower(name), value})
+}
+
+// Set replaces every field of that name by one.
+func (h *Header) Set(name, value string) {
+	name = strings.ToLower(name)
+	h.Del(name)
+	*h = append(*h, Field{name, value})
+}
+
+// Del removes every field of that name.
+func (h *Header) Del(name string) {
+	name = strings.ToLower(name)
+	kept := (*h)[:0]
+	for _, f := range *h {
+		if f.Name != name {
+			kept = append(kept, f)
+		}
+	}
+	*h = kept
+}
+
+// Request is an HTTP request on its way to an entry point or an object. It travels between loops as it is,
+// so whoever sends one must not change it, or what its Body and Header hold, afterwards.
+type Request struct {
+	// Method in upper case, for example "GET".
+	Method string
+	// URL is absolute: scheme, host, path and query.
+	URL    string
+	Header Header
+	Body   Body
+}
+
+// Response is the answer. The same rule holds: once returned it must not be changed.
+type Response struct {
+	// Status is 200 to 599; 0 means 200.
+	Status int
+	// StatusText is sent by no protocol here; TypeScript sees it.
+	StatusText string
+	Header     Header
+	Body       Body
+	// URL is the URL of the request that was answered, for callers in TypeScript. May be empty.
+	URL string
+}
+
+// Body is the content of a message: bytes that are all there. The zero Body is empty. (Content that is
+// produced while it is sent will be a second kind of Body; the fields are private for that.)
+type Body struct{ data []byte }
+
+// Bytes makes a Body of b, which must not be changed afterwards.
+func Bytes(b []byte) Body { return Body{data: b} }
+
+// Text makes a Body of the UTF-8 bytes of s.
+func Text(s string) Body { return Body{data: []byte(s)} }
+
+// Len is the number of bytes.
+func (b Body) Len() int { return len(b.data) }
+
+// Bytes returns the content. It must not be changed.
+func (b Body) Bytes() []byte { return b.data }
+
+// TextResponse is a response with a plain-text body.
+func TextResponse(status int, text string) *Response {
+	return &Response{
+		Status: status,
+		Header: Header{{"content-type", "text/plain;charset=UTF-8"}},
+		Body:   Text(text),
+	}
+}

@@ -1,0 +1,32 @@
+package engine
+
+import "sync/atomic"
+
+// metrics are the engine's own counters. The loops write them without locks; anybody may read them.
+type metrics struct {
+	events    atomic.Int64
+	live      atomic.Int64
+	gated     atomic.Int64
+	evictions atomic.Int64
+	failures  atomic.Int64
+	resets    atomic.Int64
+}
+
+// Metrics are the engine's counters at one moment.
+type Metrics struct {
+	Events    int64 // events delivered to objects and entry points
+	Live      int64 // live instances now
+	Gated     int64 // answers that waited at an output gate
+	Evictions int64 // idle instances dropped
+	Failures  int64 // events answered with an error
+	Resets    int64 // objects reset
+}
+
+// Metrics reads the counters. Safe from any goroutine.
+func (e *Engine) Metrics() Metrics {
+	m := &e.metrics
+	return Metrics{
+		Events: m.events.Load(), Live: m.live.Load(), Gated: m.gated.Load(),
+		Evictions: m.evictions.Load(), Failures: m.failures.Load(), Resets: m.resets.Load(),
+	}
+}

@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"everloop/loop"
+	"everloop/wal"
+)
+
+// Log is the log of a partition, as the engine sees it: package wal has the one on disk, and waltest one in
+// memory. A partition is one log with its epoch and its shards; an engine has one partition.
+//
+// Append, EndRound and Demand are called from the loops, Replay before anything else. The contract of each is
+// that of the method of the same name of [wal.Log].
+type Log interface {
+	Replay(fn func(n wal.LSN, record []byte) error) (wal.Recovery, error)
+	Append(buffer int, record []byte) (wal.LSN, error)
+	Demand(n wal.LSN)
+	EndRound(buffer int)
+	Durable() wal.LSN
+	Writable() error
+	Err() error
+	Close() error
+}
+
+// Options configure an engine. The zero value of each field works, but for Dir.
+type Options struct {
+	// Dir is the data directory. It is made if it does not exist, and locked while the engine is open.
+	Dir string
+	// Loops is the number of event loops of the pool that Open makes. Default 1, which measures best as long
+	// as handlers take a few microseconds: all that one round did shares one fsync. Ignored with Pool.
+	Loops int
+	// Pool is a pool to run on instead of one that Open makes; the caller closes it after the engine. A
+	// protocol that listens shares its pool with the engine in this way.
+	Pool loop.Pool
+	// Sync says when what was written counts as durable. Default wal.Always: after its fsync.
+	Sync wal.SyncMode
+	// OpenLog opens the log instead of wal.Open. For tests. It must call durable after each commit and
+	// once when the log fails.
+	OpenLog func(loops int, durable func(wal.LSN, error)) (Log, error)
+
+	// IdleTimeout is how long an object stays live with nothing to do. Default 10 s.
+	IdleTimeout time.Duration
+	// BlockTimeout bounds a critical section: blockConcurrencyWhile and a transaction. Default 30 s.
+	BlockTimeout time.Duration
+	// MaxQueuedEvents bounds the events that wait for one object; further ones fail as overloaded.
+	// Default 16,384.
+	MaxQueuedEvents int
+
+	// Logger takes the engine's log lines. Default slog.Default().
+	Logger *slog.Logger
+}
+
+// EnsureDefaults sets what is zero.
+func (o *Options) EnsureDefaults() {
+	if o.Loops == 0 {
+		o.Loops = 1
+	}
+	if o.IdleTimeout == 0 {
+		o.IdleTimeout = 10 * time.Second
+	}
+	if o.BlockTimeout == 0 {
+		o.BlockTimeout = 30 * time.Second
+	}
+	if o.MaxQueuedEvents == 0 {
+		o.MaxQueuedEvents = 16384
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+}
+
+// Validate reports what is wrong.
+func (o *Options) Validate() error {
+	switch {
+	case o.Dir == "" && o.OpenLog == nil:
+		return errors.New("engine: Options.Dir is empty: name a data directory")
+	case o.Loops < 1 || o.Loops > 64:
+		return fmt.Errorf("engine: Options.Loops is %d: want 1 to 64", o.Loops)
+	case o.IdleTimeout < 0, o.BlockTimeout < 0:
+		return errors.New("engine: Options has a negative time-out")
+	case o.MaxQueuedEvents < 1:
+		return fmt.Errorf("engine: Options.MaxQueuedEvents is %d: want at least 1", o.MaxQueuedEvents)
+	}
+	return nil
+}

@@ -1,0 +1,40 @@
+package engine
+
+import "everloop/loop"
+
+// Port is a protocol's door into the engine on one loop: what a connection of that loop asks for enters here,
+// and the answer comes back on the loop, once everything that it reveals is durable. Owned by its loop; take
+// it once with Engine.Port and keep it.
+type Port struct{ own *owner }
+
+// Port returns the door on a loop of the engine's pool.
+func (e *Engine) Port(l loop.Loop) *Port { return &Port{e.owners[l.Index()]} }
+
+// Namespace returns the namespace of a class for this protocol, or nil if no such class is registered.
+func (p *Port) Namespace(class string) *Namespace {
+	if c := (*p.own.eng.byName.Load())[class]; c != nil {
+		return &Namespace{class: c, port: p}
+	}
+	return nil
+}
+
+// Enter starts an event of an entry point with a request. r is called on this loop when the answer may leave,
+// perhaps before Enter returns. Gone ends the event's context when the client has left.
+func (p *Port) Enter(ep Entrypoint, req *Request, r Replier) *Event {
+	o := p.own
+	ev := &Event{Kind: EventFetch, Request: req, entry: ep, home: o, replier: r}
+	if o.eng.closing.Load() {
+		r.Reply(Reply{Err: ErrClosed})
+		return ev
+	}
+	ev.self = origin{own: o, event: ev}
+	ev.pins = 1
+	o.events++
+	o.eng.metrics.events.Add(1)
+	o.ready.push(ev)
+	o.drain()
+	return ev
+}
+
+// Gone tells an event that its client has left: its context is done. The event still runs to its end.
+func (ev *Event) Gone() { ev.ctx.finish(errGone) }

@@ -1,0 +1,99 @@
+package redo
+
+import "encoding/binary"
+
+// Kind says what a record is about.
+type Kind byte
+
+// The kinds of records. All other numbers are reserved and refused.
+const (
+	KindObject      Kind = 0x01
+	KindDefineClass Kind = 0x02
+	KindMigration   Kind = 0x03
+)
+
+// Op says what an operation of an object record does.
+type Op byte
+
+// The operations. All other numbers are reserved and refused.
+const (
+	OpPut         Op = 0x01
+	OpDelete      Op = 0x02
+	OpDeleteAll   Op = 0x03
+	OpSetAlarm    Op = 0x04
+	OpDeleteAlarm Op = 0x05
+)
+
+// IDSize is the length of an object's ID.
+const IDSize = 32
+
+// AppendObject begins a record of an object without stating its name. The operations are appended behind it.
+// class is the number that a DefineClass record gave out; it is never 0.
+func AppendObject(dst []byte, class uint32, id *[IDSize]byte) []byte {
+	dst = append(dst, byte(KindObject))
+	dst = binary.AppendUvarint(dst, uint64(class))
+	dst = append(dst, id[:]...)
+	return append(dst, 0)
+}
+
+// AppendNamedObject begins a record of an object and states its name, which may be empty.
+func AppendNamedObject(dst []byte, class uint32, id *[IDSize]byte, name string) []byte {
+	dst = append(dst, byte(KindObject))
+	dst = binary.AppendUvarint(dst, uint64(class))
+	dst = append(dst, id[:]...)
+	dst = binary.AppendUvarint(dst, uint64(len(name))+1)
+	return append(dst, name...)
+}
+
+// AppendPut appends an operation that sets key to value.
+func AppendPut(dst []byte, key string, value []byte) []byte {
+	dst = appendString(append(dst, byte(OpPut)), key)
+	dst = binary.AppendUvarint(dst, uint64(len(value)))
+	return append(dst, value...)
+}
+
+// AppendDelete appends an operation that removes key.
+func AppendDelete(dst []byte, key string) []byte {
+	return appendString(append(dst, byte(OpDelete)), key)
+}
+
+// AppendDeleteAll appends an operation that removes all keys. The alarm stays; it has an operation of its own.
+func AppendDeleteAll(dst []byte) []byte { return append(dst, byte(OpDeleteAll)) }
+
+// AppendSetAlarm appends an operation that sets the alarm to ms milliseconds since 1970 UTC.
+func AppendSetAlarm(dst []byte, ms int64) []byte {
+	return binary.AppendVarint(append(dst, byte(OpSetAlarm)), ms)
+}
+
+// AppendDeleteAlarm appends an operation that removes the alarm.
+func AppendDeleteAlarm(dst []byte) []byte { return append(dst, byte(OpDeleteAlarm)) }
+
+// PutSize is the number of bytes that AppendPut appends, for accounting and for growing a buffer once.
+func PutSize(key string, value []byte) int {
+	return 1 + uvarintSize(len(key)) + len(key) + uvarintSize(len(value)) + len(value)
+}
+
+// AppendDefineClass appends a record that gives a class its number, which is never 0.
+func AppendDefineClass(dst []byte, class uint32, uniqueKey, name string) []byte {
+	dst = binary.AppendUvarint(append(dst, byte(KindDefineClass)), uint64(class))
+	return appendString(appendString(dst, uniqueKey), name)
+}
+
+// AppendMigration appends a record that a migration was applied. details is a value, or empty.
+func AppendMigration(dst []byte, tag string, details []byte) []byte {
+	dst = appendString(append(dst, byte(KindMigration)), tag)
+	dst = binary.AppendUvarint(dst, uint64(len(details)))
+	return append(dst, details...)
+}
+
+func appendString(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}
+
+func uvarintSize(n int) int {
+	size := 1
+	for ; n >= 0x80; n >>= 7 {
+		size++
+	}
+	return size
+}

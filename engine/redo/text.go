@@ -1,0 +1,103 @@
+package redo
+
+import (
+	"encoding/hex"
+	"strconv"
+	"time"
+)
+
+// Printer writes records as text for people. Both functions may be nil. A Printer is safe for concurrent use if
+// they are.
+type Printer struct {
+	// ClassName returns the name of a class, or "" if it does not know it.
+	ClassName func(class uint32) string
+	// AppendValue appends a stored value in a readable form. Without it values are written in hex.
+	AppendValue func(dst, value []byte) []byte
+}
+
+// Append appends r as text: the record on the first line, then every operation on its own, indented by two
+// spaces, with no newline at the end. Keys and names are quoted as Go does it, so the text has no control
+// characters of theirs.
+func (p *Printer) Append(dst []byte, r *Record) []byte {
+	switch r.Kind {
+	case KindObject:
+		dst = append(dst, "object "...)
+		dst = p.appendClass(dst, r.Class)
+		dst = append(dst, ' ')
+		if r.ID != nil {
+			dst = hex.AppendEncode(dst, r.ID[:])
+		}
+		if r.HasName {
+			dst = append(dst, " name="...)
+			dst = strconv.AppendQuote(dst, string(r.Name))
+		}
+		for ops := r.Ops(); ops.Next(); {
+			dst = append(dst, "\n  "...)
+			dst = p.AppendOp(dst, &ops)
+		}
+	case KindDefineClass:
+		dst = append(dst, "define-class "...)
+		dst = strconv.AppendUint(dst, uint64(r.Class), 10)
+		dst = append(dst, " key="...)
+		dst = strconv.AppendQuote(dst, string(r.UniqueKey))
+		dst = append(dst, " name="...)
+		dst = strconv.AppendQuote(dst, string(r.ClassName))
+	case KindMigration:
+		dst = append(dst, "migration "...)
+		dst = strconv.AppendQuote(dst, string(r.Tag))
+		if len(r.Details) > 0 {
+			dst = append(dst, ' ')
+			dst = p.appendValue(dst, r.Details)
+		}
+	default:
+		dst = append(dst, "unknown 0x"...)
+		dst = hex.AppendEncode(dst, []byte{byte(r.Kind)})
+	}
+	return dst
+}
+
+// AppendOp appends the operation that o stands on.
+func (p *Printer) AppendOp(dst []byte, o *Ops) []byte {
+	switch o.Op {
+	case OpPut:
+		dst = append(dst, "put "...)
+		dst = strconv.AppendQuote(dst, string(o.Key))
+		dst = append(dst, " = "...)
+		return p.appendValue(dst, o.Value)
+	case OpDelete:
+		dst = append(dst, "delete "...)
+		return strconv.AppendQuote(dst, string(o.Key))
+	case OpDeleteAll:
+		return append(dst, "delete-all"...)
+	case OpSetAlarm:
+		dst = append(dst, "set-alarm "...)
+		dst = strconv.AppendInt(dst, o.TimeMs, 10)
+		if t := time.UnixMilli(o.TimeMs).UTC(); t.Year() >= 1 && t.Year() <= 9999 {
+			dst = append(dst, " ("...)
+			dst = t.AppendFormat(dst, "2006-01-02T15:04:05.000Z")
+			dst = append(dst, ')')
+		}
+		return dst
+	case OpDeleteAlarm:
+		return append(dst, "delete-alarm"...)
+	default:
+		dst = append(dst, "unknown 0x"...)
+		return hex.AppendEncode(dst, []byte{byte(o.Op)})
+	}
+}
+
+func (p *Printer) appendClass(dst []byte, class uint32) []byte {
+	if p.ClassName != nil {
+		if name := p.ClassName(class); name != "" {
+			return append(dst, name...)
+		}
+	}
+	return strconv.AppendUint(append(dst, '#'), uint64(class), 10)
+}
+
+func (p *Printer) appendValue(dst, value []byte) []byte {
+	if p.AppendValue != nil {
+		return p.AppendValue(dst, value)
+	}
+	return hex.AppendEncode(append(dst, "0x"...), value)
+}

@@ -1,0 +1,301 @@
+package engine
+
+import (
+	"math"
+	"runtime/debug"
+	"sync/atomic"
+
+	"everloop/loop"
+	"everloop/wal"
+)
+
+// never is the number of a record that will never be durable, because the log has failed.
+const never = wal.LSN(math.MaxUint64)
+
+// owner is one loop's part of the engine: the objects of its shards, the turns that run on it, and what waits
+// at the output gate on it. Owned by its loop, but for the atomics.
+type owner struct {
+	eng   *Engine
+	loop  loop.Loop
+	index int
+	table table
+
+	// ready holds what has a turn to run: actors, and steps of entry points' events. running guards
+	// against nesting: turns start from the loop's base stack only.
+	ready   runQueue
+	running bool
+	posted  bool // a task that goes on with ready is in the mailbox
+
+	// The running turn: who has written, what it wants to send, how to take its writes back.
+	dirty   []*actor
+	staged  []effect
+	undo    undoLog
+	scratch []byte
+
+	// gated waits for records to become durable. hasGated tells the committer to post a release.
+	gated    []gated
+	hasGated atomic.Bool
+	inCommit atomic.Bool
+	demanded bool // gated has something that the log has not been told of
+	// spareGated is the other of two buffers that release swaps.
+	spareGated []gated
+
+	coros  coroutines
+	events int   // unanswered events of entry points on this loop
+	live   int   // live objects
+	idleMS int64 // idle time before eviction
+}
+
+// runnable is what the run queue holds.
+type runnable interface{ turn() }
+
+// entryStep is a turn of an entry point's event.
+type entryStep struct{ fn func() }
+
+func (s entryStep) turn() { s.fn() }
+
+// turn starts an entry point's event, or takes the answer of a call that it made.
+func (ev *Event) turn() {
+	if ev.phase == phaseReply {
+		from := ev.from
+		ev.phase = phaseDone
+		from.learn(ev.dep)
+		if ev.stub != nil {
+			ev.stub.note(ev.reply.Err)
+		}
+		ev.replier.Reply(ev.reply)
+		from.unpin()
+		return
+	}
+	ev.phase = phaseServe
+	ev.entry.Serve(ev)
+}
+
+// effect is something that a turn wants to send: it is sent when the turn has ended and its writes have their
+// number.
+type effect struct {
+	kind effectKind
+	by   *origin
+	ev   *Event
+	hold func(error)
+}
+
+type effectKind uint8
+
+const (
+	effectCall  effectKind = iota // ev asks an object
+	effectReply                   // ev goes back to whoever asked
+	effectHold                    // hold is called once everything that by knows is durable
+)
+
+// stage adds an effect to the running turn. Between turns (a protocol that starts a call) there is nothing to
+// wait for, and it is sent at once.
+func (o *owner) stage(e effect) {
+	o.staged = append(o.staged, e)
+	if !o.running {
+		o.endTurn()
+	}
+}
+
+// drain runs turns until none is ready, or until a slice is used up: then the rest goes on in the loop's next
+// round, so that connections get their turn. It does nothing inside a turn.
+func (o *owner) drain() {
+	if o.running {
+		return
+	}
+	o.running = true
+	for n := 0; o.ready.len() > 0; n++ {
+		if n == turnSlice {
+			if !o.posted {
+				o.posted = o.loop.Post((*goOn)(o))
+			}
+			break
+		}
+		o.runTurn(o.ready.pop())
+		o.endTurn()
+	}
+	o.running = false
+}
+
+// turnSlice bounds the turns of one drain. At 1 to 10 us a turn, other connections wait a few milliseconds at
+// most.
+const turnSlice = 512
+
+// goOn is the task that continues a drain.
+type goOn owner
+
+func (g *goOn) Run() {
+	o := (*owner)(g)
+	o.posted = false
+	o.drain()
+}
+
+// runTurn runs one turn. A panic here is a fault of the engine or of a host of objects, not of a handler:
+// those are recovered where they run. It is logged, and costs the turn only.
+func (o *owner) runTurn(r runnable) {
+	defer func() {
+		if v := recover(); v != nil {
+			o.eng.logger.Error("panic in a turn", "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
+	r.turn()
+}
+
+// endTurn hands over what the turn wrote, and then sends what it sends. In this order: an effect is never in
+// an earlier batch than its cause.
+func (o *owner) endTurn() {
+	for i, a := range o.dirty {
+		if !a.dead {
+			a.handOver()
+		}
+		o.dirty[i] = nil
+	}
+	o.dirty = o.dirty[:0]
+	o.undo.clear()
+	// What is sent here may stage more (an answer that fails at once): it is appended and sent, too.
+	for i := 0; i < len(o.staged); i++ {
+		e := o.staged[i]
+		o.staged[i] = effect{}
+		switch e.kind {
+		case effectCall:
+			e.ev.dep = e.by.dep
+			o.route(e.ev)
+		case effectReply:
+			e.ev.dep = max(e.ev.dep, e.by.dep)
+			o.routeReply(e.ev)
+		case effectHold:
+			o.hold(e.by.dep, e.hold)
+		}
+	}
+	o.staged = o.staged[:0]
+}
+
+// route brings an event to the loop of the object that it asks.
+func (o *owner) route(ev *Event) {
+	target := o.eng.ownerOf(&ev.id)
+	if target == o {
+		o.accept(ev)
+		return
+	}
+	if !target.loop.Post(ev) {
+		ev.reply = Reply{Err: ErrClosed}
+		o.routeReply(ev)
+	}
+}
+
+// accept takes an event in for its object, which is woken if it is not live. The caller drains.
+func (o *owner) accept(ev *Event) {
+	a := o.wake(ev.class, &ev.id)
+	if a.queue.len() >= o.eng.opts.MaxQueuedEvents {
+		ev.phase = phaseServe
+		ev.answered = true
+		err := overloaded("Durable Object is overloaded. Too many requests queued.")
+		err.Class, err.Object, err.Method = ev.class.name, ev.id.String(), ev.Name()
+		ev.reply = Reply{Err: err}
+		o.routeReply(ev)
+		return
+	}
+	a.enqueue(nil, ev)
+}
+
+// routeReply brings an answered event back to the loop of whoever asked.
+func (o *owner) routeReply(ev *Event) {
+	ev.phase = phaseReply
+	home := ev.home
+	if home == o {
+		o.acceptReply(ev)
+		return
+	}
+	if !home.loop.Post(ev) && ev.from == nil {
+		// The loops have stopped: nobody else will tell the caller.
+		ev.phase = phaseDone
+		ev.replier.Reply(Reply{Err: ErrClosed})
+	}
+}
+
+// acceptReply takes an answer in: for an object or an entry point's event it is a turn; for a caller outside it
+// leaves, once what it reveals is durable. The caller drains.
+func (o *owner) acceptReply(ev *Event) {
+	switch from := ev.from; {
+	case from == nil:
+		o.exit(ev)
+	case from.actor != nil:
+		if !from.actor.dead {
+			from.actor.enqueue(ev.section, ev)
+		}
+	default:
+		o.ready.push(ev)
+	}
+}
+
+// wake returns the live actor of an object, and makes one if there is none.
+func (o *owner) wake(c *class, id *ID) *actor {
+	rec, slot := o.table.find(c.number, id)
+	if rec == nil {
+		rec, slot = o.table.add(c.number, id)
+	}
+	if rec.live != nil {
+		if id.named && !rec.live.id.named {
+			rec.live.id.name, rec.live.id.named = id.name, true
+		}
+		return rec.live
+	}
+	a := &actor{class: c, id: *id, rec: rec, slot: slot}
+	if !a.id.named && rec.name != nil {
+		a.id.name, a.id.named = *rec.name, true
+	}
+	if len(a.id.name) > maxNameBytes {
+		a.id.name, a.id.named = "", false
+	}
+	a.origin = origin{own: o, actor: a, dep: rec.lsn}
+	a.State = State{a: a}
+	rec.live = a
+	o.live++
+	o.eng.metrics.live.Add(1)
+	a.construct()
+	return a
+}
+
+// forget drops a live actor. Its record stays if anything of it is durable.
+func (o *owner) forget(a *actor) {
+	if a.rec.live != a {
+		return
+	}
+	a.rec.live = nil
+	o.loop.Cancel(a.idle)
+	o.live--
+	o.eng.metrics.live.Add(-1)
+	// An empty object whose last write is not durable yet keeps its record, for its dependency.
+	if a.rec.store.Len() == 0 && a.rec.lsn <= o.eng.log.Durable() {
+		o.table.remove(a.slot)
+	}
+}
+
+// runQueue is a ring of what has a turn to run.
+type runQueue struct {
+	items []runnable
+	head  int
+	n     int
+}
+
+func (q *runQueue) len() int { return q.n }
+
+func (q *runQueue) push(r runnable) {
+	if q.n == len(q.items) {
+		grown := make([]runnable, max(64, 2*len(q.items)))
+		for i := range q.n {
+			grown[i] = q.items[(q.head+i)%len(q.items)]
+		}
+		q.items, q.head = grown, 0
+	}
+	q.items[(q.head+q.n)&(len(q.items)-1)] = r
+	q.n++
+}
+
+func (q *runQueue) pop() runnable {
+	r := q.items[q.head]
+	q.items[q.head] = nil
+	q.head = (q.head + 1) & (len(q.items) - 1)
+	q.n--
+	return r
+}

@@ -1,0 +1,181 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// State is what an object sees of itself and of the world. It lives as long as the instance. Everything on it
+// is called from the object's turns only, unless it says otherwise.
+type State struct {
+	a       *actor
+	storage Storage
+}
+
+// ID returns the object's ID, with its name if it has one.
+func (s *State) ID() ID { return s.a.id }
+
+// Class returns the name of the object's class.
+func (s *State) Class() string { return s.a.class.name }
+
+// Storage returns the object's durable storage.
+func (s *State) Storage() *Storage {
+	s.storage.a = s.a
+	return &s.storage
+}
+
+// Namespace returns the namespace of a class for calls that this object makes, or nil if no such class is
+// registered. A call from object to object does not wait for the disk; its dependency travels with it.
+func (s *State) Namespace(class string) *Namespace {
+	return s.a.own.eng.namespaceFor(class, &s.a.origin)
+}
+
+// BlockConcurrencyWhile runs fn while no other event enters the object, also while fn waits. Sections nest up
+// to 64 deep. If fn returns an error or panics, or takes longer than Options.BlockTimeout, the object is
+// reset: the instance is dropped, and everybody who waits for it gets the error.
+func (s *State) BlockConcurrencyWhile(fn func() error) error {
+	return s.exclusive(fn, func(err error) {
+		e := asError(err, s.a.class.name, s.a.id.String(), "blockConcurrencyWhile")
+		s.a.reset(e.asReset())
+	})
+}
+
+// exclusive runs fn in a critical section. failed decides what an error of fn does to the object.
+func (s *State) exclusive(fn func() error, failed func(error)) error {
+	a := s.a
+	if a.dead {
+		return ErrReset
+	}
+	c := a.own.coros.current
+	if c == nil || c.caller != &a.origin {
+		return ErrOutsideTurn
+	}
+	opened := false
+	var sec *section
+	ticket := c.begin()
+	err := a.open(func(s *section) {
+		sec = s
+		if opened {
+			c.end(ticket, Reply{}) // another section was in between: this is a later turn
+		}
+	})
+	if err != nil {
+		return err
+	}
+	opened = true
+	outer := a.current
+	if sec == nil {
+		if r := c.park(); r.Err != nil {
+			return r.Err
+		}
+	}
+	a.current = sec
+	cancel := s.watchSection(sec)
+	closed := false
+	defer func() {
+		if !closed { // fn panics, or calls Goexit
+			cancel()
+			failed(errors.New("the critical section's function did not return"))
+			a.close(sec)
+		}
+	}()
+	err = fn()
+	closed = true
+	cancel()
+	a.close(sec)
+	a.current = outer
+	if err != nil {
+		failed(err)
+	}
+	if a.dead {
+		return errors.Join(err, ErrReset)
+	}
+	return err
+}
+
+// Block opens a critical section for code that ends by callback, which is what a host of promises has: begin
+// is called when the section has been entered, now or in a later turn, with the function that ends it. A
+// non-nil error resets the object.
+func (s *State) Block(begin func(end func(error))) error {
+	a := s.a
+	if a.dead {
+		return ErrReset
+	}
+	return a.open(func(sec *section) {
+		cancel := s.watchSection(sec)
+		begin(func(err error) {
+			cancel()
+			if a.dead {
+				return
+			}
+			a.close(sec)
+			if err != nil {
+				e := asError(err, a.class.name, a.id.String(), "blockConcurrencyWhile")
+				a.reset(e.asReset())
+			}
+		})
+	})
+}
+
+// watchSection resets the object when a section stays open for too long.
+func (s *State) watchSection(sec *section) (cancel func()) {
+	a := s.a
+	return a.afterUngated(a.own.eng.opts.BlockTimeout, func() {
+		e := overloaded("A call to blockConcurrencyWhile() in a Durable Object waited for too long. The call was canceled and the Durable Object was reset.")
+		e.Class, e.Object, e.Method = a.class.name, a.id.String(), "blockConcurrencyWhile"
+		a.reset(e.asReset())
+	})
+}
+
+// Do runs work on a goroutine off the loop and waits for it, or for ctx, while other events run. work starts
+// when everything that the object knows is durable, so it may have effects on the world. work must not touch
+// the object.
+func (s *State) Do(ctx context.Context, work func(ctx context.Context) error) error {
+	var result error
+	r := s.a.await(ctx, func(rep Replier) {
+		s.a.offLoop(func() { result = work(ctx) }, func(err error) { rep.Reply(Reply{Err: err}) })
+	})
+	if r.Err != nil {
+		return r.Err
+	}
+	return result
+}
+
+// Start is Do for code that ends by callback: done is called in a later turn of the object.
+func (s *State) Start(work func(), done func(error)) { s.a.offLoop(work, done) }
+
+// After calls fn in a turn of the object when d has passed: never earlier. It keeps the object from eviction.
+// The timer is gone when the object is reset or the process ends; an alarm is what survives.
+func (s *State) After(d time.Duration, fn func()) (cancel func()) { return s.a.after(d, fn) }
+
+// Pin keeps the object from eviction until Unpin (waitUntil).
+func (s *State) Pin() { s.a.pins++ }
+
+// Unpin ends what Pin began.
+func (s *State) Unpin() { s.a.unpin() }
+
+// Abort resets the object: the running turn's writes are taken back, the instance is dropped, and everybody
+// who waits for it gets reason, or ErrReset. The code that calls it runs on to its next wait, and reaches
+// nothing any more.
+func (s *State) Abort(reason error) {
+	if reason == nil {
+		reason = ErrReset
+	}
+	e := asError(reason, s.a.class.name, s.a.id.String(), "abort")
+	s.a.reset(e.asReset())
+}
+
+// Dead reports whether the object was reset or evicted under the caller.
+func (s *State) Dead() bool { return s.a.dead }
+
+// Sync returns when everything that the object has written is durable.
+func (s *State) sync(done func(error)) {
+	a := s.a
+	sec := a.origin.section()
+	a.pins++
+	a.own.stage(effect{kind: effectHold, by: &a.origin, hold: func(err error) {
+		a.origin.inject(sec, func() { a.unpin(); done(err) })
+		a.own.drain()
+	}})
+}

@@ -1,0 +1,29 @@
+package loop
+
+import "time"
+
+// Clock reads the time. It is the only place of the program that does, so that a pool under test can be
+// given another one. Safe for concurrent use.
+type Clock struct{ start time.Time }
+
+// NewClock returns a clock whose monotonic time begins with 0, now.
+func NewClock() *Clock { return &Clock{start: time.Now()} }
+
+// Read returns whole milliseconds, rounded down: monotonic since the clock was made, and wall since 1970.
+func (c *Clock) Read() (now, wall int64) {
+	t := time.Now()
+	return t.Sub(c.start).Milliseconds(), t.UnixMilli()
+}
+
+// Until is how long it takes until the monotonic time reads deadline: never less, so that a timer set for it
+// does not fire a fraction of a millisecond early.
+func (c *Clock) Until(deadline int64) time.Duration {
+	elapsed := time.Since(c.start)
+	if deadline >= maxMillis {
+		deadline = maxMillis
+	}
+	return max(0, time.Duration(deadline)*time.Millisecond-elapsed)
+}
+
+// maxMillis is the longest time.Duration, in milliseconds: 292 years.
+const maxMillis = int64(1<<63-1) / int64(time.Millisecond)
