@@ -1,0 +1,417 @@
+package waltest
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sort"
+	"sync"
+	"syscall"
+
+	"everloop/wal"
+)
+
+// pageSize is the unit in which a file reaches the disk.
+const pageSize = 4096
+
+// ErrPowerOff is what every operation returns from the moment the power is cut.
+var ErrPowerOff = errors.New("waltest: power is off")
+
+// PowerDisk is a directory that can lose power. It is the [wal.Disk] of a real log in a real directory, and
+// keeps a model of what is on the platter beside it:
+//
+//   - of each file, what it was at its last fsync; pages written later, and a length changed later, are on the
+//     platter or not, each page by itself;
+//   - of each directory, the names it had at its last fsync; each name made, renamed or removed later is on the
+//     platter or not, each by itself. (Fsync of a file does not make its name durable.)
+//
+// A failed fsync loses its pages for good: they are marked clean and no later fsync takes them, as on Linux, while
+// readers still see them.
+//
+// [PowerDisk.Crash] builds a directory out of what a seed chooses from that. Faults are injected by the number
+// of the operation of their kind, counted from 1 since the disk was made. Safe for concurrent use.
+type PowerDisk struct {
+	mu   sync.Mutex
+	root string
+
+	names   map[string]*inode // as a reader sees them; keys are relative to root
+	durable map[string]*inode // as of the last fsync of each directory
+	pending []nameOp          // between the two, in order
+
+	ops    int
+	cutAt  int // the operation during which the power goes; 0 = never
+	off    bool
+	counts map[wal.OpKind]int
+	faults map[fault]func(op wal.Op) error
+	lies   map[int]bool
+	free   int64
+}
+
+// inode is a file or a directory.
+type inode struct {
+	dir     bool
+	now     []byte       // as a reader sees it
+	disk    []byte       // as of the last fsync
+	dirty   map[int]bool // pages that the next fsync takes
+	lost    map[int]bool // pages that no fsync takes until they are written again
+	resized bool
+}
+
+// nameOp is a change of names that no fsync of the directory has made durable yet.
+type nameOp struct {
+	dir  string // of the directory or directories; a rename stays inside one here
+	from string // "" for a new name
+	to   string // "" for a removed one
+	node *inode
+}
+
+type fault struct {
+	kind wal.OpKind
+	nth  int
+}
+
+// NewPowerDisk takes the directory root as it is for durable.
+func NewPowerDisk(root string) (*PowerDisk, error) {
+	p := &PowerDisk{
+		root: root, names: map[string]*inode{}, durable: map[string]*inode{},
+		counts: map[wal.OpKind]int{}, faults: map[fault]func(wal.Op) error{}, lies: map[int]bool{}, free: 1 << 40,
+	}
+	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || path == root || e.Name() == "LOCK" {
+			return err
+		}
+		n := newInode(e.IsDir())
+		if !e.IsDir() {
+			if n.now, err = os.ReadFile(path); err != nil {
+				return err
+			}
+			n.disk = append([]byte(nil), n.now...)
+		}
+		p.names[p.rel(path)], p.durable[p.rel(path)] = n, n
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("waltest: read %s: %w", root, err)
+	}
+	return p, nil
+}
+
+func newInode(dir bool) *inode {
+	return &inode{dir: dir, dirty: map[int]bool{}, lost: map[int]bool{}}
+}
+
+func (p *PowerDisk) rel(path string) string {
+	r, err := filepath.Rel(p.root, path)
+	if err != nil {
+		panic(err) // the log works in the directory that it was given
+	}
+	return r
+}
+
+// CutAt cuts the power during the nth operation from now, n >= 1: it may happen in part, and no later one does.
+func (p *PowerDisk) CutAt(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cutAt = p.ops + n
+}
+
+// Off reports whether the power has been cut.
+func (p *PowerDisk) Off() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.off
+}
+
+// Ops is the number of operations so far.
+func (p *PowerDisk) Ops() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ops
+}
+
+// Count is the number of operations of one kind so far.
+func (p *PowerDisk) Count(kind wal.OpKind) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.counts[kind]
+}
+
+// Fail makes the nth operation of a kind from now fail with err before it has any effect. (A failed fsync has
+// the effect that its pages are lost.)
+func (p *PowerDisk) Fail(kind wal.OpKind, nth int, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faults[fault{kind, p.counts[kind] + nth}] = func(wal.Op) error { return err }
+}
+
+// ShortWrite makes the nth write from now put down only its first keep bytes and fail with ENOSPC.
+func (p *PowerDisk) ShortWrite(nth, keep int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faults[fault{wal.OpWrite, p.counts[wal.OpWrite] + nth}] = func(op wal.Op) error {
+		part := op.Data[:min(keep, len(op.Data))]
+		f, err := os.OpenFile(op.Path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if _, err := f.WriteAt(part, op.Offset); err != nil {
+			return err
+		}
+		p.names[p.rel(op.Path)].write(op.Offset, part)
+		return syscall.ENOSPC
+	}
+}
+
+// LieAt makes the nth fsync of a file from now report success and do nothing.
+func (p *PowerDisk) LieAt(nth int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lies[p.counts[wal.OpSync]+nth] = true
+}
+
+// SetFree sets what Free reports. The default is 1 TiB.
+func (p *PowerDisk) SetFree(bytes int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free = bytes
+}
+
+// Free implements [wal.Disk].
+func (p *PowerDisk) Free(string) (int64, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.free, nil
+}
+
+// Do implements [wal.Disk].
+func (p *PowerDisk) Do(op wal.Op, perform func() error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.off {
+		return ErrPowerOff
+	}
+	p.ops++
+	p.counts[op.Kind]++
+	name := p.rel(op.Path)
+	if p.ops == p.cutAt {
+		p.off = true
+		if op.Kind != wal.OpSync && op.Kind != wal.OpSyncDir && p.valid(op) {
+			p.apply(op, name) // under way: Crash chooses how much of it there is
+		}
+		return ErrPowerOff
+	}
+	if f := p.faults[fault{op.Kind, p.counts[op.Kind]}]; f != nil {
+		if op.Kind == wal.OpSync {
+			n := p.names[name]
+			for page := range n.dirty {
+				n.lost[page] = true
+			}
+			clear(n.dirty)
+		}
+		return f(op)
+	}
+	if op.Kind == wal.OpSync && p.lies[p.counts[op.Kind]] {
+		return nil
+	}
+	if err := perform(); err != nil {
+		return err
+	}
+	p.apply(op, name)
+	return nil
+}
+
+// valid reports whether the operation could succeed at all; those that could not have no effect.
+func (p *PowerDisk) valid(op wal.Op) bool {
+	_, ok := p.names[p.rel(op.Path)]
+	if op.Kind == wal.OpMkdir {
+		return !ok
+	}
+	return ok || op.Kind == wal.OpCreate
+}
+
+// apply changes the model.
+func (p *PowerDisk) apply(op wal.Op, name string) {
+	n := p.names[name]
+	dir := filepath.Dir(name)
+	switch op.Kind {
+	case wal.OpMkdir, wal.OpCreate:
+		if n != nil {
+			n.truncate(0)
+			return
+		}
+		n = newInode(op.Kind == wal.OpMkdir)
+		p.names[name] = n
+		p.pending = append(p.pending, nameOp{dir, "", name, n})
+	case wal.OpWrite:
+		n.write(op.Offset, op.Data)
+	case wal.OpTruncate:
+		n.truncate(int(op.Offset))
+	case wal.OpSync:
+		n.sync()
+	case wal.OpSyncDir:
+		rest := p.pending[:0]
+		for _, o := range p.pending {
+			if o.dir == name {
+				o.apply(p.durable)
+			} else {
+				rest = append(rest, o)
+			}
+		}
+		p.pending = rest
+	case wal.OpRename:
+		to := p.rel(op.To)
+		delete(p.names, name)
+		p.names[to] = n
+		p.pending = append(p.pending, nameOp{dir, name, to, n})
+	case wal.OpRemove:
+		delete(p.names, name)
+		p.pending = append(p.pending, nameOp{dir, name, "", n})
+	}
+}
+
+func (o nameOp) apply(names map[string]*inode) {
+	if o.from != "" && names[o.from] == o.node {
+		delete(names, o.from)
+	}
+	if o.to != "" {
+		names[o.to] = o.node
+	}
+}
+
+func (n *inode) write(offset int64, data []byte) {
+	if len(data) == 0 {
+		return
+	}
+	end := int(offset) + len(data)
+	if end > len(n.now) {
+		n.now = append(n.now, make([]byte, end-len(n.now))...)
+		n.resized = true
+	}
+	copy(n.now[offset:], data)
+	for page := int(offset) / pageSize; page <= (end-1)/pageSize; page++ {
+		n.dirty[page] = true
+		delete(n.lost, page)
+	}
+}
+
+func (n *inode) truncate(size int) {
+	if size < len(n.now) {
+		n.now = append([]byte(nil), n.now[:size]...)
+		n.resized = true
+	}
+}
+
+// sync takes the dirty pages and the length to the platter.
+func (n *inode) sync() {
+	n.disk = n.mixed(len(n.now), func(page int) bool { return n.dirty[page] })
+	clear(n.dirty)
+	n.resized = false
+}
+
+// mixed is the file on the platter, size bytes long, with those of the newer pages that take chooses.
+func (n *inode) mixed(size int, take func(page int) bool) []byte {
+	out := make([]byte, size)
+	copy(out, n.disk)
+	for page := 0; page*pageSize < min(size, len(n.now)); page++ {
+		if take(page) {
+			lo, hi := page*pageSize, min((page+1)*pageSize, size)
+			clear(out[lo:hi])
+			copy(out[lo:hi], n.now[lo:min(hi, len(n.now))])
+		}
+	}
+	return out
+}
+
+// crashed is what a power cut leaves of a file.
+func (n *inode) crashed(r *rand.Rand) []byte {
+	size := len(n.disk)
+	if n.resized || len(n.now) != len(n.disk) {
+		lo, hi := min(len(n.disk), len(n.now)), max(len(n.disk), len(n.now))
+		switch r.IntN(4) {
+		case 0:
+			size = lo
+		case 1:
+			size = hi
+		default:
+			size = lo + r.IntN(hi-lo+1)
+		}
+	}
+	luck := r.Float64() // from no page at all to all of them
+	return n.mixed(size, func(page int) bool { return n.dirty[page] && r.Float64() < luck })
+}
+
+// Crash builds in dst, a new directory, what a power cut at this moment may leave, chosen by seed. The disk
+// itself is not changed: many crashes can be had from one moment.
+func (p *PowerDisk) Crash(seed uint64, dst string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))
+	names := make(map[string]*inode, len(p.durable))
+	for name, n := range p.durable {
+		names[name] = n
+	}
+	luck := r.Float64()
+	for _, o := range p.pending {
+		if r.Float64() < luck {
+			o.apply(names)
+		}
+	}
+	sorted := make([]string, 0, len(names))
+	for name := range names {
+		sorted = append(sorted, name)
+	}
+	sort.Strings(sorted) // a directory comes before what is in it, and the seed decides alone
+	if err := os.MkdirAll(dst, 0o750); err != nil {
+		return err
+	}
+	for _, name := range sorted {
+		n, path := names[name], filepath.Join(dst, name)
+		if _, err := os.Stat(filepath.Dir(path)); err != nil {
+			continue // its directory is gone
+		}
+		var err error
+		if n.dir {
+			err = os.Mkdir(path, 0o750)
+		} else {
+			err = os.WriteFile(path, n.crashed(r), 0o640)
+		}
+		if err != nil {
+			return fmt.Errorf("waltest: crash copy: %w", err)
+		}
+	}
+	return nil
+}
+
+// Check compares the model with the real directory: a difference means that the log has done something that it
+// did not announce. LOCK is left out.
+func (p *PowerDisk) Check() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	seen := 0
+	err := filepath.WalkDir(p.root, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || path == p.root || e.Name() == "LOCK" {
+			return err
+		}
+		n := p.names[p.rel(path)]
+		if n == nil || n.dir != e.IsDir() {
+			return fmt.Errorf("waltest: %s is there unannounced", path)
+		}
+		seen++
+		if n.dir {
+			return nil
+		}
+		b, err := os.ReadFile(path)
+		if err == nil && string(b) != string(n.now) {
+			err = fmt.Errorf("waltest: %s is not what was announced (%d bytes, announced %d)", path, len(b), len(n.now))
+		}
+		return err
+	})
+	if err == nil && seen != len(p.names) {
+		err = fmt.Errorf("waltest: %d names are there, %d were announced", seen, len(p.names))
+	}
+	return err
+}
