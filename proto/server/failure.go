@@ -15,7 +15,7 @@ func (x *exchange) failed(err error) *engine.Response {
 	status, text, retryAfter := statusOf(err)
 	e, _ := errors.AsType[*engine.Error](err)
 	if e == nil {
-		e = &engine.Error{Name: "Error", Message: err.Error()}
+		e = &engine.Error{Class: "default", Method: "fetch", Name: "Error", Message: err.Error()}
 	}
 	level, message := slog.LevelError, "request failed"
 	switch {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -71,6 +70,9 @@ func (s *stepped) send(p *looptest.Peer, in string) string {
 	s.pool.Run()
 	return string(p.Read())
 }
+
+// onLoop makes f run on loop 0, in the next round.
+func (s *stepped) onLoop(f func()) { s.pool.Loop(0).Post(loop.Func(f)) }
 
 // noneLeft checks that nothing of any request is left behind.
 func (s *stepped) noneLeft() {
@@ -177,5 +179,3 @@ func newReal(t testing.TB, loops int, entry engine.Entrypoint, o Options) *real 
 	})
 	return r
 }
-
-var _ io.Writer = (*strings.Builder)(nil)
