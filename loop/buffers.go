@@ -6,15 +6,15 @@ import "math/bits"
 // bytes wait in it. Owned by its loop: a free list without a lock, which the collector does not empty in the
 // middle of a burst as it does a sync.Pool.
 //
-// Sizes are powers of two from 512 B to 64 KiB; at most 256 KiB of each size are kept, so a loop keeps at
-// most 2 MiB. Larger slices are left to the collector.
+// Sizes are powers of two from 512 B to 1 MiB; at most 256 KiB of each size are kept, but two slices in any case,
+// so a loop keeps at most 6 MiB. Larger slices are left to the collector.
 type buffers struct {
 	free [maxClass - minClass + 1][][]byte
 }
 
 const (
 	minClass  = 9  // 512 B
-	maxClass  = 16 // 64 KiB
+	maxClass  = 20 // 1 MiB
 	keepBytes = 256 << 10
 )
 
@@ -41,7 +41,7 @@ func (p *buffers) put(b []byte) {
 		return
 	}
 	free := &p.free[class-minClass]
-	if len(*free) < max(4, keepBytes>>class) {
+	if len(*free) < max(2, keepBytes>>class) {
 		*free = append(*free, b[:0])
 	}
 }

@@ -441,7 +441,7 @@ func TestSlowReaderIsClosed(t *testing.T) {
 // A writer that looks at Outbound and waits for Drained gets everything through, whatever its size.
 func TestDrained(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w world) {
-		const total, high = 20 << 20, 512 << 10
+		const total, high = 6 << 20, 512 << 10
 		sent := 0
 		pump := func(c loop.Conn) {
 			for sent < total && c.Outbound() < high {
