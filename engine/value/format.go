@@ -224,11 +224,8 @@ func (f *formatter) tagged(tag uint64) {
 		f.shared++
 		f.next()
 	case TagRef:
-		n := r.expect(KindUint, "a reference").N
-		if r.err == nil && n >= uint64(f.shared) {
-			r.Fail(ErrMalformed, "reference to the shared item %d, but there are %d so far", n, f.shared)
-		}
-		if !f.stop() {
+		// Not checked against f.shared: parts that were too deep to show are not counted.
+		if n := r.expect(KindUint, "a reference").N; !f.stop() {
 			f.text("*")
 			f.text(strconv.FormatUint(n, 10))
 		}

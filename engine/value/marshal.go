@@ -178,15 +178,18 @@ func (p *repairer) item() (isString bool) {
 			return false
 		case TagMap:
 			p.copy(at)
-			at = p.r.Offset()
-			t = p.r.Next()
+			p.pairs()
+			return false
+		case TagArray:
 			p.copy(at)
-			for range 2 * t.N {
-				if p.r.err != nil {
-					return false
-				}
+			at = p.r.Offset()
+			if t = p.r.Next(); t.Kind == KindArray && t.N == 2 {
+				p.copy(at)
 				p.item()
+				p.pairs()
+				return false
 			}
+			p.r.Fail(ErrMalformed, "%v where an array with holes is wanted", t.Kind)
 			return false
 		}
 		p.copy(at)
@@ -219,6 +222,16 @@ func (p *repairer) item() (isString bool) {
 	default:
 		p.copy(at)
 		return t.Kind == KindText
+	}
+}
+
+// pairs copies a map that has its meaning from a tag in front of it.
+func (p *repairer) pairs() {
+	at := p.r.Offset()
+	t := p.r.Next()
+	p.copy(at)
+	for n := 2 * t.N; n > 0 && p.r.err == nil; n-- {
+		p.item()
 	}
 }
 
