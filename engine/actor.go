@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"everloop/engine/internal/mechanism"
 	"everloop/engine/redo"
 	"everloop/loop"
 	"everloop/wal"
@@ -18,7 +19,16 @@ type origin struct {
 	event *Event // the event, where actor is nil
 }
 
+// learn adds a dependency: o has received something that could reveal record dep.
 func (o *origin) learn(dep wal.LSN) {
+	if mechanism.Off.Dependency {
+		return
+	}
+	o.raise(dep)
+}
+
+// raise makes dep the dependency, if it is higher.
+func (o *origin) raise(dep wal.LSN) {
 	if dep > o.dep {
 		o.dep = dep
 	}
@@ -136,11 +146,11 @@ type actor struct {
 	scheduled bool
 
 	// pins is the number of reasons not to evict: unanswered events, timers, off-loop work, waitUntil.
-	pins     int
-	inflight []*Event // delivered and not answered; an event knows its place
+	pins      int
+	inflight  []*Event // delivered and not answered; an event knows its place
 	idle      loop.Timer
 	idleArmed bool
-	idleAt   int64 // when it became idle, on the loop's clock
+	idleAt    int64 // when it became idle, on the loop's clock
 
 	// What the running turn wrote, as redo operations, to be handed over when the turn ends. confirmed:
 	// some of it has to be durable before anything leaves.
@@ -258,6 +268,10 @@ func (a *actor) handOver() {
 	} else {
 		o.scratch = redo.AppendObject(o.scratch[:0], a.class.number, &a.id.bytes)
 	}
+	head := len(o.scratch)
+	if mechanism.Off.OneRecord && len(a.ops) > 0 {
+		a.appendSplit(head)
+	}
 	o.scratch = append(o.scratch, a.ops...)
 	a.ops = a.ops[:0]
 	if cap(a.ops) > 64<<10 {
@@ -273,9 +287,33 @@ func (a *actor) handOver() {
 		a.rec.lsn = lsn
 	}
 	if a.confirmed {
-		a.learn(lsn)
+		a.raise(lsn)
 		a.confirmed = false
 	}
+}
+
+// appendSplit is what one record a turn is there to prevent: a record, and a commit, for each put but the last.
+func (a *actor) appendSplit(head int) {
+	o := a.own
+	rec, err := redo.Parse(append(o.scratch[:head:head], a.ops...))
+	if err != nil {
+		return
+	}
+	rest := a.ops
+	for ops := rec.Ops(); ops.Next() && ops.Op == redo.OpPut; {
+		n := redo.PutSize(string(ops.Key), ops.Value)
+		if n == len(rest) {
+			break
+		}
+		lsn, err := o.eng.log.Append(o.index, append(o.scratch[:head:head], rest[:n]...))
+		if err != nil {
+			break
+		}
+		o.eng.log.Demand(lsn)
+		o.eng.log.EndRound(o.index)
+		rest = rest[n:]
+	}
+	a.ops = rest
 }
 
 // reset drops the instance and fails everything that waited on it. What the running turn has written so far

@@ -30,8 +30,7 @@ type coroutine struct {
 	next   func() (struct{}, bool)
 	stop   func()
 	yield  func(struct{}) bool
-	job    func()
-	failed func(failure) // how to answer when the job does not return
+	job    job
 	caller *origin       // on whose behalf the job runs
 	done   bool          // the job has ended
 	place  int           // in the list of parked coroutines
@@ -43,6 +42,13 @@ type coroutine struct {
 	reply  Reply
 }
 
+// job is what a coroutine runs. fail is called instead of the rest of run when run panics or exits; inside the
+// same turn.
+type job interface {
+	run()
+	fail(f failure)
+}
+
 // failure is how a job ended that did not return.
 type failure struct {
 	value  any // what it panicked with
@@ -50,9 +56,8 @@ type failure struct {
 	stack  string
 }
 
-// spawn runs job in a coroutine, up to its first wait or its end. It is called in a turn, on the base stack.
-// If the job panics or exits, failed is told, inside the same turn.
-func (o *owner) spawn(caller *origin, job func(), failed func(failure)) {
+// spawn runs j in a coroutine, up to its first wait or its end. It is called in a turn, on the base stack.
+func (o *owner) spawn(caller *origin, j job) {
 	var c *coroutine
 	if n := len(o.coros.idle); n > 0 {
 		c = o.coros.idle[n-1]
@@ -62,7 +67,7 @@ func (o *owner) spawn(caller *origin, job func(), failed func(failure)) {
 		c = &coroutine{own: o}
 		c.next, c.stop = iter.Pull(c.main)
 	}
-	c.job, c.failed, c.caller, c.done = job, failed, caller, false
+	c.job, c.caller, c.done = j, caller, false
 	c.resume()
 }
 
@@ -87,7 +92,7 @@ func (c *coroutine) runJob() {
 		}
 		f := failure{value: recover(), stack: handlerStack()}
 		f.goexit = f.value == nil // recover of panic(nil) is a *runtime.PanicNilError
-		c.failed(f)
+		c.job.fail(f)
 		if f.goexit {
 			// runtime.Goexit goes on after this function, and iter.Pull would pass it on to the loop.
 			// So the loop is answered from here, and this goroutine never runs on the loop again.
@@ -95,7 +100,7 @@ func (c *coroutine) runJob() {
 			c.yield(struct{}{})
 		}
 	}()
-	c.job()
+	c.job.run()
 	returned = true
 }
 
@@ -109,7 +114,7 @@ func (c *coroutine) resume() {
 	if !c.done {
 		return
 	}
-	c.job, c.failed, c.caller = nil, nil, nil
+	c.job, c.caller = nil, nil
 	c.ticket++
 	switch {
 	case c.lost:

@@ -42,7 +42,7 @@ type class struct {
 	name   string
 	number uint32
 	class  Class
-	key    idKey
+	key    *idKey
 }
 
 // classDef is a class as the log knows it.
@@ -130,6 +130,8 @@ func (e *Engine) writable() error {
 		return nil
 	case errors.Is(err, wal.ErrNoSpace):
 		return ErrNoSpace
+	case errors.Is(err, wal.ErrBacklog):
+		return ErrBacklog
 	default:
 		return ErrUnavailable
 	}
@@ -203,16 +205,8 @@ func (e *Engine) Register(name string, c Class, opts ...RegisterOption) (*Namesp
 // define logs a new class. Records of its objects come later in the log, as they are appended after this
 // returned.
 func (e *Engine) define(def classDef, uniqueKey string) error {
-	rec := redo.AppendDefineClass(nil, def.number, uniqueKey, def.name)
-	errs := make(chan error, 1)
-	o := e.owners[0]
-	if !o.loop.Post(loop.Func(func() {
-		_, err := e.log.Append(o.index, rec)
-		errs <- err
-	})) {
-		return ErrClosed
-	}
-	return <-errs
+	_, err := e.log.Append(0, redo.AppendDefineClass(nil, def.number, uniqueKey, def.name))
+	return err
 }
 
 // Namespace returns the namespace of a registered class, or nil. Its stubs are for goroutines of the

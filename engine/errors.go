@@ -20,6 +20,8 @@ var (
 	ErrUnavailable = errors.New("engine: the log has failed: restart after the cause is mended")
 	// ErrNoSpace: the disk is nearly full; writes are refused until there is room again. Reads go on.
 	ErrNoSpace = errors.New("engine: the disk is nearly full: writes are refused until there is room")
+	// ErrBacklog: more waits for the disk than fits in memory; writes are refused until it has caught up.
+	ErrBacklog = errors.New("engine: too much waits for the disk: writes are refused until it has caught up")
 	// ErrInsideTurn: a stub of the engine was called from inside a turn, where waiting for it would block
 	// the loop. Inside a turn, take stubs from the object's State (or from the Event of an entry point).
 	ErrInsideTurn = errors.New("engine: stub of the engine called inside a turn: take the stub from State.Namespace")
@@ -116,6 +118,8 @@ func asError(err error, class, object, method string) *Error {
 	switch {
 	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrNoSpace), errors.Is(err, ErrClosed):
 		e.Retryable = true
+	case errors.Is(err, ErrBacklog):
+		e.Overloaded = true
 	case errors.Is(err, ErrInvalidID), errors.Is(err, ErrForeignID), errors.Is(err, ErrListBounds), errors.Is(err, ErrListLimit):
 		e.Name = "TypeError"
 	}

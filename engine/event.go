@@ -104,7 +104,7 @@ func (ev *Event) answer(r Reply) {
 	}
 	ev.answered = true
 	ev.reply = r
-	ev.ctx.finish(context.Canceled)
+	ev.ctx.finish(&errCanceled)
 	if ev.actor != nil {
 		ev.actor.eventDone(ev)
 		ev.actor.own.stage(effect{kind: effectReply, ev: ev, by: &ev.actor.origin})
@@ -173,19 +173,21 @@ type eventContext struct {
 	done chan struct{}
 }
 
-var closedChan = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+var (
+	errCanceled = context.Canceled
+	closedChan  = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+)
 
-func (c *eventContext) finish(err error) {
-	if !c.err.CompareAndSwap(nil, &err) {
+// finish ends the context with *err, unless it has ended.
+func (c *eventContext) finish(err *error) {
+	if !c.err.CompareAndSwap(nil, err) {
 		return
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.done != nil {
 		close(c.done)
-	} else {
-		c.done = closedChan
 	}
-	c.mu.Unlock()
 }
 
 // Deadline reports none: an event is bounded by its object's limits, not by a moment.
@@ -196,9 +198,13 @@ func (ev *Event) Done() <-chan struct{} {
 	c := &ev.ctx
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.done == nil {
-		c.done = make(chan struct{})
+	switch {
+	case c.done != nil:
+		return c.done
+	case c.err.Load() != nil:
+		return closedChan
 	}
+	c.done = make(chan struct{})
 	return c.done
 }
 

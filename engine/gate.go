@@ -1,5 +1,7 @@
 package engine
 
+import "everloop/engine/internal/mechanism"
+
 // The input gate of an object. While a critical section is open (its constructor, blockConcurrencyWhile, a
 // transaction), nothing enters the object except what belongs to that section: the answers to calls that
 // the section made, its timers, its off-loop work. Everything else waits in order.
@@ -56,7 +58,7 @@ func (q *stepQueue) pop() step {
 // enqueue adds work that belongs to section sec (nil: to none) and schedules the actor if that work may run.
 func (a *actor) enqueue(sec *section, s step) {
 	// Where its section has closed meanwhile, the work belongs to what is around it.
-	if sec = a.enclosing(sec); sec == nil {
+	if sec = a.enclosing(sec); sec == nil || mechanism.Off.InputGate {
 		a.queue.push(s)
 	} else {
 		sec.queue.push(s)
@@ -79,7 +81,7 @@ func (a *actor) enclosing(sec *section) *section {
 
 // runnable returns the queue that may run now.
 func (a *actor) runnable() *stepQueue {
-	if a.top != nil {
+	if a.top != nil && !mechanism.Off.InputGate {
 		return &a.top.queue
 	}
 	return &a.queue

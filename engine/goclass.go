@@ -62,18 +62,29 @@ type goClass struct {
 
 // New runs the constructor in a coroutine.
 func (c *goClass) New(st *State, ready func(Object, error)) {
-	o := &goObject{class: c, st: st}
-	st.a.own.spawn(&st.a.origin, func() {
-		v, err := c.construct(st)
-		if err != nil {
-			ready(nil, err)
-			return
-		}
-		o.instance = v
-		o.fetcher, _ = v.(Fetcher)
-		o.raw, _ = v.(RawCaller)
-		ready(o, nil)
-	}, func(f failure) { ready(nil, f.error(st.Class(), st.ID().String(), "constructor")) })
+	st.a.own.spawn(&st.a.origin, &constructJob{c, st, ready})
+}
+
+type constructJob struct {
+	class *goClass
+	st    *State
+	ready func(Object, error)
+}
+
+func (j *constructJob) run() {
+	v, err := j.class.construct(j.st)
+	if err != nil {
+		j.ready(nil, err)
+		return
+	}
+	o := &goObject{class: j.class, st: j.st, instance: v}
+	o.fetcher, _ = v.(Fetcher)
+	o.raw, _ = v.(RawCaller)
+	j.ready(o, nil)
+}
+
+func (j *constructJob) fail(f failure) {
+	j.ready(nil, f.error(j.st.Class(), j.st.ID().String(), "constructor"))
 }
 
 // goObject is one instance. Owned by its loop.
@@ -88,9 +99,20 @@ type goObject struct {
 // Deliver runs the event in a coroutine.
 func (o *goObject) Deliver(ev *Event) {
 	a := o.st.a
-	a.own.spawn(&a.origin, func() { o.handle(ev) }, func(f failure) {
-		ev.Fail(f.error(a.class.name, a.id.String(), ev.Name()))
-	})
+	a.own.spawn(&a.origin, (*objectJob)(ev))
+}
+
+// objectJob is an event of a Go object, as a job.
+type objectJob Event
+
+func (j *objectJob) run() {
+	ev := (*Event)(j)
+	ev.actor.object.(*goObject).handle(ev)
+}
+
+func (j *objectJob) fail(f failure) {
+	ev := (*Event)(j)
+	ev.Fail(f.error(ev.class.name, ev.id.String(), ev.Name()))
 }
 
 func (o *goObject) handle(ev *Event) {
@@ -104,7 +126,7 @@ func (o *goObject) handle(ev *Event) {
 		case err != nil:
 			ev.Fail(err)
 		case resp == nil:
-			ev.Fail(errors.New("Fetch returned neither a response nor an error"))
+			ev.Fail(errNoResponse)
 		default:
 			ev.Respond(resp)
 		}
@@ -235,7 +257,7 @@ func (m *goMethod) call(instance any, ev *Event) ([]byte, error) {
 
 // decode reads the arguments. Missing ones are zero, as JavaScript callers leave them out; too many are refused.
 func (m *goMethod) decode(in []reflect.Value, args []byte) ([]reflect.Value, error) {
-	raw, err := value.Elements(args)
+	raw, err := splitArgs(args)
 	if err != nil {
 		return nil, err
 	}
@@ -252,6 +274,26 @@ func (m *goMethod) decode(in []reflect.Value, args []byte) ([]reflect.Value, err
 		in = append(in, p.Elem())
 	}
 	return in, nil
+}
+
+// splitArgs returns the encoded arguments one by one; they alias args.
+func splitArgs(args []byte) (raw [][]byte, err error) {
+	r := value.NewReader(args)
+	head := r.Next()
+	if head.Kind != value.KindArray {
+		if err := r.Err(); err != nil {
+			return nil, err
+		}
+		return nil, errors.New("the arguments are not an array")
+	}
+	for range head.N {
+		arg, ok := r.Raw()
+		if !ok {
+			return nil, r.Err()
+		}
+		raw = append(raw, arg)
+	}
+	return raw, r.Finish()
 }
 
 var undefined = []byte{0xf7} // CBOR's undefined

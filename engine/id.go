@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -19,6 +18,7 @@ type ID struct {
 	bytes [32]byte
 	name  string
 	named bool
+	key   *idKey // of the class that made or checked it
 }
 
 // maxNameBytes is the longest name that an object is told (State.ID().Name). A longer one still names its
@@ -54,29 +54,50 @@ func (id *ID) hash() uint64 { return binary.BigEndian.Uint64(id.bytes[:8]) }
 
 func (id *ID) shard() int { return int(id.hash() >> (64 - shardBits)) }
 
-// idKey makes and checks the IDs of one class.
-type idKey struct{ key [32]byte }
+// idKey makes and checks the IDs of one class. Safe for concurrent use.
+type idKey struct{ inner, outer [sha256.BlockSize]byte }
 
-func newIDKey(uniqueKey string) idKey { return idKey{sha256.Sum256([]byte(uniqueKey))} }
+func newIDKey(uniqueKey string) *idKey {
+	key := sha256.Sum256([]byte(uniqueKey))
+	k := new(idKey)
+	for i := range k.inner {
+		k.inner[i], k.outer[i] = 0x36, 0x5c
+	}
+	for i, b := range key {
+		k.inner[i] ^= b
+		k.outer[i] ^= b
+	}
+	return k
+}
 
-func (k *idKey) mac(dst, msg []byte) {
-	h := hmac.New(sha256.New, k.key[:])
-	h.Write(msg)
-	var sum [sha256.Size]byte
-	copy(dst, h.Sum(sum[:0])[:16])
+// mac is HMAC-SHA256 (RFC 2104), cut to 16 bytes. It is written out because a name is hashed on almost every
+// request, and crypto/hmac allocates its state each time.
+func (k *idKey) mac(dst []byte, msg string) {
+	var stack [sha256.BlockSize + 192]byte
+	b := append(stack[:0], k.inner[:]...)
+	inner := sha256.Sum256(append(b, msg...))
+	b = append(stack[:0], k.outer[:]...)
+	sum := sha256.Sum256(append(b, inner[:]...))
+	copy(dst, sum[:16])
+}
+
+// seal writes the second half of id, which proves the first.
+func (k *idKey) seal(id *ID) {
+	k.mac(id.bytes[16:], string(id.bytes[:16]))
+	id.key = k
 }
 
 func (k *idKey) fromName(name string) ID {
 	id := ID{name: name, named: true}
-	k.mac(id.bytes[:16], []byte(name))
-	k.mac(id.bytes[16:], id.bytes[:16])
+	k.mac(id.bytes[:16], name)
+	k.seal(&id)
 	return id
 }
 
 func (k *idKey) newUnique() ID {
 	var id ID
 	rand.Read(id.bytes[:16]) // never fails: crypto/rand ends the process rather than return weak bytes
-	k.mac(id.bytes[16:], id.bytes[:16])
+	k.seal(&id)
 	return id
 }
 
@@ -88,14 +109,13 @@ func (k *idKey) fromString(s string) (ID, error) {
 	if _, err := hex.Decode(id.bytes[:], []byte(s)); err != nil {
 		return ID{}, ErrInvalidID
 	}
-	if !k.owns(&id) {
+	sealed := id
+	k.seal(&sealed)
+	if subtle.ConstantTimeCompare(sealed.bytes[:], id.bytes[:]) == 0 {
 		return ID{}, ErrForeignID
 	}
-	return id, nil
+	return sealed, nil
 }
 
-func (k *idKey) owns(id *ID) bool {
-	var want [16]byte
-	k.mac(want[:], id.bytes[:16])
-	return subtle.ConstantTimeCompare(want[:], id.bytes[16:]) == 1
-}
+// owns reports whether id is one of this class.
+func (k *idKey) owns(id *ID) bool { return id.key == k }

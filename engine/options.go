@@ -36,7 +36,7 @@ type Options struct {
 	// Pool is a pool to run on instead of one that Open makes; the caller closes it after the engine. A
 	// protocol that listens shares its pool with the engine in this way.
 	Pool loop.Pool
-	// Sync says when what was written counts as durable. Default wal.Always: after its fsync.
+	// Sync says when what was written counts as durable. Default wal.SyncAlways: after its fsync.
 	Sync wal.SyncMode
 	// OpenLog opens the log instead of wal.Open. For tests. It must call durable after each commit and
 	// once when the log fails.

@@ -37,4 +37,4 @@ func (p *Port) Enter(ep Entrypoint, req *Request, r Replier) *Event {
 }
 
 // Gone tells an event that its client has left: its context is done. The event still runs to its end.
-func (ev *Event) Gone() { ev.ctx.finish(errGone) }
+func (ev *Event) Gone() { ev.ctx.finish(&errGone) }

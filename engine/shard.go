@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 
+	"everloop/engine/internal/mechanism"
 	"everloop/loop"
 	"everloop/wal"
 )
@@ -92,8 +93,14 @@ const (
 // wait for, and it is sent at once.
 func (o *owner) stage(e effect) {
 	o.staged = append(o.staged, e)
-	if !o.running {
+	switch {
+	case !o.running:
 		o.endTurn()
+	case mechanism.Off.TurnQueue:
+		o.running = false
+		o.endTurn()
+		o.drain()
+		o.running = true
 	}
 }
 

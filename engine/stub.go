@@ -68,10 +68,6 @@ func (s *Stub) StartCall(method string, args []byte, r Replier) {
 	s.start(&Event{Kind: EventCall, Method: method, Args: args}, r)
 }
 
-// Abandon tells the object's event that nobody waits for its answer any more. It is for the callers of Start
-// and StartCall on a Port, whose client has gone; the event gets its Done.
-type Abandon func()
-
 func (s *Stub) start(ev *Event, r Replier) {
 	ev.class, ev.id, ev.stub, ev.replier = s.ns.class, s.id, s, r
 	if err := s.refused(); err != nil {
@@ -145,8 +141,9 @@ func (s *Stub) wait(ctx context.Context, ev *Event) Reply {
 		return r
 	case <-ctx.Done():
 		// The answer will still come, into a channel that nobody reads any more: w is not used again.
-		ev.ctx.finish(context.Cause(ctx))
-		return Reply{Err: ctx.Err()}
+		err := ctx.Err()
+		ev.ctx.finish(&err)
+		return Reply{Err: err}
 	}
 }
 

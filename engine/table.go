@@ -9,14 +9,14 @@ import (
 // quarter of a gigabyte, which is why they lie in slabs, have no pointers that they can avoid, and are found
 // through a map of integers. Owned by its loop.
 type record struct {
-	id     [32]byte
-	store  kv.Store
-	live   *actor  // nil while the object is hibernated
-	name   *string // of a named object, once logged
-	lsn    wal.LSN // of its last write
-	next   uint32  // the next record of the same hash, or of the free list
-	class  uint32
-	used   bool
+	id    [32]byte
+	store kv.Store
+	live  *actor  // nil while the object is hibernated
+	name  *string // of a named object, once logged
+	lsn   wal.LSN // of its last write
+	next  uint32  // the next record of the same hash, or of the free list
+	class uint32
+	used  bool
 }
 
 const (

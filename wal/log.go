@@ -119,7 +119,8 @@ func (l *Log) start(s *scan) {
 }
 
 // Append hands one record over: it copies it into the buffer's memory and gives it its number. It takes no more
-// than the buffer's lock, and never waits for the disk. Only the buffer's owner calls it.
+// than the buffer's lock, and never waits for the disk. Any goroutine may call it; each loop has a buffer of its own
+// so that they do not wait for each other.
 //
 // It fails when the log has failed or closed, for a record above MaxRecord, and with ErrBacklog when far more
 // waits than Options.Backlog; ask Writable before running what may write.
