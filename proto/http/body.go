@@ -74,12 +74,15 @@ func (b *body) next(in []byte, lim *Limits) (n int, data []byte, done bool, err 
 		switch b.state {
 		case bodyToClose:
 			// The bound holds here too, else a peer could send without end.
-			data = in[n:]
-			if int64(len(data)) > lim.BodyBytes-b.total {
+			end := len(in)
+			if room := lim.BodyBytes - b.total; room == 0 {
 				return n, nil, false, errBodyBytes
+			} else if int64(end-n) > room {
+				end = n + int(room)
 			}
+			data = in[n:end]
 			b.total += int64(len(data))
-			return len(in), data, false, nil
+			return end, data, false, nil
 		case bodyLength, chunkData:
 			end := len(in)
 			if int64(end-n) > b.left {

@@ -24,8 +24,8 @@
 // A message whose end two parties see in different places lets its sender smuggle a second one past the first
 // party. So the framing is decided in one place (head.go), by fields that have one spelling only, and everything
 // that RFC 9112 lets a recipient mend (bare LF, folded lines, two lengths, whitespace before a colon) is refused,
-// and the connection closed. That is why fasthttp's header types are filled from here and
-// written from here, but its parser is not used: it mends some of these; it keeps host,
+// and the connection closed. That is why fasthttp's header types are filled from here ([Request.CopyTo]) and
+// written from here ([AppendResponse]), but its parser is not used: it mends some of these; it keeps host,
 // cookies and a few others apart from their order and spelling, and it would be a second opinion on lengths.
 //
 // # Bounds

@@ -198,6 +198,7 @@ var refused = []struct {
 	{"3.2 host with a user", "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", 400, "host is not"},
 	{"3.2 host with a bad port", "GET / HTTP/1.1\r\nHost: a:8o\r\n\r\n", 400, "host is not"},
 	{"3.2 host with two ports", "GET / HTTP/1.1\r\nHost: a:1:2\r\n\r\n", 400, "host is not"},
+	{"3.2 host with too long a port", "GET / HTTP/1.1\r\nHost: a:000080\r\n\r\n", 400, "host is not"},
 	{"3.2 host is a port only", "GET / HTTP/1.1\r\nHost: :80\r\n\r\n", 400, "host is not"},
 	{"3.2 host with an open bracket", "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", 400, "host is not"},
 	{"3.2 host with text behind the bracket", "GET / HTTP/1.1\r\nHost: [::1]x\r\n\r\n", 400, "host is not"},
@@ -241,6 +242,7 @@ var refused = []struct {
 	{"6.3 control before chunked", post("Transfer-Encoding: \x0bchunked\r\n"), 400, "control"},
 	{"6.3 two lengths", post("Content-Length: 5\r\nContent-Length: 6\r\n"), 400, "more than one"},
 	{"6.3 two equal lengths", post("Content-Length: 5\r\nContent-Length: 5\r\n"), 400, "more than one"},
+	{"6.3 two lengths, the first 0", post("Content-Length: 0\r\nContent-Length: 5\r\n"), 400, "more than one"},
 	{"6.3 list of lengths", post("Content-Length: 5, 5\r\n"), 400, "decimal"},
 	{"6.3 plus sign", post("Content-Length: +5\r\n"), 400, "decimal"},
 	{"6.3 minus sign", post("Content-Length: -5\r\n"), 400, "decimal"},
@@ -273,6 +275,7 @@ var refused = []struct {
 	{"7.1 data too long", chunks("5\r\nhelloo\r\n"), 400, "followed by CRLF"},
 	{"7.1 bare LF after the data", chunks("5\r\nhello\n0\r\n\r\n"), 400, "followed by CRLF"},
 	{"7.1 bare CR after the data", chunks("5\r\nhello\rX"), 400, "followed by CRLF"},
+	{"7.1 another byte for the CR after the data", chunks("1\r\naX\n0\r\n\r\n"), 400, "followed by CRLF"},
 	{"7.1.1 bare LF within an extension", chunks("5;x\nhello\r\n0\r\n\r\n"), 400, "LF without CR"},
 	{"7.1.1 bare CR within an extension", chunks("5;x\ry\r\nhello\r\n"), 400, "CR without LF"},
 	{"7.1.1 bare LF within quotes", chunks("5;x=\"\n\"\r\nhello\r\n"), 400, "LF without CR"},
@@ -349,19 +352,21 @@ func TestLimits(t *testing.T) {
 		make   func(int) string
 		last   int
 		status int
+		early  bool // refused before a line ends that cannot end in time
 	}{
-		{"head, default", Limits{}, head, DefaultHeadBytes, 431},
-		{"head", Limits{HeadBytes: 200}, head, 200, 431},
-		{"head, largest", Limits{HeadBytes: 1 << 20, RequestLineBytes: 1 << 20}, head, MaxHeadBytes, 431},
-		{"request line, default", Limits{}, line, DefaultRequestLineBytes, 414},
-		{"request line", Limits{RequestLineBytes: 40}, line, 40, 414},
-		{"fields, default", Limits{}, fields, DefaultFields, 431},
-		{"fields", Limits{Fields: 3}, fields, 3, 431},
-		{"trailer bytes", Limits{HeadBytes: 200}, trailer, 200, 431},
-		{"trailer fields", Limits{Fields: 3}, trailers, 3, 431},
-		{"content-length", Limits{BodyBytes: 10}, length, 10, 413},
-		{"chunks", Limits{BodyBytes: 10}, twoChunks, 10, 413},
-		{"chunk overhead", Limits{ChunkOverhead: 100}, overhead, 100, 400},
+		{"head, default", Limits{}, head, DefaultHeadBytes, 431, true},
+		{"head", Limits{HeadBytes: 200}, head, 200, 431, true},
+		{"head, largest", Limits{HeadBytes: 1 << 20, RequestLineBytes: 1 << 20}, head, MaxHeadBytes, 431, true},
+		{"request line, default", Limits{}, line, DefaultRequestLineBytes, 414, true},
+		{"request line after an empty one", Limits{RequestLineBytes: 40}, func(n int) string { return "\r\n" + line(n) }, 40, 414, false},
+		{"request line", Limits{RequestLineBytes: 40}, line, 40, 414, true},
+		{"fields, default", Limits{}, fields, DefaultFields, 431, false},
+		{"fields", Limits{Fields: 3}, fields, 3, 431, false},
+		{"trailer bytes", Limits{HeadBytes: 200}, trailer, 200, 431, true},
+		{"trailer fields", Limits{Fields: 3}, trailers, 3, 431, false},
+		{"content-length", Limits{BodyBytes: 10}, length, 10, 413, false},
+		{"chunks", Limits{BodyBytes: 10}, twoChunks, 10, 413, false},
+		{"chunk overhead", Limits{ChunkOverhead: 100}, overhead, 100, 400, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, cuts := range [][]int{nil, {20, 30, 50}} {
@@ -371,6 +376,17 @@ func TestLimits(t *testing.T) {
 				}
 				if got, err = requests(t, []byte(c.make(c.last+1)), c.lim, cuts...); statusOf(err) != c.status {
 					t.Errorf("%d gets %v, want %d\n%.200s", c.last+1, err, c.status, got)
+				}
+			}
+			if c.early {
+				in := c.make(c.last + 1)
+				if c.name == "trailer bytes" {
+					in = in[:len(in)-1] // counted from the section's begin
+				} else {
+					in = in[:c.last]
+				}
+				if _, err := requests(t, []byte(in), c.lim); statusOf(err) != c.status {
+					t.Errorf("%d without an end get %v, want %d", len(in), err, c.status)
 				}
 			}
 		})
@@ -448,6 +464,24 @@ func TestUpgradeLeftover(t *testing.T) {
 	n2, ev, err := r.Next(in[n:])
 	if n2 != 0 || ev.Kind != End || err != nil || !r.Idle() {
 		t.Fatal(n2, ev, err)
+	}
+}
+
+// TestNoUpgrade: without the connection option, and in HTTP/1.0, there is none (RFC 9110, 7.8).
+func TestNoUpgrade(t *testing.T) {
+	for in, want := range map[string]bool{
+		"GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n":    true,
+		"GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive\r\nUpgrade: websocket\r\n\r\n": false,
+		"GET / HTTP/1.0\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n":    false,
+		"GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websockets\r\n\r\n":   false,
+	} {
+		r := NewReader(Limits{})
+		if _, ev, err := r.Next([]byte(in)); ev.Kind != Head || err != nil {
+			t.Fatal(ev, err)
+		}
+		if got := r.Request().UpgradesTo("websocket"); got != want {
+			t.Errorf("%q: %v", in, got)
+		}
 	}
 }
 

@@ -150,4 +150,13 @@ func TestResponseEOF(t *testing.T) {
 			t.Errorf("%q: the second EOF is %v", c.in, r.EOF())
 		}
 	}
+
+	// The close may come between the head of a response without a body and its End.
+	r := NewResponseReader(Limits{})
+	if _, ev, err := r.Next([]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), false); ev.Kind != Head || err != nil {
+		t.Fatal(ev, err)
+	}
+	if err := r.EOF(); err != nil {
+		t.Error(err)
+	}
 }
