@@ -86,11 +86,13 @@ func inspect(dir string, fn func(b *Batch) error) (Report, error) {
 	s := scan{dir: abs, gen: filepath.Join(partitionName, generationName(man.Newest)), man: man}
 	s.reread = func() (Manifest, error) { return readManifest(abs) }
 	if fn != nil {
+		var b Batch // one for all
 		s.visit = func(file string, offset int64, size int, h *header, payload []byte) error {
-			return fn(&Batch{
+			b = Batch{
 				File: file, Offset: offset, Size: size, Epoch: h.epoch, Seq: h.seq, First: h.first, Count: int(h.count),
 				ClaimSeq: h.claimSeq, Claim: h.claimLSN, Time: time.UnixMilli(int64(h.timeMs)), payload: payload,
-			})
+			}
+			return fn(&b)
 		}
 	}
 	err = s.run()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -53,7 +54,8 @@ func tryOpen(dir string, o wal.Options) (*wal.Log, []string, wal.Recovery, error
 	return l, got, rec, nil
 }
 
-// put appends records and commits them as one batch, through buffer 0.
+// put appends records and commits them as one batch, through buffer 0, and waits until that is done: where the
+// disk is slow the committer does it.
 func put(t testing.TB, l *wal.Log, records ...string) {
 	t.Helper()
 	for _, r := range records {
@@ -64,6 +66,9 @@ func put(t testing.TB, l *wal.Log, records ...string) {
 		l.Demand(n)
 	}
 	l.EndRound(0)
+	for last := l.Last(); l.Durable() < last && l.Err() == nil; {
+		runtime.Gosched()
+	}
 }
 
 func equal(t testing.TB, got, want []string) {

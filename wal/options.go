@@ -81,14 +81,17 @@ type Options struct {
 	// Disk sees, and may fail, every operation that changes the directory. Default: none, straight to the
 	// file system. Tests cut the power here.
 	Disk Disk
+
+	// segmentSize is smaller in tests, which would otherwise write much to see a segment full.
+	segmentSize int64
 }
 
 const (
 	// MaxRecord is the size of the largest record in bytes.
 	MaxRecord = 256 << 20
 
-	maxBacklog  = 512 << 20
-	segmentSize = 4 << 20 // a segment is closed once it has reached this
+	maxBacklog         = 512 << 20
+	defaultSegmentSize = 4 << 20 // a segment is closed once it has reached this
 
 	// inlineLimit is the average sync time above which a single loop leaves commits to the committer: a loop
 	// that waits longer would rather serve connections meanwhile.
@@ -120,6 +123,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.OnDurable == nil {
 		o.OnDurable = func(LSN, error) {}
+	}
+	if o.segmentSize == 0 {
+		o.segmentSize = defaultSegmentSize
 	}
 	if o.Disk == nil {
 		o.Disk = osDisk{}

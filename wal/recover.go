@@ -162,7 +162,7 @@ func (l *Log) settle(s *scan) error {
 		return err
 	}
 	end := int64(s.end)
-	if end >= segmentSize {
+	if end >= l.opts.segmentSize {
 		path, end = filepath.Join(dir, segmentName(s.chain.seq+1)), 0
 		if err := createFile(d, path); err != nil {
 			return err
@@ -175,7 +175,7 @@ func (l *Log) settle(s *scan) error {
 	if err := l.writeManifest(); err != nil {
 		return err
 	}
-	sink, err := openDirSink(d, dir, s.chain.seq, path, end)
+	sink, err := openDirSink(d, dir, s.chain.seq, path, end, l.opts.segmentSize)
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ type dirSink struct {
 	seq    uint64        // of the last entry
 	path   string        // the segment that the next entry goes to
 	offset int64         // its length
+	limit  int64         // length at which it is full
 	dirty  bool          // something in it is not synced
 
 	doWrite, doSync func() error // made once: a func literal in Append would be an allocation a commit
@@ -42,9 +43,9 @@ type dirSink struct {
 // openDirSink opens a recovered generation for appending after batch seq. The segment that the next batch goes
 // to exists and is shorter than segmentSize: this package makes sure of that, so that tidwall/wal never creates
 // one at open.
-func openDirSink(d Disk, dir string, seq uint64, path string, offset int64) (*dirSink, error) {
+func openDirSink(d Disk, dir string, seq uint64, path string, offset, segmentSize int64) (*dirSink, error) {
 	log, err := tidwall.Open(dir, &tidwall.Options{
-		NoSync: true, SegmentSize: segmentSize, SegmentCacheSize: 1, NoCopy: true, DirPerms: 0o750, FilePerms: 0o640,
+		NoSync: true, SegmentSize: int(segmentSize), SegmentCacheSize: 1, NoCopy: true, DirPerms: 0o750, FilePerms: 0o640,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("wal: open %s for appending: %w", dir, err)
@@ -57,7 +58,7 @@ func openDirSink(d Disk, dir string, seq uint64, path string, offset int64) (*di
 		log.Close()
 		return nil, fmt.Errorf("wal: open %s for appending: %w", dir, err)
 	}
-	s := &dirSink{disk: d, dir: dir, log: log, seq: seq, path: path, offset: offset}
+	s := &dirSink{disk: d, dir: dir, log: log, seq: seq, path: path, offset: offset, limit: segmentSize}
 	s.doWrite = func() error { return s.log.WriteBatch(&s.batch) }
 	s.doSync = s.log.Sync
 	return s, nil
@@ -79,7 +80,7 @@ func (s *dirSink) Append(_ uint64, frame []byte) (synced bool, err error) {
 	}
 	s.seq++
 	s.offset += int64(len(entry))
-	if s.offset < segmentSize {
+	if s.offset < s.limit {
 		return false, nil
 	}
 

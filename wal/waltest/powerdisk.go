@@ -32,7 +32,8 @@ var ErrPowerOff = errors.New("waltest: power is off")
 // readers still see them.
 //
 // [PowerDisk.Crash] builds a directory out of what a seed chooses from that. Faults are injected by the number
-// of the operation of their kind, counted from 1 since the disk was made. Safe for concurrent use.
+// of the operation of their kind, counted from 1 from the call on. Nothing is really fsynced. Safe for concurrent
+// use.
 type PowerDisk struct {
 	mu   sync.Mutex
 	root string
@@ -98,6 +99,9 @@ func NewPowerDisk(root string) (*PowerDisk, error) {
 	}
 	return p, nil
 }
+
+// Root is the directory.
+func (p *PowerDisk) Root() string { return p.root }
 
 func newInode(dir bool) *inode {
 	return &inode{dir: dir, dirty: map[int]bool{}, lost: map[int]bool{}}
@@ -217,8 +221,10 @@ func (p *PowerDisk) Do(op wal.Op, perform func() error) error {
 	if op.Kind == wal.OpSync && p.lies[p.counts[op.Kind]] {
 		return nil
 	}
-	if err := perform(); err != nil {
-		return err
+	if op.Kind != wal.OpSync && op.Kind != wal.OpSyncDir { // the model decides what is durable, not the machine
+		if err := perform(); err != nil {
+			return err
+		}
 	}
 	p.apply(op, name)
 	return nil
@@ -237,6 +243,9 @@ func (p *PowerDisk) valid(op wal.Op) bool {
 func (p *PowerDisk) apply(op wal.Op, name string) {
 	n := p.names[name]
 	dir := filepath.Dir(name)
+	if n == nil && op.Kind != wal.OpMkdir && op.Kind != wal.OpCreate && op.Kind != wal.OpSyncDir {
+		panic(fmt.Sprintf("waltest: %v of %s, which was never announced", op.Kind, op.Path))
+	}
 	switch op.Kind {
 	case wal.OpMkdir, wal.OpCreate:
 		if n != nil {

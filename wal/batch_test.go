@@ -1,0 +1,227 @@
+package wal
+
+import (
+	"bytes"
+	"errors"
+	"hash/crc32"
+	"slices"
+	"testing"
+)
+
+// entry builds an entry as the log writes it.
+func entry(h header, records ...string) []byte {
+	var f fill
+	for i, r := range records {
+		f.add(h.first+LSN(i), []byte(r))
+	}
+	h.count, h.payloadLen = uint32(len(records)), uint32(len(f.data))
+	h.payloadCRC = crc32.Checksum(f.data, castagnoli)
+	b := make([]byte, headerSize, headerSize+len(f.data))
+	h.encode(b)
+	b = append(b, f.data...)
+	out := make([]byte, uvarintLen(uint64(len(b))))
+	putUvarint(out, uint64(len(b)))
+	return append(out, b...)
+}
+
+func TestHeaderRoundTrip(t *testing.T) {
+	want := header{
+		logID: 1 << 63, epoch: 2, seq: 3, first: 9, claimSeq: 2, claimLSN: 8, timeMs: 1 << 41, prevCRC: 77,
+	}
+	b := entry(want, "a", "", "ccc")
+	got, payload, n, err := decodeEntry(append(b, 1, 2, 3))
+	if err != nil || n != len(b) || !bytes.Equal(payload, []byte("\x01a\x00\x03ccc")) {
+		t.Fatalf("payload %q, %d bytes of %d, %v", payload, n, len(b), err)
+	}
+	want.count, want.payloadLen, want.payloadCRC, want.crc = got.count, got.payloadLen, got.payloadCRC, got.crc
+	if got != want || got.count != 3 || got.last() != 11 {
+		t.Fatalf("got %+v\nwant %+v", got, want)
+	}
+}
+
+// The layout in docs/format/wal.md, byte by byte.
+func TestHeaderLayout(t *testing.T) {
+	b := make([]byte, headerSize)
+	h := header{logID: 0x0807060504030201, epoch: 0x11, seq: 0x22, first: 0x33, count: 0x44, payloadLen: 0x55, claimSeq: 0x21,
+		claimLSN: 0x32, timeMs: 0x66, prevCRC: 0x77, payloadCRC: 0x88}
+	h.encode(b)
+	want := make([]byte, headerSize)
+	copy(want, "EVLB\x01\x00\x60\x00\x01\x02\x03\x04\x05\x06\x07\x08")
+	for at, v := range map[int]byte{16: 0x11, 24: 0x22, 32: 0x33, 40: 0x44, 44: 0x55, 48: 0x21, 56: 0x32, 64: 0x66, 72: 0x77, 76: 0x88} {
+		want[at] = v
+	}
+	if !bytes.Equal(b[:92], want[:92]) {
+		t.Fatalf("got  %x\nwant %x", b[:92], want[:92])
+	}
+}
+
+func TestMergePutsRunsInOrder(t *testing.T) {
+	fills := make([]fill, 3)
+	order := []int{0, 0, 2, 1, 1, 1, 0, 2, 2, 0}
+	var want []byte
+	for i, b := range order {
+		fills[b].add(LSN(5+i), []byte{byte('a' + i)})
+		want = append(want, 1, byte('a'+i))
+	}
+	got, next := merge(nil, fills, make([]cursor, 3), 5)
+	if !bytes.Equal(got, want) || next != 15 {
+		t.Fatalf("got %q up to %d, want %q", got, next, want)
+	}
+	if len(fills[1].runs) != 1 || len(fills[0].runs) != 3 {
+		t.Fatalf("runs %v", fills)
+	}
+}
+
+func TestChainRefusesWhatDoesNotFollow(t *testing.T) {
+	c := chain{logID: 1, maxEpoch: 9, epoch: 5, seq: 10, last: 100, crc: 7, claimSeq: 8, claimLSN: 90}
+	good := header{logID: 1, epoch: 6, seq: 11, first: 101, count: 3, prevCRC: 7, claimSeq: 10, claimLSN: 100, crc: 44}
+	for name, change := range map[string]func(*header){
+		"log":       func(h *header) { h.logID = 2 },
+		"seq":       func(h *header) { h.seq = 12 },
+		"first":     func(h *header) { h.first = 102 },
+		"epoch":     func(h *header) { h.epoch = 4 },
+		"too new":   func(h *header) { h.epoch = 10 },
+		"crc":       func(h *header) { h.prevCRC = 8 },
+		"claim seq": func(h *header) { h.claimSeq = 7 },
+		"claim lsn": func(h *header) { h.claimLSN = 89 },
+	} {
+		h, d := good, c
+		change(&h)
+		if err := d.follow(&h); err == nil || d != c {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := c.follow(&good); err != nil || c.last != 103 || c.seq != 11 || c.crc != 44 || c.epoch != 6 || c.claimSeq != 10 {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+func TestManifestRoundTrip(t *testing.T) {
+	want := Manifest{LogID: 1, Epoch: 2, Oldest: 1, Newest: 1, FloorSeq: 5, Floor: 6, MadeUnixMs: 9}
+	b := want.encode()
+	if got, err := decodeManifest(b); err != nil || got != want {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	for pos := range b {
+		c := slices.Clone(b)
+		c[pos] ^= 0x10
+		if _, err := decodeManifest(c); err == nil {
+			t.Fatalf("a flip at %d is not seen", pos)
+		}
+	}
+	reseal := func(change func(b []byte)) error {
+		c := slices.Clone(b)
+		change(c)
+		sum := crc32.Checksum(c[:124], castagnoli)
+		c[124], c[125], c[126], c[127] = byte(sum), byte(sum>>8), byte(sum>>16), byte(sum>>24)
+		_, err := decodeManifest(c)
+		return err
+	}
+	for name, change := range map[string]func(b []byte){
+		"version":    func(b []byte) { b[8] = 2 },
+		"shards":     func(b []byte) { b[10] = 11 },
+		"map":        func(b []byte) { b[88] = 1 },
+		"reserved":   func(b []byte) { b[100] = 1 },
+		"generation": func(b []byte) { b[40] = 2 },
+		"snapshot":   func(b []byte) { b[64] = 2 },
+	} {
+		if err := reseal(change); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}
+
+// A place that batches go to may say that a later epoch owns it: that ends the log like any failure, and can be
+// told from others.
+func TestFencedIsFinal(t *testing.T) {
+	dir := t.TempDir()
+	var told []error
+	l, err := Open(dir, Options{OnDurable: func(_ LSN, err error) { told = append(told, err) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if _, err := l.Replay(func(LSN, []byte) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	real := l.sink
+	defer real.Close()
+	f := &fence{}
+	l.sink = f
+	for range 3 {
+		if n, err := l.Append(0, []byte("x")); err == nil {
+			l.Demand(n)
+		}
+		l.EndRound(0)
+	}
+	if len(told) != 1 || !errors.Is(told[0], ErrFenced) || !errors.Is(told[0], ErrFailed) || l.Durable() != 0 || f.calls != 1 {
+		t.Fatalf("told %v, durable %d, %d calls", told, l.Durable(), f.calls)
+	}
+	if f.epoch != 1 {
+		t.Fatalf("epoch %d", f.epoch)
+	}
+}
+
+type fence struct {
+	calls int
+	epoch uint64
+}
+
+func (f *fence) Append(epoch uint64, _ []byte) (bool, error) {
+	f.calls++
+	f.epoch = epoch
+	return false, ErrFenced
+}
+func (f *fence) Sync() error  { return nil }
+func (f *fence) Close() error { return nil }
+
+func FuzzDecodeEntry(f *testing.F) {
+	h := header{logID: 1, epoch: 1, seq: 1, first: 1}
+	f.Add(entry(h, "a", "b"))
+	f.Add(entry(h))
+	f.Add(entry(header{logID: 1, epoch: 3, seq: 7, first: 20, claimSeq: 6, claimLSN: 19}, string(make([]byte, 300))))
+	f.Add([]byte{0, 0, 0})
+	f.Add([]byte{0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, payload, n, err := decodeEntry(b)
+		if err != nil {
+			return
+		}
+		var records []string
+		for rest := payload; len(rest) > 0; {
+			var r []byte
+			var ok bool
+			if r, rest, ok = nextRecord(rest); !ok {
+				t.Fatal("records of a valid batch cannot be split")
+			}
+			records = append(records, string(r))
+		}
+		if len(records) != int(h.count) {
+			t.Fatalf("%d records, header says %d", len(records), h.count)
+		}
+		// There is one way to write a batch.
+		if again := entry(h, records...); !bytes.Equal(again, b[:n]) {
+			t.Fatalf("got  %x\nagain %x", b[:n], again)
+		}
+	})
+}
+
+func FuzzManifest(f *testing.F) {
+	m := Manifest{LogID: 1, Epoch: 2, Oldest: 1, Newest: 1, FloorSeq: 5, Floor: 6, MadeUnixMs: 9}
+	f.Add(m.encode())
+	f.Add(m.encode()[:100])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if m, err := decodeManifest(b); err == nil && !bytes.Equal(m.encode(), b) {
+			t.Fatalf("%x decodes to %+v, which encodes to %x", b, m, m.encode())
+		}
+		// Behind the checksum.
+		if len(b) == manifestSize {
+			c := slices.Clone(b)
+			sum := crc32.Checksum(c[:124], castagnoli)
+			c[124], c[125], c[126], c[127] = byte(sum), byte(sum>>8), byte(sum>>16), byte(sum>>24)
+			if m, err := decodeManifest(c); err == nil && !bytes.Equal(m.encode(), c) {
+				t.Fatalf("%x decodes to %+v, which encodes to %x", c, m, m.encode())
+			}
+		}
+	})
+}
