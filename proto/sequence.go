@@ -11,7 +11,7 @@ type Answerer interface {
 	// Answer is called on the connection's loop when everything that the answer reveals is durable and all
 	// answers before it have been written. It writes the answer, or as much of it as there is
 	// [Conn.WriteRoom] for, and reports whether that was all; if not, it is called again with the same r
-	// when the client has taken enough.
+	// when the client has taken enough, and perhaps more often.
 	//
 	// It is called for every slot, also after the connection has closed ([Conn.Gone]), in no order then.
 	Answer(r *engine.Reply) (done bool)
