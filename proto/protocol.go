@@ -1,0 +1,30 @@
+package proto
+
+// Protocol makes the sessions of a listener's connections. One Protocol serves all loops: Open is called on the
+// loop of each connection.
+type Protocol interface {
+	// Open starts the protocol on a new connection. A protocol whose server speaks first may write at
+	// once.
+	Open(c *Conn) Session
+}
+
+// Session is one connection's side of a protocol. Owned by the connection's loop. A panic in it closes its
+// connection only.
+type Session interface {
+	// Data is called when bytes have arrived, or when there is room again after [Conn.Room] said no. It
+	// takes what is complete from Conn.Inbound and discards it; the rest is there again, with more behind
+	// it, at the next call.
+	Data()
+	// Closed is called once, after everything else except answers that are still under way, which go
+	// nowhere. err is nil if the connection closed in an orderly way.
+	Closed(err error)
+}
+
+// Drainer is an optional interface of a [Session]. Drain is called when the server closes: the session stops
+// taking requests, and calls [Conn.Finish] once the last that it has begun is queued. Without it, Finish is
+// called at once.
+type Drainer interface{ Drain() }
+
+// Expirer is an optional interface of a [Session]: Expired is called when the moment of [Conn.SetDeadline] has
+// come. Without it, the connection is then closed as by Finish.
+type Expirer interface{ Expired() }

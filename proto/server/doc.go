@@ -1,0 +1,26 @@
+// Package server joins the built-in codecs with the engine: HTTP/1.1 today.
+//
+// [New] makes a [Server], a protocol as package proto has it, in which every request of every path goes to one
+// entry point: a Worker's default export, or a Go function. [Server.Listen] opens a listener on a pool. All of a
+// connection, from the first byte to the last, happens on its loop.
+//
+// # What a connection may do
+//
+//   - Keep-alive and pipelining: at most Options.MaxPipeline requests are under way, then reading pauses. Answers
+//     leave in the order of the requests; all answers of a round leave in one write.
+//   - Bodies by content-length or in chunks, collected whole before the entry point is called, up to
+//     Options.Limits.BodyBytes. A client that expects 100-continue gets it when its turn has come, and never if
+//     the request is refused.
+//   - A message that breaks the rules of framing is answered 400, one that is too large 414, 431 or 413, and one
+//     that comes too slowly 408. Then the connection closes: our half at once, and the rest when the client has
+//     closed, or after Options.Conn.CloseTimeout, so that the client sees the answer and not a reset.
+//   - What fails is answered 500, and 503 if trying again may help. Neither says why, unless Options.Detail is
+//     set; the log does, one line each.
+//
+// # Time-outs
+//
+// HeaderTimeout bounds a header from its first byte to its last. BodyTimeout and MinBodyRate bound how slowly a
+// body may come. IdleTimeout bounds how long a connection is kept with nothing under way. WriteTimeout bounds how
+// long a client takes nothing of its answers. How long an answer takes to be made is the objects' affair: no
+// time-out runs while one is under way.
+package server

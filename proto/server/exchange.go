@@ -1,0 +1,133 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+
+	"everloop/engine"
+	"everloop/proto"
+	"everloop/proto/http"
+)
+
+// exchange is one request and its answer. Owned by its connection's loop, and used again.
+type exchange struct {
+	proto.Slot
+	s      *session
+	req    *engine.Request
+	ev     *engine.Event
+	body   []byte // of the request
+	length int64  // announced
+	start  int64
+	rest   []byte // of the answer: what has not been written
+
+	status    int // of the answer, once it has begun
+	keepAlive bool
+	http10    bool
+	head      bool
+	entering  bool // Enter has not returned
+	finished  bool // answered while entering
+}
+
+// smallBody is the largest body that goes through the scratch buffer together with its head: one call less for
+// one copy more.
+const smallBody = 512
+
+// Answer is part of [proto.Answerer].
+func (x *exchange) Answer(r *engine.Reply) bool {
+	c := x.s.c
+	if x.status == 0 {
+		resp := x.response(r)
+		if c.Gone() {
+			x.finish(0)
+			return true
+		}
+		x.write(resp)
+	}
+	if len(x.rest) > 0 && !c.Gone() {
+		n := min(len(x.rest), c.WriteRoom())
+		_ = c.Write(x.rest[:n]) // fails only if the connection has closed
+		x.rest = x.rest[n:]
+	}
+	if len(x.rest) > 0 && !c.Gone() {
+		return false
+	}
+	x.finish(class(x.status))
+	return true
+}
+
+// response is what goes out: the answer, or one that says as much of the error as the client may know.
+func (x *exchange) response(r *engine.Reply) *engine.Response {
+	resp, err := r.Response, r.Err
+	switch {
+	case err != nil:
+	case resp == nil:
+		err = errors.New("the entry point gave neither a response nor an error")
+	case resp.Status != 0 && (resp.Status < 200 || resp.Status > 599):
+		err = fmt.Errorf("the response has the status %d: want 200 to 599", resp.Status)
+	default:
+		return resp
+	}
+	return x.failed(err)
+}
+
+// write writes the head, and leaves the body in rest unless it is small.
+func (x *exchange) write(resp *engine.Response) {
+	s, h := x.s, x.s.here
+	o := http.Options{
+		Length: int64(resp.Body.Len()), HTTP10: x.http10, Head: x.head, Date: h.dateValue(),
+		// Only the last answer says that the connection closes: with an earlier one that did, the client
+		// would not wait for those behind.
+		KeepAlive: x.keepAlive && !(s.c.Finishing() && s.c.InFlight() == 1),
+	}
+	x.status = resp.Status
+	if x.status == 0 {
+		x.status = 200
+	}
+	b, err := http.AppendHead(h.scratch[:0], x.status, codecFields(resp.Header), o)
+	if err != nil {
+		resp = x.failed(fmt.Errorf("the response cannot be sent: %w", err))
+		x.status = resp.Status
+		o.Length = int64(resp.Body.Len())
+		b, _ = http.AppendHead(h.scratch[:0], x.status, codecFields(resp.Header), o) // our own fields are sound
+	}
+	if framing, _ := o.Framing(x.status); framing != http.NoBody {
+		if x.rest = resp.Body.Bytes(); len(x.rest) <= smallBody {
+			b = append(b, x.rest...)
+			x.rest = nil
+		}
+	}
+	_ = s.c.Write(b) // fails only if the connection has closed
+	h.scratch = b[:0]
+}
+
+// finish counts the answered request, and lets go of it.
+func (x *exchange) finish(class int) {
+	s, h := x.s, x.s.here
+	h.counters.status[class].Add(1)
+	h.counters.observe(h.now() - x.start)
+	x.release()
+	// This answer is still counted as under way.
+	if s.x == nil && s.c.InFlight() == 1 && s.reader.Idle() && !s.c.Finishing() {
+		s.c.SetDeadline(h.loop.Now() + s.srv.opts.IdleTimeout.Milliseconds())
+	}
+	if x.entering {
+		x.finished = true
+		return
+	}
+	h.recycle(x)
+}
+
+// release gives back the shares that a request has of the loop's bounds.
+func (x *exchange) release() {
+	x.s.here.inFlight--
+	x.s.here.body -= int64(len(x.body))
+}
+
+// Abandon is part of [proto.Abandoner]: the client has gone, and the event's context ends.
+func (x *exchange) Abandon() {
+	if x.ev != nil {
+		x.ev.Gone()
+	}
+}
+
+func class(status int) int { return status / 100 }

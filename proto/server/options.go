@@ -1,0 +1,132 @@
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"everloop/loop"
+	"everloop/proto"
+	"everloop/proto/http"
+)
+
+// Defaults of [Options].
+const (
+	DefaultHeaderTimeout = 10 * time.Second
+	DefaultBodyTimeout   = 30 * time.Second
+	DefaultMinBodyRate   = 240
+	DefaultIdleTimeout   = 75 * time.Second
+	DefaultMaxInFlight   = 65536
+	DefaultMaxBodyMemory = 512 << 20
+)
+
+// Options configure a server. The zero value works.
+type Options struct {
+	// Conn has the bounds of connections' buffers and of their number. Conn.MaxInbound must be at least
+	// Limits.HeadBytes.
+	Conn loop.ListenOptions
+	// Limits are the bounds of one request.
+	Limits http.Limits
+
+	// MaxPipeline is the number of requests of one connection that are under way; reading pauses above it.
+	// Default 64.
+	MaxPipeline int
+	// MaxInFlight is the number of requests of all connections together that are under way. Further ones are
+	// answered 503, and their connections closed. Default 65,536. Each loop has an equal share of it.
+	MaxInFlight int
+	// MaxBodyMemory is the number of bytes of request bodies that are kept at once: of those being received
+	// and of requests under way. What goes beyond is answered 503. Default 512 MiB. Each loop has an equal
+	// share of it; a body larger than the share is never taken.
+	MaxBodyMemory int64
+
+	// HeaderTimeout bounds a header, from its first byte to its last. Past it: 408. Default 10 s.
+	HeaderTimeout time.Duration
+	// BodyTimeout is the time in which at least BodyTimeout x MinBodyRate bytes of a body must arrive, over
+	// and over until it is complete. Past it: 408. Default 30 s.
+	BodyTimeout time.Duration
+	// MinBodyRate is in bytes a second. Default 240, so a client that sends a byte a second is cut off after
+	// 30 s. Negative: any byte within BodyTimeout is enough.
+	MinBodyRate int
+	// IdleTimeout is how long a connection is kept with nothing under way, a new one too. Default 75 s.
+	IdleTimeout time.Duration
+	// WriteTimeout is how long a client may take nothing of what waits for it. Default 30 s; see
+	// proto.Options.
+	WriteTimeout time.Duration
+
+	// Scheme is that of request URLs. Default "http".
+	Scheme string
+	// Detail sends the class, object, message and stack of a failure to the client. For development on
+	// loopback only: it tells strangers about the code.
+	Detail bool
+	// Logger takes a line for each failure. Default slog.Default().
+	Logger *slog.Logger
+	// Nanos is a monotonic clock in nanoseconds, for the figures of latency. Without it these are taken
+	// from the loops' clocks, which tell milliseconds and stand still during a round.
+	Nanos func() int64
+}
+
+// EnsureDefaults sets what is zero.
+func (o *Options) EnsureDefaults() {
+	o.Conn.EnsureDefaults()
+	if o.Limits.HeadBytes == 0 {
+		o.Limits.HeadBytes = http.DefaultHeadBytes
+	}
+	if o.MaxPipeline == 0 {
+		o.MaxPipeline = proto.DefaultMaxInFlight
+	}
+	if o.MaxInFlight == 0 {
+		o.MaxInFlight = DefaultMaxInFlight
+	}
+	if o.MaxBodyMemory == 0 {
+		o.MaxBodyMemory = DefaultMaxBodyMemory
+	}
+	if o.HeaderTimeout == 0 {
+		o.HeaderTimeout = DefaultHeaderTimeout
+	}
+	if o.BodyTimeout == 0 {
+		o.BodyTimeout = DefaultBodyTimeout
+	}
+	if o.MinBodyRate == 0 {
+		o.MinBodyRate = DefaultMinBodyRate
+	}
+	if o.IdleTimeout == 0 {
+		o.IdleTimeout = DefaultIdleTimeout
+	}
+	if o.Scheme == "" {
+		o.Scheme = "http"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+}
+
+// Validate reports what is wrong. Bounds of connections are validated by package proto.
+func (o *Options) Validate() error {
+	for _, t := range []struct {
+		name string
+		d    time.Duration
+	}{{"HeaderTimeout", o.HeaderTimeout}, {"BodyTimeout", o.BodyTimeout}, {"IdleTimeout", o.IdleTimeout}} {
+		if t.d < time.Millisecond {
+			return fmt.Errorf("server: Options.%s is %v: want at least 1ms", t.name, t.d)
+		}
+	}
+	switch {
+	case o.Limits.HeadBytes > o.Conn.MaxInbound:
+		return fmt.Errorf("server: Options.Limits.HeadBytes is %d, above Options.Conn.MaxInbound (%d): such a header could never be received",
+			o.Limits.HeadBytes, o.Conn.MaxInbound)
+	case o.MaxInFlight < 1:
+		return fmt.Errorf("server: Options.MaxInFlight is %d: want at least 1", o.MaxInFlight)
+	case o.MaxBodyMemory < 1:
+		return fmt.Errorf("server: Options.MaxBodyMemory is %d: want at least 1", o.MaxBodyMemory)
+	case o.Scheme != "http" && o.Scheme != "https":
+		return fmt.Errorf("server: Options.Scheme is %q: want http or https", o.Scheme)
+	}
+	return nil
+}
+
+// connOptions are the options for package proto.
+func (o *Options) connOptions() proto.Options {
+	return proto.Options{
+		Conn: o.Conn, MaxInFlight: o.MaxPipeline, WriteTimeout: o.WriteTimeout, Logger: o.Logger,
+	}
+}

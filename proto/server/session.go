@@ -1,0 +1,252 @@
+package server
+
+import (
+	"unsafe"
+
+	"everloop/engine"
+	"everloop/proto"
+	"everloop/proto/http"
+)
+
+// session is one HTTP connection. Owned by its loop.
+type session struct {
+	srv    *Server
+	here   *here
+	c      *proto.Conn
+	reader http.Reader
+	x      *exchange // the request whose body is being read, or nil
+
+	since    int64 // when the header, or the present stretch of the body, began
+	inHead   bool  // since is that of a header
+	got      int64 // bytes of the body in the present stretch
+	draining bool
+}
+
+// Data reads requests.
+func (s *session) Data() {
+	// The whole view is worked through before anything of it is discarded: it is good until then.
+	in := s.c.Inbound()
+	used := 0
+	start := s.here.now()
+reading:
+	for s.x != nil || s.c.Room() {
+		n, ev, err := s.reader.Next(in[used:])
+		if err != nil {
+			s.refuse(err)
+			break
+		}
+		switch ev.Kind {
+		case http.NeedMore:
+			used += n
+			break reading
+		case http.Head:
+			s.begin(start, used+n == len(in))
+		case http.Body:
+			s.take(ev.Data)
+		case http.End:
+			s.enter()
+		}
+		used += n
+	}
+	s.c.Discard(used)
+	s.schedule()
+}
+
+// begin takes a complete head. alone says that nothing of the body has come with it.
+func (s *session) begin(start int64, alone bool) {
+	s.inHead = false
+	q := s.reader.Request()
+	s.here.counters.requests.Add(1)
+	if s.here.inFlight >= s.srv.maxInFlight {
+		s.overloaded("too many requests are under way")
+		return
+	}
+	s.here.inFlight++
+	x := s.here.exchange()
+	x.s, x.start = s, start
+	x.keepAlive, x.http10, x.head = q.KeepAlive, q.HTTP10, q.Method == "HEAD"
+	x.req = s.request(q)
+	x.length = q.Length
+	s.x = x
+	if q.Length != 0 {
+		s.since, s.got = s.here.loop.Now(), 0
+	}
+	if q.Expect100 && alone {
+		w := &goAhead{s: s, x: x}
+		s.c.Queue(&w.Slot, w)
+		w.Reply(engine.Reply{})
+	}
+}
+
+// incoming is a request with room for the fields that most have, so that both are one allocation. It leaves for
+// good: objects may keep it.
+type incoming struct {
+	req    engine.Request
+	fields [8]engine.Field
+}
+
+// request makes the engine's request of a head. It copies the head once, into one string; nothing in it is a view
+// of the connection's buffer, so it may go to another loop.
+func (s *session) request(q *http.Request) *engine.Request {
+	in := new(incoming)
+	header := engine.Header(in.fields[:0])
+	if n := q.NumFields(); n > len(in.fields) {
+		header = make(engine.Header, 0, n)
+	}
+	fields, target, host := q.AppendFieldsTarget(codecFields(header))
+	kept := fields[:0]
+	for _, f := range fields {
+		switch f.Name {
+		case "connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "expect":
+			// They speak of this connection, which ends here (RFC 9110, 7.6.1).
+		default:
+			kept = append(kept, f)
+		}
+	}
+	if host == "" {
+		host = s.localHost()
+	}
+	if target == "*" {
+		target = "" // RFC 9112, 3.3
+	}
+	in.req.Method = q.Method
+	in.req.URL = s.srv.opts.Scheme + "://" + host + target
+	in.req.Header = engineHeader(kept)
+	return &in.req
+}
+
+// localHost stands in for the host of a client that gave none.
+func (s *session) localHost() string {
+	if a := s.c.LocalAddr(); a != nil && a.Network() == "tcp" {
+		return a.String()
+	}
+	return "localhost"
+}
+
+// codecFields and engineHeader are the same fields in the types of the codec and of the engine, which have one
+// layout and do not know each other.
+func codecFields(h engine.Header) []http.Field {
+	return unsafe.Slice((*http.Field)(unsafe.Pointer(unsafe.SliceData(h))), cap(h))[:len(h)]
+}
+
+func engineHeader(f []http.Field) engine.Header {
+	return unsafe.Slice((*engine.Field)(unsafe.Pointer(unsafe.SliceData(f))), cap(f))[:len(f)]
+}
+
+// firstBody is how much memory a body gets before it has sent anything: what a client announces costs it nothing.
+const firstBody = 64 << 10
+
+// take collects a part of the body.
+func (s *session) take(data []byte) {
+	x := s.x
+	if x == nil {
+		return // refused
+	}
+	if s.here.body+int64(len(data)) > s.srv.maxBodyMemory {
+		s.overloaded("too many request bodies are under way")
+		return
+	}
+	s.here.body += int64(len(data))
+	s.got += int64(len(data))
+	if need := len(x.body) + len(data); need > cap(x.body) {
+		size := max(need, 2*cap(x.body), int(min(x.length, firstBody)))
+		if x.length > 0 {
+			size = min(size, int(x.length))
+		}
+		grown := make([]byte, len(x.body), size)
+		copy(grown, x.body)
+		x.body = grown
+	}
+	x.body = append(x.body, data...)
+}
+
+// enter sends the request in.
+func (s *session) enter() {
+	x := s.x
+	if x == nil {
+		return // refused
+	}
+	s.x = nil
+	if len(x.body) > 0 {
+		x.req.Body = engine.Bytes(x.body)
+	}
+	s.c.Queue(&x.Slot, x)
+	if !x.keepAlive || s.draining {
+		s.c.Finish()
+	}
+	x.entering = true
+	ev := s.c.Port().Enter(s.srv.entry, x.req, &x.Slot)
+	x.entering = false
+	if x.finished {
+		s.here.recycle(x)
+	} else {
+		x.ev = ev
+	}
+}
+
+// schedule sets the deadline for what the session waits for.
+func (s *session) schedule() {
+	if s.c.Finishing() {
+		return
+	}
+	now, o := s.here.loop.Now(), &s.srv.opts
+	switch {
+	case s.x != nil:
+		s.c.SetDeadline(s.since + o.BodyTimeout.Milliseconds())
+	case !s.reader.Idle():
+		if !s.inHead {
+			s.inHead, s.since = true, now
+		}
+		s.c.SetDeadline(s.since + o.HeaderTimeout.Milliseconds())
+	case s.c.InFlight() == 0:
+		s.c.SetDeadline(now + o.IdleTimeout.Milliseconds())
+	default:
+		s.c.SetDeadline(proto.NoDeadline)
+	}
+}
+
+// Expired is called when the deadline has come.
+func (s *session) Expired() {
+	switch {
+	case s.x != nil && (s.got >= s.srv.minBodyBytes || len(s.x.body) == 0 && s.c.InFlight() > 0):
+		// Fast enough; or it waits for a 100 that waits for an earlier answer.
+		s.since, s.got = s.here.loop.Now(), 0
+		s.schedule()
+	case s.x != nil:
+		s.answer(408, "the body came too slowly", "")
+	case s.inHead && s.c.InFlight() > 0:
+		// Reading may be paused on our account.
+		s.since = s.here.loop.Now()
+		s.schedule()
+	case s.inHead:
+		s.here.counters.requests.Add(1)
+		s.answer(408, "the header came too slowly", "")
+	default:
+		s.c.Finish()
+	}
+}
+
+// Drain stops taking requests. One whose body is on its way is taken.
+func (s *session) Drain() {
+	s.draining = true
+	if s.x == nil {
+		s.c.Finish()
+	}
+}
+
+// Closed ends the request that was being read. Those under way hear it from their slots.
+func (s *session) Closed(error) {
+	if s.x != nil {
+		s.here.counters.status[0].Add(1)
+		s.dropReading()
+	}
+}
+
+// dropReading gives up the request that is being read.
+func (s *session) dropReading() {
+	if x := s.x; x != nil {
+		s.x = nil
+		x.release()
+		s.here.recycle(x)
+	}
+}
