@@ -206,8 +206,22 @@ function storageList(h, options) {
 
 let transactionFrom;
 
-// runTransaction is the first turn of a transaction's critical section.
-function runTransaction(h, section, callback) {
+// inSection enters a critical section of the object behind h and runs first in its first turn, with the section and the
+// functions that settle the promise which inSection returns. (A promise returned by first instead would be asked for
+// its then, which the program may have replaced.)
+function inSection(h, first) {
+  return new PromiseCtor((resolve, reject) => {
+    promiseThen(host.blockEnter(h), (section) => {
+      try {
+        first(section, resolve, reject);
+      } catch (e) {
+        reject(e);
+      }
+    }, reject);
+  });
+}
+
+function runTransaction(h, section, callback, resolve, reject) {
   let handle, txn, running;
   try {
     handle = host.txnBegin(h, false);
@@ -218,29 +232,20 @@ function runTransaction(h, section, callback) {
     host.blockLeave(h, section, true);
     throw e;
   }
-  return promiseThen(
-    running,
-    (v) => {
-      try {
-        if (transactionFrom.end(txn)) host.txnCommit(handle);
-      } finally {
-        host.blockLeave(h, section, true);
-      }
-      return v;
-    },
-    (e) => {
-      try {
-        if (transactionFrom.end(txn)) host.txnRollback(handle);
-      } finally {
-        host.blockLeave(h, section, true);
-      }
-      throw e;
-    },
-  );
+  const over = (end, settled) => (v) => {
+    try {
+      if (transactionFrom.end(txn)) end(handle);
+    } catch (e) {
+      settled = reject;
+      v = e;
+    }
+    host.blockLeave(h, section, true);
+    settled(v);
+  };
+  promiseThen(running, over(host.txnCommit, resolve), over(host.txnRollback, reject));
 }
 
-// runSection is the first turn of a critical section.
-function runSection(h, section, callback) {
+function runSection(h, section, callback, resolve, reject) {
   let running;
   try {
     running = settle(callback());
@@ -248,15 +253,15 @@ function runSection(h, section, callback) {
     host.blockLeave(h, section, false, e);
     throw e;
   }
-  return promiseThen(
+  promiseThen(
     running,
     (v) => {
       host.blockLeave(h, section, true);
-      return v;
+      resolve(v);
     },
     (e) => {
       host.blockLeave(h, section, false, e);
-      throw e;
+      reject(e);
     },
   );
 }
@@ -316,7 +321,7 @@ class DurableObjectStorage {
     return attempt(() => {
       const h = this.#h;
       if (typeof callback !== "function") throw new TypeErrorCtor(`transaction() needs a function, not ${typeName(callback)}`);
-      return promiseThen(host.blockEnter(h), (section) => runTransaction(h, section, callback));
+      return inSection(h, (section, resolve, reject) => runTransaction(h, section, callback, resolve, reject));
     });
   }
   transactionSync(callback) {
@@ -430,7 +435,7 @@ class DurableObjectState {
     return attempt(() => {
       const h = this.#h;
       if (typeof callback !== "function") throw new TypeErrorCtor(`blockConcurrencyWhile() needs a function, not ${typeName(callback)}`);
-      return promiseThen(host.blockEnter(h), (section) => runSection(h, section, callback));
+      return inSection(h, (section, resolve, reject) => runSection(h, section, callback, resolve, reject));
     });
   }
   waitUntil(promise) {
