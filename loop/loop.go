@@ -120,7 +120,8 @@ type Conn interface {
 	// Abort closes at once and discards what was not sent. Closed gets err.
 	Abort(err error)
 
-	// SetHandler makes h the handler from now on (an upgrade); Open is not called on it.
+	// SetHandler makes h the handler from now on (an upgrade). Open is not called on it; Data is, before the
+	// round ends or in the next one, if something is left in Inbound.
 	SetHandler(h Handler)
 	// Context and SetContext carry one value of the handler's.
 	Context() any

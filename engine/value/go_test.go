@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fxamacker/cbor/v2"
 )
 
 // TestKinds has a line for every kind of value: what it is in Go, its bytes, and how it is shown.
@@ -351,6 +353,8 @@ func TestMarshalRefuses(t *testing.T) {
 		"element beyond the length":  {Array{Length: 1, Elements: []Element{{1, nil}}}, ErrMalformed},
 		"elements out of order":      {Array{Length: 9, Elements: []Element{{1, nil}, {1, nil}}}, ErrMalformed},
 		"more than the limit":        {make([]byte, MaxSize), ErrTooLarge},
+		"tag that is not ours":       {struct{ V cbor.Tag }{cbor.Tag{Number: 1234, Content: 1}}, ErrUnsupported},
+		"raw CBOR that misuses ours": {struct{ V cbor.RawMessage }{unhex(t, "d90102 a0")}, ErrMalformed},
 		"cycle in a slice of a type": {[]*node{cycle}, ErrTooDeep},
 	} {
 		dst := []byte("before")
