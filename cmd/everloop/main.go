@@ -25,6 +25,8 @@ const (
 
 // cli is the command line. Kong fills it in.
 type cli struct {
+	Serve   serveCmd   `cmd:"" help:"Serve a project."`
+	Wal     walCmd     `cmd:"" help:"Look into a data directory's log."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
