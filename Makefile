@@ -30,8 +30,9 @@ race:
 
 # Go runs one fuzz target of one package at a time.
 fuzz:
-	@set -e; grep -rlE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*\(' --exclude-dir='.*' . | xargs -rn1 dirname | sort -u | while read -r dir; do \
-		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]*\(' "$$dir"/*_test.go | sed -E 's/^func ([A-Za-z0-9_]+)\(/\1/'); do \
+	@set -e -o pipefail; \
+	find . -name '*_test.go' -not -path '*/.*/*' -exec grep -lE '^func Fuzz[A-Za-z0-9_]+\(' {} + | xargs -n1 dirname | sort -u | while read -r dir; do \
+		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+\(' "$$dir"/*_test.go | sed -E 's/^func ([A-Za-z0-9_]+)\(/\1/'); do \
 			echo "== $$dir $$target"; \
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir"; \
 		done; \
