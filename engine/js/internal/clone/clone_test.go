@@ -1,7 +1,9 @@
 package clone
 
 import (
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -65,6 +67,10 @@ func TestClone(t *testing.T) {
 		{"error", "const e = new TypeError('no', {cause: {a: 1}}); e.extra = 5; e",
 			"c instanceof TypeError && c.name === 'TypeError' && c.message === 'no' && c.cause.a === 1 && c.stack === v.stack && !('extra' in c) && !c.propertyIsEnumerable('message')"},
 		{"error of a class", "class E extends RangeError { name = 'Mine' } new E('m')", "c.constructor === Error && c.message === 'm'"},
+		{"aggregate error", "new AggregateError([new EvalError('a')], 'm')", "c instanceof AggregateError && c.errors[0] instanceof EvalError && !c.propertyIsEnumerable('errors')"},
+		{"many views", "const bs = Array.from({length: 50}, () => new ArrayBuffer(4)); bs.flatMap(b => [new Uint8Array(b), new Int16Array(b), new Uint8Array(4)])",
+			"c.every((x, i) => i % 3 === 2 || x.buffer === c[i - i % 3].buffer) && new Set(c.map(x => x.buffer)).size === 100"},
+		{"partial view, then whole", "const b = new ArrayBuffer(4); [new Uint8Array(b), new Uint8Array(b, 1)]", "c[0].buffer === c[1].buffer && c[1].byteOffset === 1"},
 		{"error, cyclic", "const e = new Error('x'); e.cause = e; e", "c.cause === c"},
 		{"holes", "const a = [1,,3]; a.length = 6; a", "c.length === 6 && !(1 in c) && c[2] === 3 && !(5 in c)"},
 		{"named array", "const a = [1, 2]; a.x = a; a", "c.length === 2 && c.x === c && c[1] === 2"},
@@ -91,8 +97,7 @@ func TestClone(t *testing.T) {
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			r := newTest(t)
-			r.Eval("stage.js", "0")
-			v := eval(t, r, "{"+"}"+x.make)
+			v := eval(t, r, x.make)
 			var w Writer
 			var rd Reader
 			b, err := w.Append([]byte("prefix"), r, v)
@@ -114,6 +119,71 @@ func TestClone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The bytes, as docs/format/value.md has them.
+func TestBytes(t *testing.T) {
+	r := newTest(t)
+	for _, x := range []struct{ source, want string }{
+		{"{const a = {}; [a, a]}", "82d81ca0d81d00"},
+		{"{const b = []; b[0] = b; b}", "d81c81d81d00"},
+		{"NaN", "f97e00"}, {"-0", "f98000"}, {"0n", "c240"}, {"1.5", "f93e00"}, {"2**53", "fa5a000000"},
+		{"new Uint8Array([1, 2])", "420102"},
+		{"new Date(1500)", "c1f93e00"},
+		{"[1,,2]", "da65766c038203a20001" + "0202"},
+		{"new Set([1])", "d9010281" + "01"},
+		{"new Map([[1, 2]])", "d90103a10102"},
+		{"{const b = new ArrayBuffer(1); [new Uint8Array(b), new Uint8Array(b), new Uint8Array([7])]}",
+			"83" + "da65766c02841840" + "d81cda65766c014100" + "0001" + "da65766c02841840" + "d81d00" + "0001" + "4107"},
+		{"'\\ud800'", "d9011143eda080"},
+	} {
+		v := eval(t, r, x.source)
+		var w Writer
+		b, err := w.Append(nil, r, v)
+		if got := fmt.Sprintf("%x", b); err != nil || got != x.want {
+			t.Errorf("%s = %s, want %s (%v)", x.source, got, x.want, err)
+		}
+		r.Free(v)
+	}
+	for _, x := range []string{"d81c01", "d81d00", "82d81cd81ca0d81d00", "da65766c038201a10101", "da65766c038203a201010001",
+		"da65766c0401ff", "da65766c0480", "d9524a8261286061", "d940", "a10102", "da65766c028418408001", "c100ff", "c001"} {
+		data, err := hex.DecodeString(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var rd Reader
+		if v, err := rd.Read(r, data); err == nil {
+			s, _ := r.ToString(v)
+			t.Errorf("%s is read as %s", x, s)
+		}
+	}
+	var rd Reader
+	data, _ := hex.DecodeString("c074323032302d30312d30315430303a30303a30305a")
+	v, err := rd.Read(r, data)
+	if err != nil || r.ObjectClass(v) != vm.DateObject {
+		t.Errorf("a date as text: %v", err)
+	}
+	r.Free(v)
+}
+
+// DOMExceptions are the host's.
+func TestDOMException(t *testing.T) {
+	r := newTest(t)
+	class := eval(t, r, "class DOMException extends Error { constructor(m, n) { super(m); Object.defineProperty(this, 'name', {value: n}) } }; DOMException")
+	w := Writer{IsDOMException: func(r *vm.Runtime, v vm.Value) bool { ok, _ := r.InstanceOf(v, class); return ok }}
+	rd := Reader{DOMException: func(r *vm.Runtime, message, name vm.Value) (vm.Value, error) {
+		return r.Construct(class, message, name)
+	}}
+	v := eval(t, r, "const d = new DOMException('m', 'AbortError'); [d, d, new Error('plain')]")
+	c, err := Clone(&w, &rd, r, v, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := eval(t, r, "(c => c[0] === c[1] && c[0] instanceof DOMException && c[0].name === 'AbortError' && c[0].message === 'm' && !(c[2] instanceof DOMException))")
+	if ok, err := r.Call(f, vm.Undefined, c); err != nil || !ok.Truth() {
+		t.Error("not the same", err)
+	}
+	r.FreeAll(class, v, c, f)
 }
 
 func TestRefused(t *testing.T) {

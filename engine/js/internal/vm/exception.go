@@ -51,9 +51,23 @@ const (
 	ClassSyntaxError
 	ClassTypeError
 	ClassURIError
+	ClassEvalError
+	ClassAggregateError
 )
 
-var errorNames = [...]string{"Error", "RangeError", "ReferenceError", "SyntaxError", "TypeError", "URIError"}
+var errorNames = [...]string{
+	"Error", "RangeError", "ReferenceError", "SyntaxError", "TypeError", "URIError", "EvalError", "AggregateError",
+}
+
+// errorProto is the prototype of a class other than Error, borrowed.
+func (r *Runtime) errorProto(c ErrorClass) lib.TJSValue {
+	i := [...]int{
+		ClassRangeError: lib.EJS_RANGE_ERROR, ClassReferenceError: lib.EJS_REFERENCE_ERROR,
+		ClassSyntaxError: lib.EJS_SYNTAX_ERROR, ClassTypeError: lib.EJS_TYPE_ERROR, ClassURIError: lib.EJS_URI_ERROR,
+		ClassEvalError: lib.EJS_EVAL_ERROR, ClassAggregateError: lib.EJS_AGGREGATE_ERROR,
+	}[c]
+	return r.engineContext().Fnative_error_proto[i]
+}
 
 func (c ErrorClass) String() string { return errorNames[c] }
 
@@ -120,8 +134,7 @@ func (r *Runtime) newErrorValue(class ErrorClass, message string) (v Value, err 
 	if class == ClassError {
 		v, err = r.result(lib.XJS_NewError(r.tls, r.ctx))
 	} else {
-		proto := r.engineContext().Fnative_error_proto[class]
-		v, err = r.result(lib.XJS_NewObjectProtoClass(r.tls, r.ctx, proto, lib.EJS_CLASS_ERROR))
+		v, err = r.result(lib.XJS_NewObjectProtoClass(r.tls, r.ctx, r.errorProto(class), lib.EJS_CLASS_ERROR))
 	}
 	if err != nil {
 		r.Free(text)
