@@ -376,7 +376,6 @@ class DurableObjectState {
   #h;
   #id = null;
   #storage = null;
-  #props = undefined;
   constructor(key, h) {
     if (key !== internal) throw illegalConstructor();
     this.#h = h;
@@ -396,8 +395,8 @@ class DurableObjectState {
     return s;
   }
   get props() {
-    if (this.#props === undefined) this.#props = {};
-    return this.#props;
+    void this.#h;
+    return propsOf(this);
   }
   blockConcurrencyWhile(callback) {
     return attempt(() => {

@@ -32,11 +32,14 @@ function headerValue(name, value) {
   return clean;
 }
 
-let headersOf; // (message handle) the immutable Headers of a message of the host
+let headersOf; // (object of the host) the immutable Headers of a message
 let headersList; // (Headers) the flat list: name, value, name, value; not to be changed
 let headersAppend; // (Headers, lower-case name, clean value)
 let headersHas; // (Headers, lower-case name)
 let isHeaders;
+
+// hostedHeaders finds the Headers of a Request or Response of the host, which has no private fields to keep it in.
+const hostedHeaders = new WeakMapCtor();
 let freezeHeaders; // makes a Headers immutable
 
 class Headers {
@@ -139,9 +142,13 @@ class Headers {
   }
   static {
     headersOf = (src) => {
-      const h = new Headers(internal);
-      h.#src = src;
-      h.#immutable = true;
+      let h = weakMapGet(hostedHeaders, src);
+      if (h === undefined) {
+        h = new Headers(internal);
+        h.#src = src;
+        h.#immutable = true;
+        weakMapSet(hostedHeaders, src, h);
+      }
       return h;
     };
     headersList = (h) => {
