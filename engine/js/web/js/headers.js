@@ -44,8 +44,7 @@ let freezeHeaders; // makes a Headers immutable
 
 class Headers {
   #list = null;
-  #src = null; // the message that the list is still in
-  #immutable = false;
+  #src = null; // not null: immutable. The message that the list is still in, if there is no list yet
   #sorted = null; // what an iterator walks, until the next change
   constructor(init = undefined) {
     if (init === undefined) {
@@ -60,6 +59,13 @@ class Headers {
     if (#list in init && method === Headers.prototype[iteratorSymbol]) {
       this.#list = arrSlice(headersList(init));
       return;
+    }
+    if ((method === undefined || method === null) && getOwnPropertySymbols(init).length === 0) {
+      const list = host.headerRecord(init);
+      if (list !== null) {
+        this.#list = list;
+        return;
+      }
     }
     const flat = method !== undefined && method !== null ? pairsFrom(init, method, "Headers") : recordFrom(init, "Headers");
     for (let i = 0; i < flat.length; i += 2) {
@@ -132,7 +138,7 @@ class Headers {
     return new HeadersIterator(this, 2);
   }
   static #change(h) {
-    if (h.#immutable) throw new TypeErrorCtor("Can't modify immutable headers.");
+    if (h.#src !== null) throw new TypeErrorCtor("Can't modify immutable headers.");
     h.#sorted = null;
     return headersList(h);
   }
@@ -146,7 +152,6 @@ class Headers {
       if (h === undefined) {
         h = new Headers(internal);
         h.#src = src;
-        h.#immutable = true;
         weakMapSet(hostedHeaders, src, h);
       }
       return h;
@@ -167,7 +172,7 @@ class Headers {
     };
     isHeaders = (v) => typeof v === "object" && v !== null && #list in v;
     freezeHeaders = (h) => {
-      h.#immutable = true;
+      h.#src = internal;
       return h;
     };
   }
