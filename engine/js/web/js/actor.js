@@ -407,7 +407,6 @@ class DurableObjectState {
   #h;
   #id = null;
   #storage = null;
-  #props = undefined;
   constructor(key, h) {
     if (key !== internal) throw illegalConstructor();
     this.#h = h;
@@ -427,8 +426,8 @@ class DurableObjectState {
     return s;
   }
   get props() {
-    if (this.#props === undefined) this.#props = {};
-    return this.#props;
+    void this.#h;
+    return propsOf(this);
   }
   // The callback runs in a later turn, as on Cloudflare: the first of its critical section.
   blockConcurrencyWhile(callback) {

@@ -27,7 +27,9 @@ return {
   __proto__: null,
   workerFetch, newObject, objectFetch, reply, fireTimer,
   nothing() {},
-  responseFrom, namespaceFrom,
+  namespaceFrom,
+  requestProto: Request.prototype,
+  responseProto: Response.prototype,
   DOMException,
   workers: { __proto__: null, DurableObject, WorkerEntrypoint, RpcTarget, waitUntil },
 };
