@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"everloop/loop"
 	"everloop/wal"
 )
 
@@ -128,8 +127,8 @@ func (ev *Event) unpin() {
 	}
 }
 
-// Loop returns the loop that an entry point's event runs on. Safe from any goroutine.
-func (ev *Event) Loop() loop.Loop { return ev.self.own.loop }
+// Loop is the index of the loop that an entry point's event runs on. Safe from any goroutine.
+func (ev *Event) Loop() int { return ev.self.own.index }
 
 // Namespace returns the namespace of a class for the code of an entry point: calls on its stubs are made
 // by this event, in its turns. Nil if no such class is registered.

@@ -2,8 +2,9 @@ package engine
 
 import "strings"
 
-// Field is one header field. Names are lower-case.
-type Field struct{ Name, Value string }
+// Field is one header field. Names are lower-case. It is an alias of a plain struct, so that lists of fields pass
+// from and to codecs, which do not know this package, without being copied.
+type Field = struct{ Name, Value string }
 
 // Header is an ordered list of header fields; a name may occur several times. Names are kept in lower case,
 // as the Fetch standard iterates them; the codec writes them as they are, since HTTP does not tell cases apart.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"everloop/loop"
 )
 
 // State is what an object sees of itself and of the world. It lives as long as the instance. Everything on it
@@ -15,8 +13,8 @@ type State struct {
 	storage Storage
 }
 
-// Loop returns the loop that owns the object. Safe from any goroutine.
-func (s *State) Loop() loop.Loop { return s.a.own.loop }
+// Loop is the index of the loop that owns the object. Safe from any goroutine.
+func (s *State) Loop() int { return s.a.own.index }
 
 // ID returns the object's ID, with its name if it has one.
 func (s *State) ID() ID { return s.a.id }

@@ -11,7 +11,6 @@ import (
 	"everloop/engine"
 	"everloop/engine/js/internal/vm"
 	"everloop/engine/js/project"
-	"everloop/loop"
 )
 
 // Options of [Load]. The zero value works.
@@ -76,8 +75,8 @@ func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) 
 	if err := a.quarantine.load(o.QuarantineFile); err != nil {
 		return nil, err
 	}
-	for i := range eng.Pool().Len() {
-		a.hosts = append(a.hosts, newHost(a, eng.Pool().Loop(i)))
+	for i := range eng.Loops() {
+		a.hosts = append(a.hosts, newHost(a, i))
 	}
 	for _, d := range p.Objects {
 		if d.ScriptName == "" || d.ScriptName == p.Name {
@@ -87,7 +86,7 @@ func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) 
 	// The first runtime tells what the program exports. It is kept.
 	result := make(chan error, 1)
 	first := a.hosts[0]
-	if !first.loop.Post(loop.Func(func() { result <- a.start(first) })) {
+	if !eng.Post(0, func() { result <- a.start(first) }) {
 		return nil, engine.ErrClosed
 	}
 	if err := <-result; err != nil {

@@ -41,10 +41,16 @@ func (rl *realm) ReportError(v vm.Value) {
 }
 
 // Now is the loop's clock: it stands still within a round, as Cloudflare's does within a turn.
-func (rl *realm) Now() float64 { return float64(rl.host.loop.Now()) }
+func (rl *realm) Now() float64 {
+	now, _ := rl.app.eng.Clock(rl.host.loop)
+	return float64(now)
+}
 
 // TimeOrigin is the wall-clock time at which Now was 0.
-func (rl *realm) TimeOrigin() float64 { return float64(rl.host.loop.Wall() - rl.host.loop.Now()) }
+func (rl *realm) TimeOrigin() float64 {
+	now, wall := rl.app.eng.Clock(rl.host.loop)
+	return float64(wall - now)
+}
 
 // timer is a setTimeout or setInterval.
 type timer struct {

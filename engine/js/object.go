@@ -23,7 +23,7 @@ func (c *class) New(st *engine.State, ready func(engine.Object, error)) {
 		ready(nil, err)
 		return
 	}
-	h := c.app.hosts[st.Loop().Index()]
+	h := c.app.hosts[st.Loop()]
 	// The leading bits of an ID choose the loop, so the last byte is free to choose the runtime.
 	rl, err := h.realm(int(bytes[len(bytes)-1]) % len(h.realms))
 	if err != nil {

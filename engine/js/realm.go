@@ -13,18 +13,17 @@ import (
 	"everloop/engine/js/internal/vm"
 	"everloop/engine/js/project"
 	"everloop/engine/js/web"
-	"everloop/loop"
 )
 
 // host is one loop's runtimes. Owned by its loop.
 type host struct {
 	app    *App
-	loop   loop.Loop
+	loop   int
 	realms []*realm // nil where none has been needed yet
 }
 
-func newHost(a *App, l loop.Loop) *host {
-	return &host{app: a, loop: l, realms: make([]*realm, a.opts.Runtimes)}
+func newHost(a *App, loop int) *host {
+	return &host{app: a, loop: loop, realms: make([]*realm, a.opts.Runtimes)}
 }
 
 // realm returns runtime i, which it builds if there is none.
@@ -389,7 +388,7 @@ func (rl *realm) lose(cause error) {
 	if !errors.Is(cause, vm.ErrOutOfMemory) {
 		message = "The JavaScript engine failed and was restarted."
 	}
-	rl.app.opts.Logger.Error("a JavaScript runtime was lost and will be built anew", "loop", h.loop.Index(), "runtime", rl.index, "err", cause)
+	rl.app.opts.Logger.Error("a JavaScript runtime was lost and will be built anew", "loop", h.loop, "runtime", rl.index, "err", cause)
 	for _, w := range rl.waiting {
 		if w.object == nil {
 			w.ev.Fail(&engine.Error{Name: "Error", Message: message})

@@ -3,8 +3,6 @@ package js
 import (
 	"fmt"
 
-	whatwg "github.com/nlnwa/whatwg-url/url"
-
 	"everloop/engine"
 	"everloop/engine/js/internal/vm"
 	"everloop/engine/js/web"
@@ -184,11 +182,11 @@ func (f *fetching) follow(r *engine.Response, location string) (*engine.Request,
 	if f.hops++; f.hops > maxRedirects {
 		return nil, &engine.Error{Name: "TypeError", Message: fmt.Sprintf("Too many redirects: more than %d.", maxRedirects)}
 	}
-	u, err := whatwg.ParseRef(f.req.URL, location)
-	if err != nil {
+	u, ok := web.ResolveURL(f.req.URL, location)
+	if !ok {
 		return nil, &engine.Error{Name: "TypeError", Message: fmt.Sprintf("Invalid redirect to %q.", location)}
 	}
-	next := &engine.Request{Method: f.req.Method, URL: u.Href(true), Header: f.req.Header, Body: f.req.Body}
+	next := &engine.Request{Method: f.req.Method, URL: u, Header: f.req.Header, Body: f.req.Body}
 	toGet := r.Status == 303 && next.Method != "GET" && next.Method != "HEAD" ||
 		(r.Status == 301 || r.Status == 302) && next.Method == "POST"
 	if toGet {

@@ -30,7 +30,7 @@ type entrypoint App
 // Serve starts the Worker's fetch on a request.
 func (p *entrypoint) Serve(ev *engine.Event) {
 	a := (*App)(p)
-	rl, err := a.hosts[ev.Loop().Index()].realm(0)
+	rl, err := a.hosts[ev.Loop()].realm(0)
 	if err != nil {
 		ev.Fail(err)
 		return
