@@ -151,7 +151,7 @@ func (e *Engine) Clock(i int) (now, wall int64) {
 
 // ownerOf returns the loop that owns an object.
 func (e *Engine) ownerOf(id *ID) *owner {
-	return e.owners[id.shard()*len(e.owners)/shardCount]
+	return e.owners[loop.Owner(len(e.owners), uint64(id.shard())<<(64-shardBits))]
 }
 
 // RegisterOption is an option of Register.

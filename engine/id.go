@@ -43,10 +43,7 @@ func (id ID) IsZero() bool { return id.bytes == [32]byte{} }
 
 // shardBits is how many leading bits of an ID name its shard. The map from shards to loops may change from
 // start to start; the shard of an ID never does.
-const (
-	shardBits  = 10
-	shardCount = 1 << shardBits
-)
+const shardBits = 10
 
 // hash spreads objects over the loops and over the object table. The leading bytes of an ID are an HMAC or
 // random, so they need no further mixing.
