@@ -2,6 +2,8 @@ package js
 
 import (
 	"errors"
+	"slices"
+	"strings"
 
 	"everloop/engine"
 	"everloop/engine/js/internal/clone"
@@ -16,7 +18,7 @@ func mapped(b *project.Bundle, err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	m := &programError{text: e.Error(), stack: b.MapStack(e.Stack)}
+	m := &programError{text: e.Error(), stack: sourceStack(b, e.Stack)}
 	for _, f := range e.Frames {
 		if file, line, column, _, ok := b.Map(f.Line, f.Col); ok && f.File == project.BundleName {
 			m.excerpt = b.Excerpt(file, line, column)
@@ -24,6 +26,15 @@ func mapped(b *project.Bundle, err error) error {
 		}
 	}
 	return m
+}
+
+// sourceStack is a stack in terms of the source, without the frames of the prelude, which nobody but us can mend.
+func sourceStack(b *project.Bundle, stack string) string {
+	lines := strings.Split(b.MapStack(stack), "\n")
+	return strings.Join(slices.DeleteFunc(lines, func(line string) bool {
+		frame, ok := strings.CutPrefix(strings.TrimLeft(line, " "), "at ")
+		return ok && (strings.Contains(frame, "(everloop:") || strings.HasPrefix(frame, "everloop:") || strings.HasSuffix(frame, "(native)"))
+	}), "\n")
 }
 
 // programError is an exception of the program, as its author reads it.
@@ -49,11 +60,16 @@ func (rl *realm) engineError(err error, w *waiting) *engine.Error {
 	var known *engine.Error
 	switch {
 	case errors.As(err, &e):
-		failure := &engine.Error{Name: e.Name, Message: e.Message, Stack: rl.app.bundle.MapStack(e.Stack), Remote: true}
+		v, ok := rl.r.Thrown(e)
+		if from := rl.passed.find(v); ok && from != nil {
+			rl.r.Free(v)
+			return from // an error of another object that the program passes on
+		}
+		failure := &engine.Error{Name: e.Name, Message: e.Message, Stack: sourceStack(rl.app.bundle, e.Stack), Remote: true}
 		if failure.Name == "" {
 			failure.Name = "Error" // something was thrown that is no Error; Value has it
 		}
-		if v, ok := rl.r.Thrown(e); ok {
+		if ok {
 			// What cannot be cloned travels as name and message alone.
 			failure.Value, _ = rl.writer.Append(nil, rl.r, v)
 			rl.r.Free(v)
@@ -120,7 +136,39 @@ func (rl *realm) errorValue(err error) (vm.Value, error) {
 			return vm.Undefined, err
 		}
 	}
+	rl.passed.add(r, v, e)
 	return v, nil
+}
+
+// passed remembers the newest errors that came from other objects, by their JavaScript value: a program that does not
+// catch one, or throws it on, must not make its place and its stack unknown. Owned by its realm.
+type passed struct {
+	ring [64]struct {
+		v vm.Value // owned
+		e *engine.Error
+	}
+	next int
+}
+
+func (p *passed) add(r *vm.Runtime, v vm.Value, e *engine.Error) {
+	slot := &p.ring[p.next%len(p.ring)]
+	if slot.e != nil {
+		r.Free(slot.v)
+	}
+	slot.v, slot.e = r.Dup(v), e
+	p.next++
+}
+
+func (p *passed) find(v vm.Value) *engine.Error {
+	if !v.IsObject() {
+		return nil
+	}
+	for i := range p.ring {
+		if p.ring[i].e != nil && p.ring[i].v.Same(v) {
+			return p.ring[i].e
+		}
+	}
+	return nil
 }
 
 func classOf(name string) vm.ErrorClass {

@@ -36,7 +36,7 @@ func (rl *realm) attrs() []slog.Attr {
 // ReportError logs an error that nobody caught.
 func (rl *realm) ReportError(v vm.Value) {
 	e := rl.r.Describe(rl.r.Dup(v))
-	attrs := append(rl.attrs(), slog.String("err", e.Error()), slog.String("stack", rl.app.bundle.MapStack(e.Stack)))
+	attrs := append(rl.attrs(), slog.String("err", e.Error()), slog.String("stack", sourceStack(rl.app.bundle, e.Stack)))
 	rl.app.opts.Logger.LogAttrs(context.Background(), slog.LevelError, "uncaught error", attrs...)
 }
 
@@ -220,7 +220,7 @@ func (rl *realm) WaitEnd(_ web.Owner, _ uint64, n int64, failed bool, reason vm.
 		e := rl.r.Describe(rl.r.Dup(reason))
 		class, id := by.where()
 		rl.app.opts.Logger.Warn("a promise given to waitUntil was rejected", "class", class, "object", id,
-			"err", e.Error(), "stack", rl.app.bundle.MapStack(e.Stack))
+			"err", e.Error(), "stack", sourceStack(rl.app.bundle, e.Stack))
 	}
 	by.unpin()
 }

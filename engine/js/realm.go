@@ -66,6 +66,7 @@ type realm struct {
 	// waiting are handlers whose promise has not settled.
 	waiting []waiting
 
+	passed passed
 	writer clone.Writer
 	reader clone.Reader
 	buf    []byte
@@ -288,7 +289,7 @@ func (rl *realm) end(err error) {
 		e := rl.r.Describe(rl.r.Dup(reason))
 		class, id := w.where()
 		rl.app.opts.Logger.Warn("a promise was rejected and nobody handled it", "class", class, "object", id,
-			"err", e.Error(), "stack", rl.app.bundle.MapStack(e.Stack))
+			"err", e.Error(), "stack", sourceStack(rl.app.bundle, e.Stack))
 	})
 	rl.settle()
 	rl.current = nil
