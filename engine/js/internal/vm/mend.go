@@ -25,6 +25,9 @@ func (r *Runtime) mend() (err error) {
 	if err := r.mendStack(); err != nil {
 		return err
 	}
+	if err := r.mendBigInt(); err != nil {
+		return err
+	}
 	v, err := r.Run(mendCode)
 	r.Free(v)
 	return err
