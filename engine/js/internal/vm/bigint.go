@@ -2,9 +2,7 @@ package vm
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math/big"
-	"sync"
 
 	"modernc.org/libc"
 	lib "modernc.org/libquickjs"
@@ -104,40 +102,4 @@ func (r *Runtime) NewBigInt(x *big.Int) (v Value, err error) {
 		*at[uint32](p + bigIntLimbs + uintptr(i)*4) = binary.BigEndian.Uint32(b[(count-1-i)*4:])
 	}
 	return mk(tagBigInt, uint64(p)), nil
-}
-
-// maxBigIntText is the longest text that BigInt() parses. The engine's parser
-// is quadratic and does not poll: 300,000 digits take it many seconds.
-const maxBigIntText = 1 << 17
-
-var keyBigInt = Intern("BigInt")
-
-// engineBigInt is the engine's BigInt function, the same for every runtime.
-var engineBigInt uintptr
-
-// mendBigInt puts a guard in front of BigInt().
-func (r *Runtime) mendBigInt() error {
-	f, err := r.Get(Value{r.engineContext().Fglobal_obj}, keyBigInt)
-	if err != nil {
-		return err
-	}
-	defer r.Free(f)
-	if r.classOf(f) != lib.EJS_CLASS_C_FUNCTION {
-		return fmt.Errorf("%w: BigInt is not a plain function", ErrEngine)
-	}
-	c := at[lib.TJSCFunctionType](f.ptr() + objectData + 8)
-	engineBigIntOnce.Do(func() { engineBigInt = c.Fgeneric })
-	c.Fgeneric = fp(bigIntFunction)
-	return nil
-}
-
-var engineBigIntOnce sync.Once
-
-func bigIntFunction(tls *libc.TLS, ctx uintptr, this lib.TJSValue, argc int32, argv uintptr) lib.TJSValue {
-	r := runtimeOf(ctx)
-	if argc > 0 && r.StringLen(*at[Value](argv)) > maxBigIntText {
-		return r.throwInEngine(RangeError("BigInt() is limited to text of %d characters", maxBigIntText))
-	}
-	f := asFunc[func(*libc.TLS, uintptr, lib.TJSValue, int32, uintptr) lib.TJSValue](&engineBigInt)
-	return f(tls, ctx, this, argc, argv)
 }

@@ -25,9 +25,6 @@ func (r *Runtime) mend() (err error) {
 	if err := r.mendStack(); err != nil {
 		return err
 	}
-	if err := r.mendBigInt(); err != nil {
-		return err
-	}
 	v, err := r.Run(mendCode)
 	r.Free(v)
 	return err
