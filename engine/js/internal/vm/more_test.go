@@ -187,6 +187,9 @@ func TestMend(t *testing.T) {
 		{"Array(2**31).values().drop(2**31)", "RangeError"},
 		{"'a'.repeat(1e6).indexOf('a'.repeat(5e5)+'b')", "RangeError"},
 		{"'a'.repeat(1000).indexOf('ab')", "-1"},
+		{"BigInt('9'.repeat(300000)) > 5n", "true"},
+		{"BigInt('0x10') + BigInt(5) + BigInt('9'.repeat(20))", "100000000000000000020"},
+		{"try { new BigInt(1) } catch (e) { e.name }", "TypeError"},
 	} {
 		v, err := r.Eval("test.js", x.source)
 		got := ""

@@ -37,7 +37,7 @@ const (
 )
 
 // Runtime is one JavaScript heap with its global object. Owned by its loop:
-// one goroutine at a time, except for Interrupt, Running and Label. Not
+// one goroutine at a time, except for Interrupt, SetLimit and Label. Not
 // reusable once a method has returned ErrOutOfMemory or a *FaultError; Close it
 // then as well.
 type Runtime struct {
