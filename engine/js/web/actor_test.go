@@ -212,7 +212,7 @@ func TestPutRunsCode(t *testing.T) {
 	h := withActor(t)
 	h.onPut = func() {
 		h.onPut = nil
-		h.eval(t, `s.get("ü"), s.get(["ä"]), s.list({prefix: "ö"}), s.put({"ß": 1})`)
+		h.eval(t, `btoa("overwrites scratch"), s.get("ü"), s.get(["ä"]), s.list({prefix: "ö"}), s.put({"ß": 1})`)
 	}
 	if got := h.eval(t, `s.put("é", 5)`); got != "undefined" {
 		t.Fatal(got)
