@@ -210,6 +210,7 @@ func TestStorageFailure(t *testing.T) {
 // TestPutRunsCode: while the host serialises a value, the value's getters may use the same storage.
 func TestPutRunsCode(t *testing.T) {
 	h := withActor(t)
+	h.in.text = make([]byte, 0, 4096) // so that it is written over and not replaced
 	h.onPut = func() {
 		h.onPut = nil
 		h.eval(t, `btoa("overwrites scratch"), s.get("ü"), s.get(["ä"]), s.list({prefix: "ö"}), s.put({"ß": 1})`)
