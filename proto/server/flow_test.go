@@ -64,7 +64,7 @@ func TestPipelineIsBounded(t *testing.T) {
 // TestSlowReader has a client that asks for much and takes little: what waits for it is bounded, no further request
 // is begun, and when it reads on it gets everything.
 func TestSlowReader(t *testing.T) {
-	const requests, size = 200, 1 << 20
+	const requests, size = 50, 1 << 20
 	served := 0
 	body := engine.Bytes(make([]byte, size))
 	s := newStepped(t, 1, 1, text(func(*engine.Request) *engine.Response {
