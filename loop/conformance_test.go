@@ -17,8 +17,8 @@ import (
 
 func TestTasksRunOnceInOrder(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w world) {
-		const posters, tasks = 4, 20_000 // more than one round takes
-		var got [posters][]int           // owned by loop 1
+		const posters, tasks = 4, 5_000 // together more than one round takes
+		var got [posters][]int          // owned by loop 1
 		var left atomic.Int64
 		left.Store(posters * tasks)
 		post := func(p int) {
@@ -43,6 +43,33 @@ func TestTasksRunOnceInOrder(t *testing.T) {
 				if len(got[p]) != tasks || !slices.IsSorted(got[p]) {
 					t.Errorf("poster %d: %d tasks ran, in order: %v", p, len(got[p]), slices.IsSorted(got[p]))
 				}
+			}
+		})
+	})
+}
+
+// A full mailbox is worked off in slices, between which connections and timers get their turn.
+func TestManyTasksAreSpreadOverRounds(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		const tasks = 50_000
+		var ran, rounds int // of loop 0, owned by it
+		var all atomic.Bool
+		w.pool().OnRound(func(l loop.Loop) {
+			if l.Index() == 0 && ran > 0 && !all.Load() {
+				rounds++
+				all.Store(ran == tasks)
+			}
+		})
+		onLoop(w, 0, func(l loop.Loop) {
+			f := loop.Func(func() { ran++ })
+			for range tasks {
+				l.Post(f)
+			}
+		})
+		w.until("all have run", all.Load)
+		onLoop(w, 0, func(loop.Loop) {
+			if rounds < 10 {
+				t.Errorf("%d tasks ran in %d rounds", tasks, rounds)
 			}
 		})
 	})
@@ -708,6 +735,22 @@ func TestResetAfterHalfClose(t *testing.T) {
 	})
 }
 
+// The same, after the connection could not send all at once and later could.
+func TestResetAfterHalfCloseAndLargeAnswer(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		h := &halfCloserThatWaits{}
+		p := w.dial(h, loop.ListenOptions{})
+		p.stall()
+		p.closeWrite()
+		w.until("HalfClosed is called", h.has("half-closed"))
+		h.onConn(w, func(c loop.Conn) { _ = c.Write(make([]byte, 12<<20)) })
+		p.read(12 << 20)
+		w.until("Drained is called", h.has("drained"))
+		p.abort()
+		w.until("Closed is called", h.has("closed"))
+	})
+}
+
 // Without a HalfCloser, an answer that was already written still goes out in full.
 func TestHalfCloseSendsWhatWasWritten(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w world) {
@@ -856,6 +899,25 @@ func TestSetHandlerAndContext(t *testing.T) {
 		w.until("Closed is called on the second handler", second.has("closed"))
 		if first.noted("closed") != 0 {
 			t.Error("Closed was called on the first handler")
+		}
+	})
+}
+
+// Bytes behind an upgrade, which came with it, are the new handler's.
+func TestSetHandlerPassesInboundOn(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		second := &handler{}
+		first := &handler{data: func(c loop.Conn) {
+			c.Discard(1)
+			c.SetHandler(second)
+		}}
+		p := w.dial(first, loop.ListenOptions{})
+		p.write([]byte("uframe"))
+		if got := p.read(5); string(got) != "frame" {
+			t.Errorf("got %q", got)
+		}
+		if n := first.noted("data"); n != 1 {
+			t.Errorf("Data was called %d times on the first handler", n)
 		}
 	})
 }

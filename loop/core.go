@@ -74,6 +74,10 @@ type Driver interface {
 	Clock() (now, wall int64)
 }
 
+// GoexitDriver is an optional interface of a [Driver] whose loops run on a goroutine that may end: that of a test,
+// in which t.FailNow is in order. AllowGoexit is never called.
+type GoexitDriver interface{ AllowGoexit() }
+
 // NewCore returns the core of loop index. log gets what is the loop's own affair, such as a panic in a
 // handler; panics, if not nil, hears of each panic that was recovered.
 func NewCore(index int, d Driver, log *slog.Logger, panics func(v any, stack []byte)) *Core {
@@ -280,6 +284,9 @@ func (c *Core) guard(s *Stream) {
 	c.calling = false
 	v := recover()
 	if v == nil {
+		if _, ok := c.driver.(GoexitDriver); ok {
+			return
+		}
 		panic(fmt.Sprintf("loop: runtime.Goexit was called on loop %d (t.FailNow in a test does it, for one): "+
 			"a loop cannot survive that; call it on a goroutine of your own", c.index))
 	}

@@ -120,7 +120,8 @@ type Conn interface {
 	// Abort closes at once and discards what was not sent. Closed gets err.
 	Abort(err error)
 
-	// SetHandler makes h the handler from now on (an upgrade); Open is not called on it.
+	// SetHandler makes h the handler from now on (an upgrade). Open is not called on it; Data is, before the
+	// round ends or in the next one, if something is left in Inbound.
 	SetHandler(h Handler)
 	// Context and SetContext carry one value of the handler's.
 	Context() any
@@ -128,7 +129,8 @@ type Conn interface {
 }
 
 // Handler is what a connection's events go to. One Handler serves many connections. Every method is called
-// on the connection's loop. A panic in a handler closes its connection only, and is logged.
+// on the connection's loop. A panic in a handler closes its connection only, and is logged. A handler may also
+// implement [Drainer] and [HalfCloser].
 type Handler interface {
 	// Open is called once, before anything else.
 	Open(c Conn)
@@ -148,8 +150,8 @@ type ListenOptions struct {
 	// many as the process's descriptor limit allows, less a reserve of 64 or a quarter of it,
 	// whichever is smaller.
 	MaxConns int
-	// MaxInbound is the number of unread bytes kept for one connection. Default 256 KiB. A handler that
-	// waits for a longer unit than this must discard as it goes.
+	// MaxInbound is the number of unread bytes kept for one connection, which the last read may exceed by up
+	// to 64 KiB. Default 256 KiB. A handler that waits for a longer unit than this must discard as it goes.
 	MaxInbound int
 	// MaxOutbound is the number of unsent bytes kept for one connection. Default 16 MiB.
 	MaxOutbound int

@@ -216,6 +216,10 @@ func (n *Net) enrol(c net.Conn, s *socket) <-chan error {
 			_ = c.Close()
 		}
 		s.loop.pending.Add(-1)
+		if err == nil && !s.taken {
+			// gnet reports success all the same when epoll did not take the descriptor.
+			err = errors.New("epoll_ctl failed: the limit of watches (fs.epoll.max_user_watches) may be reached")
+		}
 		if err != nil {
 			err = fmt.Errorf("loop: cannot enrol a connection of %v: %w", s.remote, err)
 			n.released(s)
@@ -228,7 +232,7 @@ func (n *Net) enrol(c net.Conn, s *socket) <-chan error {
 // Close closes the pool. It stops accepting; tells the handlers of open connections (see [Drainer]); waits until
 // all connections have closed or ctx ends, and aborts those that are left, with [ErrClosed]; runs what is still
 // posted, and the round hooks; and stops the loops. It reports an error if it had to abort connections, which
-// wraps that of ctx. Calls after the first wait for its end and return the same.
+// wraps that of ctx. Timers that are not due by then never fire. Calls after the first wait for its end and return the same.
 //
 // It cannot stop a loop whose task does not return, and waits for it.
 func (n *Net) Close(ctx context.Context) error {

@@ -24,23 +24,26 @@ type socket struct {
 	opts          *ListenOptions
 	local, remote net.Addr
 
-	conn gnet.Conn // nil once gnet has let go of it: after the peer's end of a half-closed connection
-	fd   int       // Invariant: only used while gone is false; see Close
-	unix bool
-	out  bool // the side epoll watches fd
-	gone bool // the descriptor is closed, or about to be
+	conn  gnet.Conn // nil once gnet has let go of it: after the peer's end of a half-closed connection
+	fd    int       // Invariant: only used while gone is false; see Close
+	unix  bool
+	taken bool // the loop has it; read by the enrolling goroutine after that
+	out   bool // the side epoll watches fd
+	gone  bool // the descriptor is closed, or about to be
 }
 
 // opened makes the stream; called by gnet on the loop.
 func (s *socket) opened(c gnet.Conn) {
-	s.conn, s.fd = c, c.Fd()
+	s.conn, s.fd, s.taken = c, c.Fd(), true
+	if s.net.aborting.Load() {
+		s.gone = true
+		_ = s.loop.el.Close(c)
+		s.closed()
+		return
+	}
 	core := s.loop.core
 	core.Begin()
 	s.stream = NewStream(core, s, s.net.nextID.Add(1), s.handler, s.opts, s.local, s.remote, s.closed)
-	if s.net.aborting.Load() {
-		s.stream.Abort(ErrClosed)
-		return
-	}
 	s.stream.Open()
 	if s.net.draining.Load() {
 		s.stream.Drain()

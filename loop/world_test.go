@@ -49,9 +49,10 @@ type peer interface {
 // inWorlds runs a test in every world, on two loops.
 func inWorlds(t *testing.T, test func(t *testing.T, w world)) {
 	t.Run("memory", func(t *testing.T) {
-		for range 20 {
+		for range 12 {
 			w := &memoryWorld{t: t, p: looptest.New(2, rand.Uint64())}
 			t.Cleanup(func() { report(t, w.p.Seed()) })
+			w.p.KeepPanics = true
 			w.p.Fragment = w.p.Seed()%2 == 0
 			test(t, w)
 			if t.Failed() {

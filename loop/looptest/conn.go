@@ -111,7 +111,8 @@ func (p *Peer) StopReading(room int) { p.c.room = max(0, room) }
 // StartReading undoes StopReading.
 func (p *Peer) StartReading() { p.c.room = -1 }
 
-// EOF reports whether the connection has finished sending, or has closed.
+// EOF reports whether the connection has finished sending, or has closed. If it was closed while bytes of the peer's
+// were still on their way, what the peer had not read by then is lost, as over TCP.
 func (p *Peer) EOF() bool { return p.c.peerEOF }
 
 // CloseWrite ends what the peer sends, behind what it has written. The peer still reads.
@@ -208,12 +209,19 @@ func (c *pipe) Unread() bool { return len(c.segments) > 0 }
 // CloseWrite is part of [loop.Transport].
 func (c *pipe) CloseWrite() { c.peerEOF = true }
 
-// Close is part of [loop.Transport].
-func (c *pipe) Close() { c.closed, c.peerEOF = true, true }
+// Close is part of [loop.Transport]. Closing a socket in which bytes wait resets the connection, and the peer loses
+// what it has not read: so here.
+func (c *pipe) Close() {
+	if c.Unread() {
+		c.received = nil
+	}
+	c.closed, c.peerEOF = true, true
+}
 
 var (
-	_ loop.Pool      = (*Pool)(nil)
-	_ loop.Driver    = (*driver)(nil)
-	_ loop.Transport = (*pipe)(nil)
-	_ net.Addr       = Addr("")
+	_ loop.Pool         = (*Pool)(nil)
+	_ loop.Driver       = (*driver)(nil)
+	_ loop.GoexitDriver = (*driver)(nil)
+	_ loop.Transport    = (*pipe)(nil)
+	_ net.Addr          = Addr("")
 )

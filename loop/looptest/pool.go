@@ -39,8 +39,10 @@ type Pool struct {
 	// Fragment makes connections deliver bytes in pieces drawn from the seed, whatever the pieces that
 	// the peer wrote. Otherwise each Write of the peer's arrives as it was written.
 	Fragment bool
-	// Panics are the values of all panics that were recovered on the loops.
-	Panics []any
+	// KeepPanics collects panics on the loops in Panics, and lets the loops go on as those for production do.
+	// Otherwise a panic comes out of the step in which it happened, with the stack where it began.
+	KeepPanics bool
+	Panics     []any
 
 	seed    uint64
 	rand    *rand.Rand
@@ -61,6 +63,17 @@ type driver struct {
 	pipes  []*pipe
 }
 
+// panicked is told of each panic that the core has recovered.
+func (d *driver) panicked(v any, stack []byte) {
+	d.pool.Panics = append(d.pool.Panics, v)
+	if !d.pool.KeepPanics {
+		panic(fmt.Sprintf("looptest: panic on loop %d (seed %d): %v\n\n%s", d.core.Index(), d.pool.seed, v, stack))
+	}
+}
+
+// AllowGoexit is part of [loop.GoexitDriver]: a handler or task may end the test.
+func (d *driver) AllowGoexit() {}
+
 func (d *driver) Wake()              { d.wanted.Store(true) }
 func (d *driver) Again()             { d.wanted.Store(true) }
 func (d *driver) Arm(deadline int64) { d.armed = deadline }
@@ -76,7 +89,7 @@ func New(n int, seed uint64) *Pool {
 	p := &Pool{seed: seed, rand: rand.New(rand.NewPCG(seed, 0x6c6f6f70)), wall: firstWall}
 	for i := range n {
 		d := &driver{pool: p, armed: never}
-		d.core = loop.NewCore(i, d, slog.New(slog.DiscardHandler), func(v any, _ []byte) { p.Panics = append(p.Panics, v) })
+		d.core = loop.NewCore(i, d, slog.New(slog.DiscardHandler), d.panicked)
 		p.drivers = append(p.drivers, d)
 	}
 	return p
@@ -103,6 +116,19 @@ func (p *Pool) Now() int64 { return p.now }
 
 // Rounds is the number of rounds that were run.
 func (p *Pool) Rounds() int { return p.rounds }
+
+// Runnable reports whether loop i has something to do now.
+func (p *Pool) Runnable(i int) bool { return p.drivers[i].runnable() }
+
+// NextTimer is the earliest moment at which a timer may be due, in milliseconds of [Pool.Now], and false if no
+// loop waits for one.
+func (p *Pool) NextTimer() (int64, bool) {
+	next := never
+	for _, d := range p.drivers {
+		next = min(next, d.armed)
+	}
+	return next, next != never
+}
 
 // Idle reports whether there is nothing to do before time moves or something new comes in.
 func (p *Pool) Idle() bool {
@@ -159,11 +185,8 @@ func (p *Pool) Advance(d time.Duration) {
 	target := p.now + d.Milliseconds()
 	p.Run()
 	for {
-		next := never
-		for _, d := range p.drivers {
-			next = min(next, d.armed)
-		}
-		if next > target {
+		next, ok := p.NextTimer()
+		if !ok || next > target {
 			break
 		}
 		p.moveTo(max(p.now, next))

@@ -3,6 +3,7 @@ package looptest_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -181,6 +182,48 @@ func TestPeerThatStopsReading(t *testing.T) {
 	}
 }
 
+func TestPanicsComeOutOfTheStep(t *testing.T) {
+	p := looptest.New(1, 77)
+	p.Loop(0).Post(loop.Func(func() { panic("boom") }))
+	func() {
+		defer func() {
+			s, _ := recover().(string)
+			for _, want := range []string{"boom", "loop 0", "seed 77", "TestPanicsComeOutOfTheStep"} {
+				if !strings.Contains(s, want) {
+					t.Errorf("the panic does not say %q: %s", want, s)
+				}
+			}
+		}()
+		p.Run()
+		t.Error("no panic came out")
+	}()
+
+	p = looptest.New(1, 1)
+	p.KeepPanics = true
+	ran := false
+	p.Loop(0).Post(loop.Func(func() { panic("boom") }))
+	p.Loop(0).Post(loop.Func(func() { ran = true }))
+	p.Run()
+	if !ran || len(p.Panics) != 1 || p.Panics[0] != "boom" {
+		t.Errorf("the loop went on: %v, panics %v", ran, p.Panics)
+	}
+}
+
+// A task or handler may end the test, since it runs on the test's goroutine.
+func TestFailNowInATask(t *testing.T) {
+	p := looptest.New(1, 1)
+	p.Loop(0).Post(loop.Func(func() { runtime.Goexit() }))
+	done := make(chan any)
+	go func() {
+		defer func() { done <- recover() }()
+		p.Run()
+		done <- "Run returned"
+	}()
+	if v := <-done; v != nil {
+		t.Error(v)
+	}
+}
+
 func ExamplePool() {
 	p := looptest.New(2, 1)
 	peer := p.Dial(echo{func(string) {}}, loop.ListenOptions{})
@@ -196,4 +239,84 @@ func ExamplePool() {
 	// Output:
 	// PING
 	// half a minute later: 30000
+}
+
+// fickle echoes everything, but pauses, discards in halves, and waits whenever much is unsent.
+type fickle struct{ t *testing.T }
+
+func (fickle) Open(loop.Conn)          {}
+func (fickle) Closed(loop.Conn, error) {}
+func (h fickle) Drained(c loop.Conn)   { c.ResumeReading() }
+func (h fickle) Data(c loop.Conn) {
+	b := c.Inbound()
+	if len(b) > 2000+64<<10 || c.Outbound() > 20_000 {
+		h.t.Errorf("%d bytes in, %d bytes out", len(b), c.Outbound())
+	}
+	if c.Outbound() > 3000 {
+		c.PauseReading()
+		return
+	}
+	n := (len(b) + 1) / 2
+	if err := c.Write(b[:n]); err != nil {
+		h.t.Error(err)
+	}
+	c.Discard(n)
+	if n < len(b) {
+		c.PauseReading()
+		c.Loop().Post(loop.Func(c.ResumeReading))
+	}
+}
+
+// Every byte comes back in order, whatever the peer does to the flow, and bounds hold on the way.
+func TestRandomTraffic(t *testing.T) {
+	for range 15 {
+		seed := rand.Uint64()
+		r := rand.New(rand.NewPCG(seed, 9))
+		p := looptest.New(3, seed)
+		p.Fragment = r.IntN(2) == 0
+		type side struct {
+			peer      *looptest.Peer
+			sent, got []byte
+		}
+		var sides []*side
+		for range 5 {
+			sides = append(sides, &side{peer: p.Dial(fickle{t}, loop.ListenOptions{MaxInbound: 2000, LowWater: 2000, MaxOutbound: 200_000})})
+		}
+		read := func(s *side) { s.got = append(s.got, s.peer.Read()...) }
+		for range 2000 {
+			s := sides[r.IntN(len(sides))]
+			switch r.IntN(6) {
+			case 0:
+				b := make([]byte, r.IntN(5000))
+				for i := range b {
+					b[i] = byte(len(s.sent) + i)
+				}
+				s.peer.Write(b)
+				s.sent = append(s.sent, b...)
+			case 1:
+				s.peer.StopReading(r.IntN(1000))
+			case 2:
+				s.peer.StartReading()
+			case 3:
+				read(s)
+			default:
+				p.Step()
+			}
+		}
+		for _, s := range sides {
+			s.peer.StartReading()
+		}
+		p.Run()
+		for i, s := range sides {
+			if read(s); !slices.Equal(s.got, s.sent) {
+				t.Fatalf("seed %d: connection %d sent %d bytes and got %d back, or they differ", seed, i, len(s.sent), len(s.got))
+			}
+		}
+		if aborted := p.Close(time.Second); aborted != len(sides) || p.Connections() != 0 || !p.Idle() {
+			t.Fatalf("seed %d: %d connections were aborted, %d are left", seed, aborted, p.Connections())
+		}
+		if len(p.Panics) > 0 {
+			t.Fatalf("seed %d: %v", seed, p.Panics)
+		}
+	}
 }
