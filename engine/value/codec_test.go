@@ -172,7 +172,18 @@ func TestDepth(t *testing.T) {
 	if _, err := decodeAny([]byte(strings.Repeat("\x81", MaxDepth) + "\x01")); err != nil {
 		t.Error(err)
 	}
-	r := NewReader(make([]byte, MaxSize+1))
+	// Levels are used again: 1,000 items that are 40 deep need no more than one.
+	siblings := AppendArrayHeader(nil, 1000)
+	for range 1000 {
+		siblings = append(append(siblings, strings.Repeat("\x81", 40)...), 1)
+	}
+	r := NewReader(siblings)
+	for r.Next().Kind != KindEnd {
+	}
+	if err := r.Finish(); err != nil || len(r.deep) > 40 {
+		t.Errorf("%d levels are kept, %v", len(r.deep), err)
+	}
+	r = NewReader(make([]byte, MaxSize+1))
 	if r.Next(); !errors.Is(r.Finish(), ErrTooLarge) {
 		t.Errorf("size is not bounded: %v", r.Finish())
 	}
@@ -289,7 +300,7 @@ func TestDates(t *testing.T) {
 			t.Errorf("%v: %x", ms, data)
 		}
 	}
-	for _, s := range []string{"c1f97e00", "c1f97c00", "c11b7fffffffffffffff", "c13b7fffffffffffffff", "c1fb7fefffffffffffff"} {
+	for _, s := range []string{"c1f97e00", "c1f97c00", "c11b7fffffffffffffff", "c13b7fffffffffffffff", "c1fb7fefffffffffffff", "c1fb429f6ea086000001"} {
 		if v, err := decodeAny(unhex(t, s)); err != nil || v != (InvalidDate{}) {
 			t.Errorf("%s: %v %v", s, v, err)
 		}
@@ -311,6 +322,7 @@ func TestStrings(t *testing.T) {
 		{"a lone low one", []uint16{0xde00, 'b'}, "d90111 44 edb880 62"},
 		{"a pair the wrong way round", []uint16{0xde00, 0xd83d}, "d90111 46 edb880 eda0bd"},
 		{"a high one before a pair", []uint16{0xd800, 0xd83d, 0xde00}, "d90111 47 eda080 f09f9880"},
+		{"a lone one before others of three bytes", []uint16{0xd800, 0x20ac}, "d90111 46 eda080 e282ac"},
 		{"both ends", []uint16{0xdfff, 0xd7ff, 0xe000, 0xdbff}, "d90111 4c edbfbf ed9fbf ee8080 edafbf"},
 	}
 	for _, tt := range tests {
@@ -370,6 +382,9 @@ func TestSharing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := Validate(dst); err != nil {
+		t.Error(err)
+	}
 	items := v.([]any)
 	items[0].(map[string]any)["x"] = 1
 	if items[1].(map[string]any)["x"] != 1 {
@@ -402,11 +417,14 @@ func TestSharing(t *testing.T) {
 	}
 
 	for name, s := range map[string]string{
-		"reference to nothing": "d81d00", "reference to a later one": "82 d81d00 d81c80", "shared twice": "d81cd81c80", "a shared number": "d81c01",
-		"a shared reference": "82 d81c80 d81cd81d00", "a negative number": "82d81c80d81d20", "from within what cannot be pointed at": "d81c c1 d81d00",
+		"reference to nothing": "d81d00", "reference to a later one": "82 d81d00 d81c80", "shared twice": "d81cd81c80", "a shared number": "d81c01", "a shared string": "d81cd901114100", "a shared BigInt": "d81cc24101",
+		"a shared reference": "82 d81c80 d81cd81d00", "a negative number": "82d81c80d81d20", "a view of itself": "d81c da65766c02 84 1840 d81d00 00 00",
 	} {
 		if v, err := decodeAny(unhex(t, s)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v, %v", name, v, err)
+		}
+		if err := Validate(unhex(t, s)); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: Validate: %v", name, err)
 		}
 	}
 }

@@ -28,9 +28,6 @@ func (d *decoder) share(number int, v any) {
 	}
 }
 
-// pending marks a shared item that has begun, but cannot be pointed at yet.
-type pending struct{}
-
 // value reads the item that begins with t.
 func (d *decoder) value(t Token, number int) any {
 	switch t.Kind {
@@ -104,12 +101,7 @@ func (d *decoder) tagged(tag uint64, number int) any {
 		v = RegExp{string(source), string(flags)}
 	case TagBoxed:
 		t := r.Next()
-		switch {
-		case t.Kind == KindArray, t.Kind == KindMap, t.Kind == KindBytes, t.Kind == KindNull, t.Kind == KindUndefined,
-			t.Kind == KindTag && t.N != TagWTF8 && t.N != TagBigInt && t.N != TagNegBigInt:
-			r.Fail(ErrMalformed, "%v where an object wants its primitive", t.Kind)
-			return nil
-		}
+		r.checkBoxed(&t)
 		v = Boxed{d.value(t, -1)}
 	case TagSet:
 		t := r.expect(KindArray, "a Set")
@@ -158,56 +150,38 @@ func (d *decoder) sharedItem(number int) any {
 		return nil
 	}
 	number = len(d.shared)
-	d.shared = append(d.shared, pending{})
+	d.shared = append(d.shared, nil)
 	t := d.r.Next()
-	switch t.Kind {
-	case KindArray, KindMap, KindTag, KindBytes:
-	default:
-		d.r.Fail(ErrMalformed, "%v cannot be shared", t.Kind)
-		return nil
-	}
+	d.r.checkShareable(&t)
 	v := d.value(t, number)
 	d.share(number, v)
 	return v
 }
 
 func (d *decoder) ref(number int) any {
-	t := d.r.expect(KindUint, "a reference")
-	switch {
-	case d.r.err != nil:
-		return nil
-	case number >= 0:
-		d.r.Fail(ErrMalformed, "a reference cannot be shared")
-		return nil
-	case t.N >= uint64(len(d.shared)):
-		d.r.Fail(ErrMalformed, "reference to the shared item %d, but there are %d so far", t.N, len(d.shared))
+	n := d.r.readRef(number >= 0, len(d.shared))
+	if d.r.err != nil {
 		return nil
 	}
-	v := d.shared[t.N]
-	if _, ok := v.(pending); ok {
-		d.r.Fail(ErrMalformed, "reference to the shared item %d from within", t.N)
-		return nil
-	}
-	return v
+	// It is nil within an item that is not entered before its content, of which only a view has any: and a view
+	// does not take itself for its buffer.
+	return d.shared[n]
 }
 
 func (d *decoder) array(number int) any {
 	length, n := d.r.ReadSparseArray()
 	a := &Array{Length: length}
 	d.share(number, a)
+	var order sparseOrder
 	for range n {
 		index, name, isIndex := d.r.ReadSparseKey(length)
-		if d.r.err != nil {
+		if order.check(&d.r, index, isIndex); d.r.err != nil {
 			return nil
 		}
-		switch {
-		case !isIndex:
-			a.Named = append(a.Named, Property{string(name), d.next()})
-		case len(a.Named) > 0 || len(a.Elements) > 0 && a.Elements[len(a.Elements)-1].Index >= index:
-			d.r.Fail(ErrMalformed, "index %d is out of order", index)
-			return nil
-		default:
+		if isIndex {
 			a.Elements = append(a.Elements, Element{index, d.next()})
+		} else {
+			a.Named = append(a.Named, Property{string(name), d.next()})
 		}
 	}
 	return a

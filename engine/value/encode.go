@@ -268,7 +268,9 @@ func (e *encoder) error(v *Error) error {
 		return nil
 	}
 	own := make(Object, 0, 3+len(v.Properties))
-	own = append(own, Property{"message", v.Message})
+	if v.Message != "" { // JavaScript inherits the empty one
+		own = append(own, Property{"message", v.Message})
+	}
 	if v.Stack != "" {
 		own = append(own, Property{"stack", v.Stack})
 	}

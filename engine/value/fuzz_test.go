@@ -62,7 +62,11 @@ func FuzzRoundTrip(f *testing.F) {
 		var list []any
 		_ = Unmarshal(data, &list)
 		var v any
-		if err := Unmarshal(data, &v); err != nil {
+		err := Unmarshal(data, &v)
+		if valid := Validate(data); (valid == nil) != (err == nil) {
+			t.Fatalf("Validate says %v, Unmarshal %v", valid, err)
+		}
+		if err != nil {
 			return
 		}
 		once, err := Marshal(v)

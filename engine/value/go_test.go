@@ -7,9 +7,12 @@ import (
 	"math"
 	"math/big"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fxamacker/cbor/v2"
 )
 
 // TestKinds has a line for every kind of value: what it is in Go, its bytes, and how it is shown.
@@ -78,6 +81,9 @@ func TestKinds(t *testing.T) {
 		var back any
 		if err := Unmarshal(data, &back); err != nil || !equal(back, tt.v) {
 			t.Errorf("%x: %#v, %v, want %#v", data, back, err, tt.v)
+		}
+		if err := Validate(data); err != nil {
+			t.Errorf("%x: not valid: %v", data, err)
 		}
 		// The same within a struct, by way of the CBOR library: written the same, and read into its own type.
 		within, err := Marshal(struct {
@@ -243,6 +249,7 @@ func TestTyped(t *testing.T) {
 		{"object that keeps its order", unhex(t, "a2 6162 01 6161 02"), new(Object), Object{{"b", int64(1)}, {"a", int64(2)}}},
 		{"typed arrays in anys", unhex(t, "a3 6161 d84542 0100 616c 81 d840 4107 616d a1 6178 d845420200"), new(object),
 			object{TypedArray{Uint16Array, []byte{1, 0}}, []any{[]byte{7}}, map[string]any{"x": TypedArray{Uint16Array, []byte{2, 0}}}}},
+		{"view in an any", unhex(t, "a1 6161 da65766c02 84 1845 da65766c01 44 01020304 02 02"), new(object), object{A: TypedArray{Uint16Array, []byte{3, 4}}}},
 		{"Date before the year 0", AppendDate(nil, -8e14), new(time.Time), time.UnixMilli(-8e14).UTC()},
 	}
 	for _, tt := range tests {
@@ -274,6 +281,7 @@ func TestUnmarshalRefuses(t *testing.T) {
 		"view of an unknown kind":      {"da65766c02 84 1841 da65766c01 41 01 00 01", ErrMalformed},
 		"view of no buffer":            {"da65766c02 84 1840 41 01 00 01", ErrMalformed},
 		"index beyond the length":      {"da65766c03 82 01 a1 01 00", ErrMalformed},
+		"name before an index":         {"da65766c03 82 05 a2 6161 00 01 00", ErrMalformed},
 		"indexes out of order":         {"da65766c03 82 05 a2 02 00 01 00", ErrMalformed},
 		"boxed object":                 {"da65766c04 a0", ErrMalformed},
 		"Set over a map":               {"d90102 a0", ErrMalformed},
@@ -291,6 +299,9 @@ func TestUnmarshalRefuses(t *testing.T) {
 		if !errors.Is(err, tt.err) || !errors.As(err, &e) {
 			t.Errorf("%s: %v, %v, want %v", name, v, err, tt.err)
 		}
+		if got := Validate(data); got == nil || got.Error() != err.Error() {
+			t.Errorf("%s: Validate says %v, Unmarshal %v", name, got, err)
+		}
 		if text := Format(data); !strings.Contains(text, "<value: ") && tt.err == ErrUnsupported {
 			t.Errorf("%s: shown as %s", name, text)
 		}
@@ -298,6 +309,9 @@ func TestUnmarshalRefuses(t *testing.T) {
 	// Into a struct unknown tags are refused as well, wherever they are.
 	if err := Unmarshal(unhex(t, "a1 6161 81 d9ffff 01"), &struct{}{}); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("unknown tag into a struct: %v", err)
+	}
+	if err := Unmarshal(AppendSparseArrayHeader(nil, 1<<20, 0), new([]int)); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("an array of a million holes: %v", err)
 	}
 	if err := Unmarshal(unhex(t, "a1 6161 6162"), &struct {
 		A int `cbor:"a"`
@@ -339,6 +353,8 @@ func TestMarshalRefuses(t *testing.T) {
 		"element beyond the length":  {Array{Length: 1, Elements: []Element{{1, nil}}}, ErrMalformed},
 		"elements out of order":      {Array{Length: 9, Elements: []Element{{1, nil}, {1, nil}}}, ErrMalformed},
 		"more than the limit":        {make([]byte, MaxSize), ErrTooLarge},
+		"tag that is not ours":       {struct{ V cbor.Tag }{cbor.Tag{Number: 1234, Content: 1}}, ErrUnsupported},
+		"raw CBOR that misuses ours": {struct{ V cbor.RawMessage }{unhex(t, "d90102 a0")}, ErrMalformed},
 		"cycle in a slice of a type": {[]*node{cycle}, ErrTooDeep},
 	} {
 		dst := []byte("before")
@@ -374,6 +390,38 @@ func TestBomb(t *testing.T) {
 	}
 }
 
+// TestManyViews: many small views of one large buffer must not cost a copy of it each.
+func TestManyViews(t *testing.T) {
+	const views = 20_000
+	var sh Sharing
+	dst := AppendArrayHeader(nil, views)
+	buffer := 0
+	for i := range views {
+		dst = AppendViewHeader(dst, Uint8Array)
+		if i == 0 {
+			buffer = len(dst)
+			dst = AppendArrayBuffer(dst, make([]byte, 1<<20))
+		} else {
+			dst = sh.AppendRef(dst, buffer)
+		}
+		dst = AppendInt(AppendInt(dst, 0), 1)
+	}
+	dst = sh.Finish(dst)
+	var out [][]byte
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := Unmarshal(dst, &out); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if len(out) != views || len(out[views-1]) != 1 {
+		t.Errorf("%d views", len(out))
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 32<<20 {
+		t.Errorf("%d bytes are allocated for a value of %d", n, len(dst))
+	}
+}
+
 func TestFormatIsBounded(t *testing.T) {
 	long, err := Marshal(map[string]any{"text": strings.Repeat("é\x00", 5000), "list": make([]any, 5000)})
 	if err != nil {
@@ -389,6 +437,12 @@ func TestFormatIsBounded(t *testing.T) {
 		}
 		if got := Format(data); len(got) > MaxFormat {
 			t.Errorf("%d bytes", len(got))
+		}
+	}
+	for _, head := range []string{"\x81", "\xd9\x01\x02\x81", "\xa1\x61a", "\xd9\x01\x03\xa1\x01"} {
+		got := Format([]byte(strings.Repeat(head, 100) + "\x01"))
+		if n := strings.Count(got, "[") + strings.Count(got, "{"); n > formatDepth+1 || n < formatDepth/2 || !strings.Contains(got, "…") || strings.Contains(got, "<") {
+			t.Errorf("%x: %d levels are shown: %s", head, n, got)
 		}
 	}
 	if got := Format(long); !strings.HasSuffix(got, "…") {

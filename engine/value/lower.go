@@ -77,11 +77,16 @@ func (l *lowerer) item(dst []byte, t Token, at int) []byte {
 	}
 	for ; n > 0 && r.err == nil; n-- {
 		dst = l.next(dst)
-	}
-	if len(dst) > MaxSize {
-		r.Fail(ErrTooLarge, "value with its shared parts written out is more than %d bytes", MaxSize)
+		l.checkSize(dst)
 	}
 	return dst
+}
+
+// checkSize is called behind every item, so that shared parts within shared parts cannot grow without bound.
+func (l *lowerer) checkSize(dst []byte) {
+	if len(dst) > MaxSize {
+		l.r.Fail(ErrTooLarge, "value with its shared parts written out is more than %d bytes", MaxSize)
+	}
 }
 
 func (l *lowerer) tagged(dst []byte, tag uint64, at int) []byte {
@@ -111,17 +116,13 @@ func (l *lowerer) tagged(dst []byte, tag uint64, at int) []byte {
 		l.shared[number] = dst[start:len(dst):len(dst)]
 		return dst
 	case TagRef:
-		t := r.expect(KindUint, "a reference")
+		n := r.readRef(false, len(l.shared))
 		switch {
 		case r.err != nil:
-		case t.N >= uint64(len(l.shared)):
-			r.Fail(ErrMalformed, "reference to the shared item %d, but there are %d so far", t.N, len(l.shared))
-		case l.shared[t.N] == nil:
+		case l.shared[n] == nil:
 			r.Fail(ErrUnsupported, "a cycle, which can only be read into an any,")
-		case len(dst)+len(l.shared[t.N]) > MaxSize:
-			r.Fail(ErrTooLarge, "value with its shared parts written out is more than %d bytes", MaxSize)
 		default:
-			dst = append(dst, l.shared[t.N]...)
+			dst = append(dst, l.shared[n]...)
 		}
 		return dst
 	case TagView:
@@ -138,10 +139,20 @@ func (l *lowerer) view(dst []byte) []byte {
 	if l.r.err != nil {
 		return dst
 	}
-	sub := NewReader(l.next(nil))
+	var lowered []byte
+	at := l.r.Offset()
+	if t := l.r.Next(); t.Kind == KindTag && t.N == TagRef {
+		// Not copied: many views may show a large buffer.
+		if n := l.r.readRef(false, len(l.shared)); l.r.err == nil {
+			lowered = l.shared[n]
+		}
+	} else {
+		lowered = l.item(nil, t, at)
+	}
 	if l.r.err != nil {
 		return dst
 	}
+	sub := NewReader(lowered)
 	if t := sub.Next(); t.Kind != KindTag || t.N != TagArrayBuffer {
 		l.r.Fail(ErrMalformed, "a view wants an ArrayBuffer")
 		return dst
@@ -169,23 +180,21 @@ func (l *lowerer) array(dst []byte) []byte {
 	}
 	dst = AppendArrayHeader(dst, int(length))
 	at := uint32(0)
+	var order sparseOrder
 	for range n {
 		index, _, isIndex := l.r.ReadSparseKey(length)
-		if l.r.err != nil {
+		if order.check(&l.r, index, isIndex); l.r.err != nil {
 			return dst
 		}
 		if !isIndex {
 			l.next(nil)
 			continue
 		}
-		if index < at {
-			l.r.Fail(ErrMalformed, "index %d is out of order", index)
-			return dst
-		}
 		for ; at < index; at++ {
 			dst = AppendUndefined(dst)
 		}
 		dst = l.next(dst)
+		l.checkSize(dst)
 		at++
 	}
 	for ; at < length; at++ {

@@ -199,6 +199,71 @@ func (r *Reader) pair(where string) bool {
 	return r.err == nil
 }
 
+// checkBoxed refuses what is no primitive that an object can hold.
+func (r *Reader) checkBoxed(t *Token) {
+	switch t.Kind {
+	case KindEnd, KindBool, KindUint, KindNegInt, KindFloat, KindText:
+		return
+	case KindTag:
+		if t.N == TagWTF8 || t.N == TagBigInt || t.N == TagNegBigInt {
+			return
+		}
+	}
+	r.Fail(ErrMalformed, "%v where an object wants its primitive", t.Kind)
+}
+
+// checkShareable refuses what cannot have TagShared in front.
+func (r *Reader) checkShareable(t *Token) {
+	switch t.Kind {
+	case KindEnd, KindArray, KindMap, KindBytes:
+		return
+	case KindTag:
+		switch t.N {
+		case TagBigInt, TagNegBigInt, TagWTF8:
+		case TagRef:
+			r.Fail(ErrMalformed, "a reference cannot be shared")
+			return
+		default:
+			return
+		}
+	}
+	r.Fail(ErrMalformed, "a primitive (%v) cannot be shared", t.Kind)
+}
+
+// readRef reads what TagRef is for: the number of one of the shared items so far.
+func (r *Reader) readRef(isShared bool, items int) int {
+	n := r.expect(KindUint, "a reference").N
+	switch {
+	case r.err != nil:
+		return 0
+	case isShared:
+		r.Fail(ErrMalformed, "a reference cannot be shared")
+		return 0
+	case n >= uint64(items):
+		r.Fail(ErrMalformed, "reference to the shared item %d, but there are %d so far", n, items)
+		return 0
+	}
+	return int(n)
+}
+
+// sparseOrder checks that the keys of an array with holes are in order: indexes, ascending, before names.
+type sparseOrder struct {
+	next  uint64 // the lowest index that may come
+	named bool
+}
+
+func (o *sparseOrder) check(r *Reader, index uint32, isIndex bool) {
+	switch {
+	case r.err != nil:
+	case !isIndex:
+		o.named = true
+	case o.named || uint64(index) < o.next:
+		r.Fail(ErrMalformed, "index %d is out of order", index)
+	default:
+		o.next = uint64(index) + 1
+	}
+}
+
 // readBigInt reads what TagBigInt or TagNegBigInt is for.
 func (r *Reader) readBigInt(tag uint64) *big.Int {
 	n := new(big.Int).SetBytes(r.ReadBytes())

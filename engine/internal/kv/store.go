@@ -27,8 +27,8 @@ const (
 )
 
 // Store is the storage of one object. The zero value is an empty store, ready for use. A Store is 16 bytes,
-// and empty or packed it has at most one allocation; it is owned by its object and must not be copied
-// once it is used.
+// and empty or packed it has at most one allocation. It is owned by its object. It may be moved, by copying it
+// and forgetting the original; two copies that are both in use would write to the same memory.
 type Store struct {
 	// mem is nil for an empty store, the array of the packed form, or a *tree.
 	mem unsafe.Pointer
