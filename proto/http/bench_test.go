@@ -1,9 +1,13 @@
 package http
 
 import (
+	"bufio"
+	"bytes"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/valyala/fasthttp"
 )
 
 // benchGet is a GET with a header of about 300 bytes, benchPost a POST of 100 bytes.
@@ -41,6 +45,23 @@ func BenchmarkReadGetAndCopy(b *testing.B) { benchRead(b, []byte(benchGet), true
 func BenchmarkReadPost(b *testing.B)       { benchRead(b, []byte(benchPost), false) }
 func BenchmarkReadPostChunked(b *testing.B) {
 	benchRead(b, []byte(chunks("64\r\n"+strings.Repeat("x", 100)+"\r\n0\r\n\r\n")), false)
+}
+
+// BenchmarkReadGetFasthttp is fasthttp's parser on the same bytes, to compare: run it beside BenchmarkReadGet.
+func BenchmarkReadGetFasthttp(b *testing.B) {
+	in := []byte(benchGet)
+	src := bytes.NewReader(in)
+	br := bufio.NewReaderSize(src, 4096)
+	var h fasthttp.RequestHeader
+	b.ReportAllocs()
+	b.SetBytes(int64(len(in)))
+	for b.Loop() {
+		src.Reset(in)
+		br.Reset(src)
+		if err := h.Read(br); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 func BenchmarkAppendHead(b *testing.B) {

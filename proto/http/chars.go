@@ -5,11 +5,10 @@ import "encoding/binary"
 // Classes of bytes, as bits of class.
 const (
 	isToken  = 1 << iota // tchar of RFC 9110, 5.6.2
-	isHost               // what a host name may hold: unreserved, sub-delims, percent (RFC 3986, 3.2.2)
+	isHost               // what a host may hold: unreserved, sub-delims (RFC 3986, 3.2.2), but see validHost
 	isTarget             // what a request target may hold: no control, no space, no "#"
 	isHex
 	isDigit
-	isAlpha
 )
 
 // class has the classes of each byte, lower its lower-case form (ASCII only).
@@ -19,9 +18,9 @@ var class, lower = func() (class, lower [256]byte) {
 		lower[c] = b
 		switch {
 		case b >= 'a' && b <= 'z':
-			class[c] |= isToken | isHost | isAlpha
+			class[c] |= isToken | isHost
 		case b >= 'A' && b <= 'Z':
-			class[c] |= isToken | isHost | isAlpha
+			class[c] |= isToken | isHost
 			lower[c] = b | 0x20
 		case b >= '0' && b <= '9':
 			class[c] |= isToken | isHost | isHex | isDigit
@@ -38,7 +37,7 @@ var class, lower = func() (class, lower [256]byte) {
 	for _, b := range []byte("!#$%&'*+-.^_`|~") {
 		class[b] |= isToken
 	}
-	for _, b := range []byte("-._~!$&'()*+,;=%") {
+	for _, b := range []byte("-._~!$&'()*+,;=") {
 		class[b] |= isHost
 	}
 	return class, lower

@@ -200,7 +200,7 @@ func TestSameAsNetHTTP(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	for range 2000 {
+	for range 1000 {
 		var in []byte
 		want := 1 + rng.IntN(4)
 		for range want {

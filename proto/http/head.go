@@ -18,7 +18,7 @@ type fieldPos struct {
 // Nothing of a head is consumed until it is complete, so that all of it can be seen in one slice. Owned by
 // its reader.
 type head struct {
-	buf    []byte     // the complete head, a view of the caller's input
+	buf    []byte     // the complete head, a view of the caller's input; nil before, and after the next call
 	fields []fieldPos // in the order received
 	line   int        // where the line being read begins
 	scan   int        // the first byte not yet searched; line <= scan
@@ -236,11 +236,21 @@ func parseVersion(b []byte) (http10 bool, err *Error) {
 // NumFields is the number of fields.
 func (h *head) NumFields() int { return len(h.fields) }
 
+// live returns the head, which is only there between the call of Next that returned Head and the next one:
+// later, its bytes may be another client's. Dropping it also keeps an idle connection from holding a buffer.
+func (h *head) live() []byte {
+	if h.buf == nil {
+		panic("http: the fields of a head were asked for after a further call of Next; copy them at Head")
+	}
+	return h.buf
+}
+
 // FieldAt returns field i as it was received, the whitespace around its value aside. The slices are views of
-// the head: they live as long as the bytes that Next was called with, until the caller discards them.
+// the head: they live as long as the bytes that Next was called with, until the caller discards them or calls
+// Next. To ask later is a panic.
 func (h *head) FieldAt(i int) (name, value []byte) {
-	f := h.fields[i]
-	return h.buf[f.name:f.nameEnd], h.buf[f.value:f.valueEnd]
+	f, buf := h.fields[i], h.live()
+	return buf[f.name:f.nameEnd], buf[f.value:f.valueEnd]
 }
 
 // Value returns the value of the first field of that name, which is given in lower case. It lives as long as
@@ -249,8 +259,11 @@ func (h *head) Value(name string) (value []byte, ok bool) {
 	id := lookup(name)
 	for i := range h.fields {
 		f := &h.fields[i]
-		if f.id == id && (id != 0 || foldEqual(h.buf[f.name:f.nameEnd], name)) {
-			return h.buf[f.value:f.valueEnd], true
+		if f.id != id {
+			continue
+		}
+		if n, v := h.FieldAt(i); id != 0 || foldEqual(n, name) {
+			return v, true
 		}
 	}
 	return nil, false
@@ -266,7 +279,7 @@ func (h *head) AppendFields(dst []Field) []Field {
 
 // copyOut copies the head into one string and appends its fields to dst.
 func (h *head) copyOut(dst []Field) ([]Field, string) {
-	b := bytes.Clone(h.buf)
+	b := bytes.Clone(h.live())
 	for i := range h.fields {
 		if f := &h.fields[i]; f.id == 0 {
 			name := b[f.name:f.nameEnd]

@@ -63,7 +63,8 @@ func (r *Reader) Reset(lim Limits) {
 	r.req.reset()
 }
 
-// Request is the request whose Head was returned last. It is r's own, and overwritten by the next one.
+// Request is the request whose Head was returned last. It is r's own, and overwritten by the next one; its
+// methods are done with at the next call of Next.
 func (r *Reader) Request() *Request { return &r.req }
 
 // Idle reports whether r is between two messages: nothing of a request has been seen that has not ended.
@@ -86,6 +87,9 @@ func (r *Reader) Next(in []byte) (n int, ev Event, err error) {
 	}
 	switch r.stage {
 	case stageBody:
+		if r.req.buf != nil {
+			r.req.buf, r.req.target, r.req.host = nil, nil, nil
+		}
 		n, data, done, err := r.body.next(in, &r.lim)
 		switch {
 		case err != nil:
@@ -153,8 +157,9 @@ func (r *Reader) readHead(in []byte) (bool, *Error) {
 }
 
 // Request is the head of a request. Owned by its [Reader] and overwritten by the next one. The fields of this
-// struct stay valid until then; what the methods return as []byte are views of the input, which die with it;
-// strings are copies that may be kept and taken to another loop.
+// struct stay valid until then. The methods are for the time between the call of Next that returned Head and the
+// next call: what they return as []byte are views of the input, which die with it; strings are copies that may be
+// kept and taken to another loop.
 type Request struct {
 	head
 
@@ -286,7 +291,8 @@ func (q *Request) parseTarget(t []byte, at int) *Error {
 	return nil
 }
 
-// validHost reports whether b, which is not empty, is uri-host [ ":" port ] with a host in it.
+// validHost reports whether b, which is not empty, is uri-host [ ":" port ] with a host in it. Percent-encoding,
+// which RFC 3986 allows there, is refused: no host name needs it, and parties differ on when to decode it.
 func validHost[T text](b T) bool {
 	end := 0
 	if b[0] == '[' {

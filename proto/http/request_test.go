@@ -199,6 +199,8 @@ var refused = []struct {
 	{"3.2 host with a bad port", "GET / HTTP/1.1\r\nHost: a:8o\r\n\r\n", 400, "host is not"},
 	{"3.2 host with two ports", "GET / HTTP/1.1\r\nHost: a:1:2\r\n\r\n", 400, "host is not"},
 	{"3.2 host with too long a port", "GET / HTTP/1.1\r\nHost: a:000080\r\n\r\n", 400, "host is not"},
+	{"3.2 host with percent-encoding", "GET / HTTP/1.1\r\nHost: a%2fb\r\n\r\n", 400, "host is not"},
+	{"3.2.2 host with percent-encoding", "GET http://%FF.com/ HTTP/1.1\r\nHost: h\r\n\r\n", 400, "target"},
 	{"3.2 host is a port only", "GET / HTTP/1.1\r\nHost: :80\r\n\r\n", 400, "host is not"},
 	{"3.2 host with an open bracket", "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", 400, "host is not"},
 	{"3.2 host with text behind the bracket", "GET / HTTP/1.1\r\nHost: [::1]x\r\n\r\n", 400, "host is not"},
@@ -516,6 +518,36 @@ func TestFieldsOutlive(t *testing.T) {
 	}
 	if got := fmt.Sprintf("%v %s %s", fields, target, host); got != "[{host example} {x-own value} {accept text}] /target example" {
 		t.Fatal(got)
+	}
+}
+
+// TestViewsEnd checks that a head cannot be looked at when its bytes may be gone, and that nothing of the input is
+// held on to.
+func TestViewsEnd(t *testing.T) {
+	r := NewReader(Limits{})
+	if _, ev, err := r.Next([]byte(getHost + "\r\n")); ev.Kind != Head || err != nil {
+		t.Fatal(ev, err)
+	}
+	if _, ev, err := r.Next(nil); ev.Kind != End || err != nil {
+		t.Fatal(ev, err)
+	}
+	q := r.Request()
+	if q.buf != nil || q.Target() != nil || q.Host() != nil || q.Method != "GET" || !q.KeepAlive {
+		t.Errorf("%+v", q)
+	}
+	for name, f := range map[string]func(){
+		"FieldAt":      func() { q.FieldAt(0) },
+		"Value":        func() { q.Value("host") },
+		"AppendFields": func() { q.AppendFields(nil) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s after End does not panic", name)
+				}
+			}()
+			f()
+		}()
 	}
 }
 

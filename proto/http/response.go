@@ -44,6 +44,7 @@ func (r *ResponseReader) Next(in []byte, isHead bool) (n int, ev Event, err erro
 	}
 	switch r.stage {
 	case stageBody:
+		r.resp.buf = nil
 		n, data, done, err := r.body.next(in, &r.lim)
 		switch {
 		case err != nil:
@@ -84,6 +85,15 @@ func (r *ResponseReader) Next(in []byte, isHead bool) (n int, ev Event, err erro
 	}
 	r.stage = stageBody
 	return n, Event{Kind: Head}, nil
+}
+
+// Interim is the number of interim responses that were skipped before the present one, or since the last one. A
+// client that sent [RequestOptions.Expect100] may go on with its body when it is no longer 0.
+func (r *ResponseReader) Interim() int {
+	if r.stage == stageEnd {
+		return 0
+	}
+	return r.interim
 }
 
 // EOF says that the peer has closed. It returns io.EOF between two responses, nil when the close is the proper
@@ -149,8 +159,8 @@ func (r *ResponseReader) startBody(isHead bool) *Error {
 	return nil
 }
 
-// Response is the head of a response. Owned by its [ResponseReader] and overwritten by the next one. What the
-// methods return as []byte are views of the input, which die with it; strings are copies.
+// Response is the head of a response. Owned by its [ResponseReader] and overwritten by the next one. The methods
+// are for the time between the call of Next that returned Head and the next call, as [Request]'s are.
 type Response struct {
 	head
 

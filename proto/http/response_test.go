@@ -160,3 +160,22 @@ func TestResponseEOF(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestInterim(t *testing.T) {
+	r := NewResponseReader(Limits{})
+	for _, step := range []struct {
+		in   string
+		kind Kind
+		want int
+	}{
+		{"HTTP/1.1 100 C", NeedMore, 0},
+		{"HTTP/1.1 100 Continue\r\n\r\n", NeedMore, 1},
+		{"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", Head, 2},
+		{"", End, 0},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", Head, 0},
+	} {
+		if _, ev, err := r.Next([]byte(step.in), false); ev.Kind != step.kind || err != nil || r.Interim() != step.want {
+			t.Errorf("%q: %v, %v, %d interim, want %d", step.in, ev, err, r.Interim(), step.want)
+		}
+	}
+}

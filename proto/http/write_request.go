@@ -19,8 +19,8 @@ type RequestOptions struct {
 	Length int64
 	// Close tells the server that this is the connection's last request.
 	Close bool
-	// Expect100 tells the server that the body waits for its 100 (Continue). A ResponseReader skips that one: a
-	// client that waits looks for the bytes itself, or goes on after a time.
+	// Expect100 tells the server that the body waits for its 100 (Continue), which [ResponseReader.Interim]
+	// shows. A server need not send one: go on after a time.
 	Expect100 bool
 }
 
