@@ -226,21 +226,49 @@ func TestFinish(t *testing.T) {
 
 // TestHalfClosed: what was sent before the end is answered, also what did not fit at first.
 func TestHalfClosed(t *testing.T) {
-	w := newWorld(t, 1, Options{MaxInFlight: 2})
-	peer, s := w.dial()
-	peer.Write([]byte("abcdefg"))
-	peer.CloseWrite()
-	w.pool.Run()
-	var got []byte
-	for i := 0; i < 7; i++ {
-		if len(s.pending) <= i {
-			t.Fatalf("%d requests were begun, %d answered", len(s.pending), i)
+	for seed := range uint64(20) {
+		for _, bound := range []int{1, 2, 3, 4, 5, 64} {
+			w := newWorld(t, seed, Options{MaxInFlight: bound})
+			peer, s := w.dial()
+			peer.Write([]byte("abcdefg"))
+			peer.CloseWrite()
+			w.pool.Run()
+			var got []byte
+			for i := 0; i < 7; i++ {
+				if len(s.pending) <= i {
+					t.Fatalf("seed %d, bound %d: %d requests were begun, %d answered", seed, bound, len(s.pending), i)
+				}
+				w.do(func() { s.pending[i].Reply(engine.Reply{}) })
+				got = append(got, peer.Read()...)
+			}
+			if string(got) != "abcdefg" || !peer.EOF() || len(s.closed) != 1 {
+				t.Errorf("seed %d, bound %d: got %q, closed: %v %v", seed, bound, got, peer.EOF(), s.closed)
+			}
 		}
-		w.do(func() { s.pending[i].Reply(engine.Reply{}) })
-		got = append(got, peer.Read()...)
 	}
-	if string(got) != "abcdefg" || !peer.EOF() || len(s.closed) != 1 {
-		t.Errorf("got %q, closed: %v %v", got, peer.EOF(), s.closed)
+}
+
+// TestSmallAnswers: many small answers are held up like a long one.
+func TestSmallAnswers(t *testing.T) {
+	w := newWorld(t, 1, Options{MaxInFlight: 1000})
+	peer, s := w.dial()
+	peer.StopReading(0)
+	render := func(dst []byte, r *engine.Reply) []byte { return append(dst, make([]byte, 10_000)...) }
+	w.do(func() {
+		for range 500 {
+			s.c.Answer(render).Reply(engine.Reply{})
+		}
+	})
+	if n := s.c.Outbound(); n < DefaultHighWater || n > DefaultHighWater+10_000 {
+		t.Errorf("%d bytes wait, want about %d", n, DefaultHighWater)
+	}
+	if s.c.Room() {
+		t.Error("there is room for requests of a client that does not read")
+	}
+	peer.StartReading()
+	w.pool.Run()
+	if n := len(peer.Read()); n != 500*10_000 || !s.c.Room() {
+		t.Errorf("%d bytes came, room: %v", n, s.c.Room())
 	}
 }
 

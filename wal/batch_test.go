@@ -84,6 +84,26 @@ func TestEntriesThatAreNone(t *testing.T) {
 	}
 }
 
+// Append takes one record of the largest size beyond the backlog, and no byte more.
+func TestHardBoundOfTheBacklog(t *testing.T) {
+	l := &Log{opts: Options{Backlog: 1000}, buffers: make([]buffer, 1), wake: make(chan struct{}, 1)}
+	l.state.Store(stateReady)
+	l.waiting.Store(1000)
+	if err := l.Writable(); err != nil {
+		t.Fatal(err)
+	}
+	l.waiting.Store(1000 + maxEncoded - 10)
+	if n, err := l.Append(0, make([]byte, 10)); !errors.Is(err, ErrBacklog) || n != 0 || l.Last() != 0 {
+		t.Fatalf("one byte too many: number %d, %v", n, err)
+	}
+	if _, err := l.Append(0, make([]byte, 9)); err != nil {
+		t.Fatal(err)
+	}
+	if int64(maxBacklog+maxEncoded) > maxPayload {
+		t.Fatal("a full backlog does not fit a batch")
+	}
+}
+
 // A cut is atomic: whatever loops do meanwhile, it takes a stretch of numbers without a gap.
 func TestCutsHaveNoGap(t *testing.T) {
 	l := &Log{opts: Options{Backlog: maxBacklog}, buffers: make([]buffer, 4), wake: make(chan struct{}, 1)}

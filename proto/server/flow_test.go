@@ -23,7 +23,7 @@ func TestPipelineIsBounded(t *testing.T) {
 	s := newStepped(t, 1, 1, held, Options{})
 	p := s.dial()
 	for i := range requests {
-		p.Write([]byte(get(fmt.Sprintf("/%d", i)) + strings.Repeat(" ", 0)))
+		p.Write([]byte(get(fmt.Sprintf("/%d", i))))
 	}
 	s.pool.Run()
 	if n := len(held.events); n != bound {
@@ -64,7 +64,7 @@ func TestPipelineIsBounded(t *testing.T) {
 // TestSlowReader has a client that asks for much and takes little: what waits for it is bounded, no further request
 // is begun, and when it reads on it gets everything.
 func TestSlowReader(t *testing.T) {
-	const requests, size = 200, 1 << 20
+	const requests, size = 50, 1 << 20
 	served := 0
 	body := engine.Bytes(make([]byte, size))
 	s := newStepped(t, 1, 1, text(func(*engine.Request) *engine.Response {
@@ -78,7 +78,7 @@ func TestSlowReader(t *testing.T) {
 	if waits := p.Conn().Outbound(); waits > proto.DefaultHighWater+4096 {
 		t.Errorf("%d bytes wait for a client that does not read, want no more than %d", waits, proto.DefaultHighWater)
 	}
-	if served > 64 {
+	if served > 1 {
 		t.Errorf("%d requests were begun for a client that does not read", served)
 	}
 	// It reads now and then: slow, but alive.
