@@ -440,6 +440,7 @@ func (panicky) Open(*Conn) Session { panic("not today") }
 func TestPanicInOpen(t *testing.T) {
 	w := newWorld(t, 1, Options{})
 	w.h.protocol = panicky{}
+	w.pool.KeepPanics = true
 	peer := w.pool.Dial(w.h, w.h.ListenOptions())
 	peer.Write([]byte("x"))
 	w.pool.Run()
