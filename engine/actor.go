@@ -17,6 +17,8 @@ type origin struct {
 	dep   wal.LSN
 	actor *actor // nil: an event of an entry point
 	event *Event // the event, where actor is nil
+
+	writing, reading []*Stream // bodies under way that it produces and reads
 }
 
 // learn adds a dependency: o has received something that could reveal record dep.
@@ -347,6 +349,7 @@ func (a *actor) reset(cause *Error) {
 	a.own.eng.metrics.resets.Add(1)
 	a.broken = cause
 	a.own.forget(a)
+	a.dropStreams()
 	if a.object != nil {
 		a.object.Evict()
 	}

@@ -81,6 +81,9 @@ type effect struct {
 	by   *origin
 	ev   *Event
 	hold func(error)
+
+	stream *Stream
+	chunk  *chunk
 }
 
 type effectKind uint8
@@ -89,6 +92,7 @@ const (
 	effectCall  effectKind = iota // ev asks an object
 	effectReply                   // ev goes back to whoever asked
 	effectHold                    // hold is called once everything that by knows is durable
+	effectChunk                   // chunk goes to the reader of stream
 )
 
 // stage adds an effect to the running turn. Between turns (a protocol that starts a call) there is nothing to
@@ -174,6 +178,9 @@ func (o *owner) endTurn() {
 			o.routeReply(e.ev)
 		case effectHold:
 			o.hold(e.by.dep, e.hold)
+		case effectChunk:
+			e.chunk.dep = e.by.dep
+			e.stream.send(e.chunk)
 		}
 	}
 	o.staged = o.staged[:0]
