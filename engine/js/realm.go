@@ -90,6 +90,8 @@ type actor interface {
 	unpin()
 	// after calls fn in a later turn of it.
 	after(d time.Duration, fn func()) (cancel func())
+	// startRead reads a body and calls done in a turn of it.
+	startRead(b engine.Body, max int, done func([]byte, error))
 }
 
 // waiting is a handler that has not answered.
