@@ -224,11 +224,13 @@ func (a *actor) construct() {
 	a.enqueue(nil, stepFunc(func(a *actor) {
 		err := a.open(func(sec *section) {
 			called := false
+			unwatch := func() {}
 			a.class.class.New(&a.State, func(o Object, err error) {
 				if called || a.dead {
 					return
 				}
 				called = true
+				unwatch()
 				if err != nil {
 					a.reset(asError(err, a.class.name, a.id.String(), "constructor"))
 					return
@@ -236,6 +238,9 @@ func (a *actor) construct() {
 				a.object = o
 				a.close(sec)
 			})
+			if !called && !a.dead { // it waits, perhaps for itself
+				unwatch = a.State.watchSection(sec, "constructor")
+			}
 		})
 		if err != nil {
 			panic(err) // the outermost section is always allowed
