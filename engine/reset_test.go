@@ -82,3 +82,24 @@ func TestAbortTakesBackWhatTheTurnSent(t *testing.T) {
 		}
 	}
 }
+
+// The error of a transaction's function comes back as it is: what it says of itself reaches the caller of the
+// object.
+func TestErrorOfTransactionIsKept(t *testing.T) {
+	s := step(t, 1, 1)
+	cause := &engine.Error{Class: "Other", Object: "o", Method: "m", Message: "too much to do", Overloaded: true}
+	ns := register(t, s.Engine, "C", engine.ClassOf(func(st *engine.State) (*caller, error) {
+		return &caller{call: func(ctx context.Context) error {
+			err := st.Storage().Transaction(ctx, func() error { return cause })
+			if err != error(cause) {
+				t.Errorf("Transaction returned %#v", err)
+			}
+			return err
+		}}, nil
+	}))
+	a := s.start(ns.GetByName("x"), "Run")
+	s.settle()
+	if a.got.Err != error(cause) {
+		t.Errorf("the caller was told %#v", a.got.Err)
+	}
+}
