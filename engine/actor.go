@@ -60,7 +60,10 @@ func (o *origin) offLoop(work func(), done func(error)) {
 	sec := o.section()
 	o.pin()
 	finish := func(err error) {
-		o.inject(sec, func() { o.unpin(); done(err) })
+		o.inject(sec, func() {
+			defer o.unpin() // not before: an event of an entry point must not end twice
+			done(err)
+		})
 	}
 	o.own.stage(effect{kind: effectHold, by: o, hold: func(err error) {
 		if err != nil {
@@ -93,7 +96,7 @@ func (o *origin) after(d time.Duration, fn func()) (cancel func()) {
 		o.inject(sec, func() {
 			if pending {
 				pending = false
-				o.unpin()
+				defer o.unpin()
 				fn()
 			}
 		})
@@ -176,7 +179,12 @@ func (a *actor) turn() {
 		return
 	}
 	a.current = a.top
+	defer a.turned() // also when a function that the object is called back by panics
 	q.pop().step(a)
+}
+
+// turned ends a turn.
+func (a *actor) turned() {
 	a.current = nil
 	if a.pins == 0 && a.object != nil {
 		a.idleAt = a.own.loop.Now()

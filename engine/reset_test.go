@@ -103,3 +103,29 @@ func TestErrorOfTransactionIsKept(t *testing.T) {
 		t.Errorf("the caller was told %#v", a.got.Err)
 	}
 }
+
+// A function that an object is called back by and that panics costs its turn only: what waits behind it runs, and
+// the object is evicted in the end.
+func TestPanicInCallback(t *testing.T) {
+	s := step(t, 1, 1)
+	done := 0
+	ns := register(t, s.Engine, "C", engine.ClassOf(func(st *engine.State) (*caller, error) {
+		return &caller{call: func(context.Context) error {
+			st.After(time.Millisecond, func() { panic("on purpose") })
+			st.After(time.Millisecond, func() { done++ })
+			st.Storage().StartSync(func(error) { panic("on purpose") })
+			st.Storage().StartSync(func(error) { done++ })
+			return nil
+		}}, nil
+	}))
+	s.start(ns.GetByName("x"), "Run")
+	s.settle()
+	s.pool.Advance(time.Millisecond)
+	if done != 2 {
+		t.Errorf("%d of 2 functions behind one that panicked were called", done)
+	}
+	s.pool.Advance(11 * time.Second)
+	if n := s.Metrics().Live; n != 0 {
+		t.Errorf("%d objects are live", n)
+	}
+}

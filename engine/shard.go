@@ -64,8 +64,8 @@ func (ev *Event) turn() {
 		if ev.stub != nil {
 			ev.stub.note(ev.reply.Err)
 		}
+		defer from.unpin()
 		ev.replier.Reply(ev.reply)
-		from.unpin()
 		return
 	}
 	ev.phase = phaseServe
