@@ -66,8 +66,8 @@ func (ev *Event) turn() {
 		if ev.stub != nil {
 			ev.stub.note(ev.reply.Err)
 		}
+		defer from.unpin()
 		ev.replier.Reply(ev.reply)
-		from.unpin()
 		return
 	}
 	ev.phase = phaseServe
@@ -169,6 +169,11 @@ func (o *owner) endTurn() {
 	for i := 0; i < len(o.staged); i++ {
 		e := o.staged[i]
 		o.staged[i] = effect{}
+		if e.kind != effectReply && !e.by.live() {
+			// The object was reset later in the same turn. What the turn wrote is taken back, and what
+			// it sent could reveal it. (A reply here is the reset itself, being told.)
+			continue
+		}
 		switch e.kind {
 		case effectCall:
 			e.ev.dep = e.by.dep
