@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -242,6 +243,21 @@ func TestPanickingEntrypoint(t *testing.T) {
 	log := s.log.String()
 	if strings.Count(log, "\n") != 2 || !strings.Contains(log, "the secret of the panic") || !strings.Contains(log, "flow_test.go") {
 		t.Errorf("the log says:\n%s", log)
+	}
+}
+
+// TestLongHeader: an answer's header is bounded, as it is written in one piece.
+func TestLongHeader(t *testing.T) {
+	s := newStepped(t, 1, 1, text(func(r *engine.Request) *engine.Response {
+		n, _ := strconv.Atoi(pathOf(r.URL)[1:])
+		return &engine.Response{Header: engine.Header{{Name: "x", Value: strings.Repeat("x", n)}}}
+	}), Options{})
+	p := s.dial()
+	if got := s.send(p, get("/200000")); !strings.HasPrefix(got, "HTTP/1.1 200 ") || len(got) < 200000 {
+		t.Errorf("%d bytes: %.50q", len(got), got)
+	}
+	if got := s.send(p, get("/20000000")); !strings.HasPrefix(got, "HTTP/1.1 500 ") || !strings.Contains(s.log.String(), "the limit is 262144") {
+		t.Errorf("%d bytes: %.50q\n%s", len(got), got, s.log.String())
 	}
 }
 
