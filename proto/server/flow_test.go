@@ -147,6 +147,39 @@ func TestLongAnswer(t *testing.T) {
 	s.noneLeft()
 }
 
+// TestByteASecond: a client that sends a byte a second is cut off, in the header after 10 s and in the body after 30.
+func TestByteASecond(t *testing.T) {
+	for _, c := range []struct {
+		at   string
+		in   string
+		then string
+		want int
+	}{
+		{"the header", "", get("/" + strings.Repeat("x", 100)), 10},
+		{"the body", "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n", strings.Repeat("x", 1000), 30},
+		{"a chunk", "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n", "100\r\n" + strings.Repeat("x", 256), 30},
+		{"chunk extensions", "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n", "100;" + strings.Repeat("x", 256), 30},
+		{"trailers", "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n", "0\r\nx: " + strings.Repeat("x", 256), 30},
+	} {
+		s := newStepped(t, 1, 1, hello, Options{})
+		p := s.dial()
+		p.Write([]byte(c.in))
+		s.pool.Run()
+		seconds := 0
+		for seconds = 0; seconds < 100 && !p.EOF(); seconds++ {
+			p.Write([]byte{c.then[seconds]})
+			s.pool.Advance(time.Second)
+		}
+		statuses, _ := answers(t, string(p.Read()))
+		if fmt.Sprint(statuses) != "[408]" || seconds != c.want {
+			t.Errorf("%s: cut off after %d s with %v, want %d s and 408", c.at, seconds, statuses, c.want)
+		}
+		p.Close()
+		s.pool.Run()
+		s.noneLeft()
+	}
+}
+
 // TestManyFields sends ten thousand fields, in small pieces.
 func TestManyFields(t *testing.T) {
 	s := newStepped(t, 1, 1, hello, Options{})
