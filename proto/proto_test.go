@@ -163,7 +163,7 @@ func TestOrder(t *testing.T) {
 		}
 		peer.Close()
 		w.pool.Run()
-		if len(s.closed) != 1 || s.closed[0] != nil || w.h.Conns() != 0 {
+		if len(s.closed) != 1 || s.closed[0] != nil || w.h.Conns() != 0 || w.h.here[0].conns != nil {
 			t.Fatalf("seed %d: closed %v, %d connections", seed, s.closed, w.h.Conns())
 		}
 	}

@@ -223,7 +223,7 @@ func TestGone(t *testing.T) {
 	if m := s.srv.Metrics(); m.InFlight != 1 || m.Status[0] != 2 {
 		t.Errorf("in flight %d, gone %d: want 1 and 2", m.InFlight, m.Status[0])
 	}
-	s.onLoop(func() { held.answer(0, engine.TextResponse(200, "late")) })
+	s.onLoop(func() { first.Fail(errors.New("it needed its client")) })
 	s.pool.Run()
 	s.noneLeft()
 	if log := s.log.String(); log != "" {
