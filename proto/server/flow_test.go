@@ -279,6 +279,23 @@ func TestPanickingEntrypoint(t *testing.T) {
 	}
 }
 
+// TestFieldsArrive has headers of every length: all fields arrive, whatever room was made for them.
+func TestFieldsArrive(t *testing.T) {
+	s := newStepped(t, 1, 1, text(func(r *engine.Request) *engine.Response { return engine.TextResponse(200, describe(r)) }), Options{})
+	p := s.dial()
+	for n := range 40 {
+		in, want := "GET / HTTP/1.1\r\nhost: x\r\n", "GET http://x/\nhost: x\n"
+		for i := range n {
+			in += fmt.Sprintf("X-%d: v%d\r\n", i, i)
+			want += fmt.Sprintf("x-%d: v%d\n", i, i)
+		}
+		_, bodies := answers(t, s.send(p, in+"\r\n"))
+		if len(bodies) != 1 || bodies[0] != want {
+			t.Errorf("%d fields: %q, want %q", n+1, bodies, want)
+		}
+	}
+}
+
 // TestLongHeader: an answer's header is bounded, as it is written in one piece.
 func TestLongHeader(t *testing.T) {
 	s := newStepped(t, 1, 1, text(func(r *engine.Request) *engine.Response {
