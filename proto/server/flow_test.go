@@ -366,6 +366,13 @@ func TestOptionsAreChecked(t *testing.T) {
 			t.Errorf("%+v: %v, want something about %s", c.o, err, c.want)
 		}
 	}
+	for loops, want := range map[int]int64{1: 512 << 20, 2: 512 << 20, 8: 1600 << 20} {
+		var o Options
+		o.EnsureDefaults(loops)
+		if o.MaxBodyMemory != want {
+			t.Errorf("%d loops: %d bytes of bodies, want %d", loops, o.MaxBodyMemory, want)
+		}
+	}
 	var o Options
 	o.Conn.MaxInbound = 1000
 	if _, err := New(s.eng, hello, o); err == nil || !strings.Contains(err.Error(), "HeadBytes") {

@@ -28,14 +28,14 @@ var _ proto.Protocol = (*Server)(nil)
 
 // New makes a server in which entry takes every request.
 func New(e *engine.Engine, entry engine.Entrypoint, o Options) (*Server, error) {
-	o.EnsureDefaults()
+	n := e.Pool().Len()
+	o.EnsureDefaults(n)
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	if entry == nil {
 		return nil, errors.New("server: the entry point is nil: nobody would take the requests")
 	}
-	n := e.Pool().Len()
 	s := &Server{
 		opts: o, entry: entry, loops: make([]*here, n),
 		maxInFlight:   max(1, o.MaxInFlight/n),
