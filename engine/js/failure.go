@@ -54,6 +54,14 @@ func (rl *realm) engineError(err error, w *waiting) *engine.Error {
 			failure.Name = "Error" // something was thrown that is no Error; Value has it
 		}
 		if v, ok := rl.r.Thrown(e); ok {
+			if known := rl.recall(v); known != nil {
+				known = passed(known, w)
+				known.Name, known.Message = failure.Name, failure.Message
+				if known.Stack == "" {
+					known.Stack = failure.Stack
+				}
+				failure = known
+			}
 			// What cannot be cloned travels as name and message alone.
 			failure.Value, _ = rl.writer.Append(nil, rl.r, v)
 			rl.r.Free(v)
@@ -120,6 +128,10 @@ func (rl *realm) errorValue(err error) (vm.Value, error) {
 			return vm.Undefined, err
 		}
 	}
+	if err := rl.remember(v, e); err != nil {
+		r.Free(v)
+		return vm.Undefined, err
+	}
 	return v, nil
 }
 
@@ -133,7 +145,7 @@ func classOf(name string) vm.ErrorClass {
 }
 
 // storageError makes an error of the engine's storage one that JavaScript sees.
-func storageError(err error) error {
+func (rl *realm) storageError(err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -142,6 +154,14 @@ func storageError(err error) error {
 		return vm.RangeError("%s", err.Error())
 	case errors.Is(err, engine.ErrListBounds), errors.Is(err, engine.ErrListLimit):
 		return vm.TypeError("%s", err.Error())
+	case errors.Is(err, engine.ErrNoSpace), errors.Is(err, engine.ErrBacklog),
+		errors.Is(err, engine.ErrUnavailable), errors.Is(err, engine.ErrClosed):
+		// If the program lets it pass, its caller is to see what it is.
+		v, verr := rl.errorValue(engine.AsError(err))
+		if verr != nil {
+			return verr
+		}
+		return rl.r.ThrowValue(v)
 	}
 	return err
 }
