@@ -306,6 +306,7 @@ func (g gnetLog) Warnf(format string, args ...any)  { g.debug(format, args) }
 func (g gnetLog) Errorf(format string, args ...any) {
 	g.log.Warn("gnet: " + fmt.Sprintf(format, args...))
 }
+
 func (g gnetLog) Fatalf(format string, args ...any) {
 	g.log.Error("gnet: " + fmt.Sprintf(format, args...))
 }

@@ -146,8 +146,10 @@ func TestCutsHaveNoGap(t *testing.T) {
 // The layout in docs/format/wal.md, byte by byte.
 func TestHeaderLayout(t *testing.T) {
 	b := make([]byte, headerSize)
-	h := header{logID: 0x0807060504030201, epoch: 0x11, seq: 0x22, first: 0x33, count: 0x44, payloadLen: 0x55, claimSeq: 0x21,
-		claimLSN: 0x32, timeMs: 0x66, prevCRC: 0x77, payloadCRC: 0x88}
+	h := header{
+		logID: 0x0807060504030201, epoch: 0x11, seq: 0x22, first: 0x33, count: 0x44, payloadLen: 0x55, claimSeq: 0x21,
+		claimLSN: 0x32, timeMs: 0x66, prevCRC: 0x77, payloadCRC: 0x88,
+	}
 	h.encode(b)
 	want := make([]byte, headerSize)
 	copy(want, "EVLB\x01\x00\x60\x00\x01\x02\x03\x04\x05\x06\x07\x08")
