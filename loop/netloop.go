@@ -43,7 +43,6 @@ type netLoop struct {
 	ready    chan struct{}
 	started  bool
 	waking   atomic.Int32 // calls of Wake in progress
-	ending   atomic.Bool  // the mailbox is shut: the loop is to finish
 	finished chan struct{}
 	over     bool // finished is closed
 

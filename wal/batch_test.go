@@ -2,6 +2,7 @@ package wal
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"hash/crc32"
 	"slices"
@@ -20,9 +21,7 @@ func entry(h header, records ...string) []byte {
 	b := make([]byte, headerSize, headerSize+len(f.data))
 	h.encode(b)
 	b = append(b, f.data...)
-	out := make([]byte, uvarintLen(uint64(len(b))))
-	putUvarint(out, uint64(len(b)))
-	return append(out, b...)
+	return append(binary.AppendUvarint(nil, uint64(len(b))), b...)
 }
 
 func TestHeaderRoundTrip(t *testing.T) {
@@ -250,8 +249,8 @@ func TestFencedIsFinal(t *testing.T) {
 	if _, err := l.Replay(func(LSN, []byte) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	real := l.sink
-	defer real.Close()
+	files := l.sink
+	defer files.Close()
 	f := &fence{}
 	l.sink = f
 	for range 3 {

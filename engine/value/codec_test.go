@@ -226,7 +226,7 @@ func TestNumbers(t *testing.T) {
 		}
 	}
 	// Every half-precision number is its own shortest form.
-	for h := 0; h < 1<<16; h++ {
+	for h := range 1 << 16 {
 		f := float16Value(uint16(h))
 		if f != f {
 			continue

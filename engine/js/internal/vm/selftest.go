@@ -19,7 +19,7 @@ func prepareEngine() error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.closeIdle()
 	if err := r.selfTest(); err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (r *Runtime) selfTest() (err error) {
 	eval := func(source string) Value {
 		v, e := r.Eval("selftest.js", source)
 		if e != nil && err == nil {
-			err = fmt.Errorf("%w: self-test %q: %v", ErrEngine, source, e)
+			err = fmt.Errorf("%w: self-test %q: %w", ErrEngine, source, e)
 		}
 		return v
 	}
