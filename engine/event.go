@@ -104,6 +104,9 @@ func (ev *Event) answer(r Reply) {
 	}
 	ev.answered = true
 	ev.reply = r
+	if r.Err != nil {
+		ev.owner().eng.metrics.failures.Add(1)
+	}
 	ev.ctx.finish(&errCanceled)
 	if ev.actor != nil {
 		ev.actor.eventDone(ev)
@@ -112,6 +115,14 @@ func (ev *Event) answer(r Reply) {
 	}
 	ev.self.own.stage(effect{kind: effectReply, ev: ev, by: &ev.self})
 	ev.unpin()
+}
+
+// owner is the loop that serves the event.
+func (ev *Event) owner() *owner {
+	if ev.actor != nil {
+		return ev.actor.own
+	}
+	return ev.self.own
 }
 
 // Pin keeps an entry point's event alive past its answer (waitUntil); Unpin ends it. Stubs of the event work

@@ -51,6 +51,13 @@ func (id *ID) hash() uint64 { return binary.BigEndian.Uint64(id.bytes[:8]) }
 
 func (id *ID) shard() int { return int(id.hash() >> (64 - shardBits)) }
 
+// rename gives id a name, unless it is too long for the object to be told.
+func (id *ID) rename(name string, named bool) {
+	if id.name, id.named = name, named; len(name) > maxNameBytes {
+		id.name, id.named = "", false
+	}
+}
+
 // idKey makes and checks the IDs of one class. Safe for concurrent use.
 type idKey struct{ inner, outer [sha256.BlockSize]byte }
 

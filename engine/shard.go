@@ -42,9 +42,11 @@ type owner struct {
 	spareGated []gated
 
 	coros  coroutines
-	events int   // unanswered events of entry points on this loop
-	live   int   // live objects
-	idleMS int64 // idle time before eviction
+	events int // unanswered events of entry points on this loop
+	live   int // live objects
+	// busyActors is the number of live objects that have something to do.
+	busyActors int
+	idleMS     int64 // idle time before eviction
 }
 
 // runnable is what the run queue holds.
@@ -242,17 +244,15 @@ func (o *owner) wake(c *class, id *ID) *actor {
 		rec, slot = o.table.add(c.number, id)
 	}
 	if rec.live != nil {
-		if id.named && !rec.live.id.named {
-			rec.live.id.name, rec.live.id.named = id.name, true
+		if !rec.live.id.named {
+			rec.live.id.rename(id.name, id.named)
 		}
 		return rec.live
 	}
 	a := &actor{class: c, id: *id, rec: rec, slot: slot}
+	a.id.rename(id.name, id.named)
 	if !a.id.named && rec.name != nil {
-		a.id.name, a.id.named = *rec.name, true
-	}
-	if len(a.id.name) > maxNameBytes {
-		a.id.name, a.id.named = "", false
+		a.id.rename(*rec.name, true)
 	}
 	a.origin = origin{own: o, actor: a, dep: rec.lsn}
 	a.State = State{a: a}

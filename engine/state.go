@@ -113,7 +113,7 @@ func (s *State) Block(begin func(end func(error))) error {
 	if depth > maxSectionDepth {
 		return ErrDepth
 	}
-	a.pins++
+	a.pin()
 	a.enqueue(outer, stepFunc(func(a *actor) {
 		a.unpin()
 		sec := a.push()
@@ -165,7 +165,7 @@ func (s *State) Start(work func(), done func(error)) { s.a.offLoop(work, done) }
 func (s *State) After(d time.Duration, fn func()) (cancel func()) { return s.a.after(d, fn) }
 
 // Pin keeps the object from eviction until Unpin (waitUntil).
-func (s *State) Pin() { s.a.pins++ }
+func (s *State) Pin() { s.a.pin() }
 
 // Unpin ends what Pin began.
 func (s *State) Unpin() { s.a.unpin() }
@@ -188,7 +188,7 @@ func (s *State) Dead() bool { return s.a.dead }
 func (s *State) sync(done func(error)) {
 	a := s.a
 	sec := a.origin.section()
-	a.pins++
+	a.pin()
 	a.own.stage(effect{kind: effectHold, by: &a.origin, hold: func(err error) {
 		a.origin.inject(sec, func() { a.unpin(); done(err) })
 		a.own.drain()
