@@ -487,7 +487,12 @@ func TestVerifyOfALiveLog(t *testing.T) {
 		}
 	}()
 	var last wal.LSN
-	for range 100 {
+	for i := 0; i < 100 || last == 0; i++ { // on a busy machine the writer may begin late
+		select {
+		case <-done:
+			t.Fatal("the writer gave up")
+		default:
+		}
 		rep, err := wal.Verify(dir)
 		if err != nil || rep.Last < last {
 			t.Fatalf("%+v after %d, %v", rep, last, err)
@@ -496,9 +501,6 @@ func TestVerifyOfALiveLog(t *testing.T) {
 	}
 	close(stop)
 	<-done
-	if last == 0 {
-		t.Fatal("nothing was written meanwhile")
-	}
 }
 
 func TestInspect(t *testing.T) {

@@ -240,7 +240,7 @@ func ramDir(t testing.TB) string {
 	if st, err := os.Stat(shm); err != nil || !st.IsDir() {
 		return t.TempDir()
 	}
-	dir, err := os.MkdirTemp(shm, "everloop-wal-")
+	dir, err := os.MkdirTemp(shm, "everloop-wal-") //nolint:usetesting // t.TempDir is on the disk
 	if err != nil {
 		return t.TempDir()
 	}

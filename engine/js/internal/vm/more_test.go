@@ -192,7 +192,7 @@ func TestMend(t *testing.T) {
 		{"try { new BigInt(1) } catch (e) { e.name }", "TypeError"},
 	} {
 		v, err := r.Eval("test.js", x.source)
-		got := ""
+		var got string
 		var e *Exception
 		if errors.As(err, &e) {
 			got = e.Name
@@ -391,7 +391,7 @@ func TestModules(t *testing.T) {
 
 var hostBoom = RegisterHost("boom", 0, func(r *Runtime, this Value, args Args) (Value, error) {
 	var m map[string]int
-	m["x"] = 1
+	m["x"] = 1 //nolint:staticcheck // a panic of the Go runtime is what this is for
 	return Undefined, nil
 })
 
