@@ -101,7 +101,11 @@ func (o *owner) stage(e effect) {
 	o.staged = append(o.staged, e)
 	switch {
 	case !o.running:
+		// Whatever is told on the way may start turns: they wait until all of this is sent.
+		o.running = true
 		o.endTurn()
+		o.running = false
+		o.drain()
 	case mechanism.Off.TurnQueue:
 		o.running = false
 		o.endTurn()
