@@ -141,6 +141,10 @@ func (o *goObject) handle(ev *Event) {
 }
 
 func (o *goObject) call(ev *Event) ([]byte, error) {
+	drop(ev.Caps)
+	if ev.Target != nil {
+		return nil, &Error{Name: "TypeError", Message: fmt.Sprintf("The RPC receiver does not implement the method %q.", ev.Method)}
+	}
 	if o.raw != nil {
 		result, err := o.raw.CallRaw(ev, ev.Method, ev.Args)
 		if !errors.Is(err, ErrNoMethod) {
