@@ -60,15 +60,19 @@ func (s *State) Tell(l *Live, ev *Event) { s.a.origin.tell(l, ev) }
 func (ev *Event) Tell(l *Live, told *Event) { ev.origin().tell(l, told) }
 
 func (o *origin) tell(l *Live, ev *Event) {
+	own := o.own
 	ev.live, ev.oneWay = l, true
-	if o.live() {
-		o.own.stage(effect{kind: effectCall, ev: ev, by: o})
+	if own.running && o.live() {
+		own.stage(effect{kind: effectCall, ev: ev, by: o})
 		return
 	}
-	// A dead object stages nothing. What it knew when it died still travels along.
+	// Between turns nothing is unfinished; and a dead object stages nothing, but what it knew still travels along. No turn
+	// starts here: the caller may be in the middle of something.
 	ev.dep = o.dep
-	o.own.route(ev)
-	o.own.drain()
+	own.route(ev)
+	if !own.running && own.ready.len() > 0 && !own.posted {
+		own.posted = own.loop.Post((*goOn)(own))
+	}
 }
 
 // errLiveGone is what a call on a stub of a live instance gets when that has ended. The text is workerd's.

@@ -83,7 +83,9 @@ func (s *Stub) StartEvent(ev *Event, r Replier) *Event {
 
 func (s *Stub) start(ev *Event, r Replier) {
 	ev.class, ev.id, ev.stub, ev.replier = s.ns.class, s.id, s, r
-	ev.entry, ev.live = s.entry, s.live
+	if s.ns.class == nil {
+		ev.entry, ev.live, ev.stub = s.entry, s.live, nil
+	}
 	if err := s.refused(); err != nil {
 		s.refuse(ev, err)
 		return

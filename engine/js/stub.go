@@ -8,14 +8,57 @@ import (
 	"everloop/engine/js/web"
 )
 
-// stub is a stub that JavaScript holds. It calls in the name of whoever opened it, as long as that lives: the turn that
-// uses it may be somebody else's, which happened to resolve the promise that the user waited for. Owned by its loop.
+// stub is a stub that JavaScript holds: of an object, of an entry point, or of what a program gave away. It calls in the
+// name of whoever opened it, as long as that lives: the turn that uses it may be somebody else's, which happened to
+// resolve the promise that the user waited for. Owned by its loop.
 type stub struct {
-	class string
-	id    engine.ID
-	owner actor
-	to    *engine.Stub
+	class    string
+	id       engine.ID
+	entry    *entry  // of an entry point
+	export   *export // of what a program gave away
+	owner    actor
+	to       *engine.Stub
+	disposed bool
+	shared   bool // in env: it calls in the name of whoever uses it
 }
+
+// open makes the stub ready to call.
+func (rl *realm) open(s *stub) error {
+	switch {
+	case s.disposed:
+		return vm.PlainError("RPC stub used after being disposed.")
+	case s.shared:
+		if s.owner != rl.current || s.owner != nil && !s.owner.alive() {
+			s.owner, s.to = rl.current, nil
+		}
+	case s.owner != nil && s.owner.alive():
+	case s.export != nil:
+		return vm.PlainError("%s", errOtherContext)
+	default:
+		s.owner, s.to = rl.current, nil
+	}
+	if s.owner == nil {
+		return vm.PlainError("%s", errGlobalScope)
+	}
+	if s.to != nil {
+		return nil
+	}
+	switch {
+	case s.export != nil:
+		s.to = s.owner.to(s.export.live)
+	case s.entry != nil:
+		s.to = s.owner.entry(s.entry)
+	default:
+		ns := s.owner.namespace(s.class)
+		if ns == nil {
+			return engine.ErrUnknownClass
+		}
+		s.to = ns.Get(s.id)
+	}
+	return nil
+}
+
+const errOtherContext = "Cannot perform I/O on behalf of a different request. An RPC stub ends with the event or the instance that it was made for."
 
 func (rl *realm) space(ns uint64) *engine.Namespace {
 	return rl.app.eng.Namespace(rl.app.namespaces[ns])
@@ -81,7 +124,10 @@ func (rl *realm) StubByID(ns uint64, hex string) (uint64, error) {
 }
 
 // StubClosed is part of [web.StubHost].
-func (rl *realm) StubClosed(n uint64) { rl.stubs.remove(n) }
+func (rl *realm) StubClosed(n uint64) {
+	rl.DisposeStub(n)
+	rl.stubs.remove(n)
+}
 
 // Fetch is part of [web.StubHost].
 func (rl *realm) Fetch(n uint64, m web.Message, redirect web.Redirect) (vm.Value, error) {
@@ -89,18 +135,8 @@ func (rl *realm) Fetch(n uint64, m web.Message, redirect web.Redirect) (vm.Value
 	if !ok {
 		return vm.Undefined, vm.TypeError("Illegal invocation")
 	}
-	if s.owner == nil || !s.owner.alive() {
-		s.owner, s.to = rl.current, nil
-	}
-	if s.owner == nil {
-		return vm.Undefined, vm.PlainError("%s", errGlobalScope)
-	}
-	if s.to == nil {
-		ns := s.owner.namespace(s.class)
-		if ns == nil {
-			return vm.Undefined, engine.ErrUnknownClass
-		}
-		s.to = ns.Get(s.id)
+	if err := rl.open(s); err != nil {
+		return vm.Undefined, err
 	}
 	p, err := rl.r.PendingPromise()
 	if err != nil {

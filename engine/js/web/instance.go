@@ -28,6 +28,8 @@ type Instance struct {
 	// The prelude's doors, owned.
 	workerFetch, newObject, objectFetch, takeReply, fireTimer, namespaceFrom vm.Value
 	nothing, domException, workers, requestProto, responseProto              vm.Value
+	workerCall, objectCall, exportCall, shape, stubFrom, disposable          vm.Value
+	disposeExport, loopbackFrom, exports                                     vm.Value
 }
 
 // Load runs the prelude in a fresh runtime and makes r.Host the Instance. Everything of it lives as long as r.
@@ -73,6 +75,15 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"nothing", &in.nothing},
 		{"DOMException", &in.domException},
 		{"workers", &in.workers},
+		{"workerCall", &in.workerCall},
+		{"objectCall", &in.objectCall},
+		{"exportCall", &in.exportCall},
+		{"rpcShape", &in.shape},
+		{"stubFrom", &in.stubFrom},
+		{"disposable", &in.disposable},
+		{"disposeExport", &in.disposeExport},
+		{"loopbackFrom", &in.loopbackFrom},
+		{"programExports", &in.exports},
 	} {
 		if *d.to, err = r.GetName(doors, d.name); err != nil {
 			return nil, err

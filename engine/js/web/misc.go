@@ -56,3 +56,14 @@ func (in *Instance) DOMException(message, name string) (vm.Value, error) {
 	defer in.r.Free(n)
 	return in.r.Construct(in.domException, m, n)
 }
+
+// IsDOMException tells a DOMException by its class.
+func (in *Instance) IsDOMException(v vm.Value) bool {
+	ok, err := in.r.InstanceOf(v, in.domException)
+	return ok && err == nil
+}
+
+// NewDOMException makes a DOMException of values, which are borrowed.
+func (in *Instance) NewDOMException(message, name vm.Value) (vm.Value, error) {
+	return in.r.Construct(in.domException, message, name)
+}

@@ -101,9 +101,25 @@ class DurableObjectNamespace {
 }
 webClass(DurableObjectNamespace, "DurableObjectNamespace");
 
+// fetchThrough sends a request to what a handle of the host stands for.
+function fetchThrough(stub, input, init) {
+  if (init === undefined || init === null) {
+    if (typeof input === "string") return host.stubFetch(stub, "GET", requestURL(input), null, null, 0);
+    if (isRequest(input)) return sendRequest(stub, input);
+  }
+  return sendRequest(stub, new Request(input, init));
+}
+
+let isObjectStub; // (v)
+let objectStub; // (stub) the host's handle, opened if it is not yet
+
 class DurableObjectStub {
   #ns; // null once the stub is open
   #stub; // the id (the property of that name belongs to the user); from the first call on, the host's stub
+  // Defined here, so that the constructor's assignments do not look for setters in the prototype chain, which ends in a
+  // proxy.
+  id;
+  name;
   constructor(key, ns, id, name) {
     if (key !== internal) throw illegalConstructor();
     this.#ns = ns;
@@ -114,19 +130,21 @@ class DurableObjectStub {
   fetch(input, init = undefined) {
     try {
       let stub = this.#stub;
-      if (this.#ns !== null) {
-        stub = openStub(stub, this.#ns);
-        this.#stub = stub;
-        this.#ns = null;
-      }
-      if (init === undefined || init === null) {
-        if (typeof input === "string") return host.stubFetch(stub, "GET", requestURL(input), null, null, 0);
-        if (isRequest(input)) return sendRequest(stub, input);
-      }
-      return sendRequest(stub, new Request(input, init));
+      if (this.#ns !== null) stub = DurableObjectStub.#open(this);
+      return fetchThrough(stub, input, init);
     } catch (e) {
       return rejected(e);
     }
+  }
+  static #open(s) {
+    const stub = openStub(s.#stub, s.#ns);
+    s.#stub = stub;
+    s.#ns = null;
+    return stub;
+  }
+  static {
+    isObjectStub = (v) => #ns in v;
+    objectStub = (v) => (v.#ns !== null ? DurableObjectStub.#open(v) : v.#stub);
   }
 }
 webClass(DurableObjectStub, "DurableObject");
@@ -428,6 +446,10 @@ class DurableObjectState {
   get props() {
     void this.#h;
     return propsOf(this);
+  }
+  get exports() {
+    void this.#h;
+    return programExports;
   }
   // The callback runs in a later turn, as on Cloudflare: the first of its critical section.
   blockConcurrencyWhile(callback) {

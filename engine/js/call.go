@@ -1,0 +1,219 @@
+package js
+
+import (
+	"errors"
+
+	"everloop/engine"
+	"everloop/engine/js/internal/vm"
+)
+
+// Calls by name. What is called travels as the method's name, or, where it is not a method of an object or entry point
+// itself, as a target. Arguments and results cross as bytes, with what bytes cannot hold beside them: see crossing.
+
+// target is what of the receiver is asked for (engine.Event.Target).
+type target struct {
+	export  *export  // what was given away; nil: the object or entry point itself
+	path    []string // from there
+	read    bool     // it is read, not called
+	dispose bool     // nobody has a stub of the export any more
+}
+
+// Send is part of [web.RPCHost].
+func (rl *realm) Send(n uint64, path []string, args vm.Value) (vm.Value, error) {
+	s, ok := rl.stubs.get(n)
+	if !ok {
+		return vm.Undefined, vm.TypeError("Illegal invocation")
+	}
+	if err := rl.open(s); err != nil {
+		return vm.Undefined, err
+	}
+	ev := &engine.Event{Kind: engine.EventCall}
+	if len(path) > 0 {
+		ev.Method = path[len(path)-1]
+	}
+	read := args.IsNull()
+	if s.export != nil || read || len(path) != 1 {
+		ev.Target = &target{export: s.export, path: path, read: read}
+	}
+	if !read {
+		c := rl.crossing(s.owner)
+		err := c.write(args)
+		ev.Args, ev.Caps = c.bytes, c.caps
+		sent := c.sent
+		rl.done(c)
+		if err != nil {
+			return vm.Undefined, err
+		}
+		if !rl.app.paramsDup {
+			for _, n := range sent {
+				rl.DisposeStub(n)
+			}
+		}
+	}
+	p, err := rl.r.PendingPromise()
+	if err != nil {
+		dropCaps(ev.Caps)
+		return vm.Undefined, err
+	}
+	s.to.StartEvent(ev, &calling{rl: rl, by: s.owner, promise: rl.r.Dup(p)})
+	return p, nil
+}
+
+// calling is a call under way.
+type calling struct {
+	rl      *realm
+	by      actor
+	promise vm.Value // owned
+}
+
+// Reply takes the answer, as a turn of the caller.
+func (c *calling) Reply(reply engine.Reply) {
+	rl := c.rl
+	if rl.r.Err() != nil || !c.by.alive() {
+		dropCaps(reply.Caps)
+		if rl.r.Err() == nil {
+			rl.r.Free(c.promise)
+		}
+		return
+	}
+	rl.begin(c.by)
+	var err error
+	if reply.Err != nil {
+		err = rl.reject(c.promise, reply.Err)
+	} else {
+		err = rl.resolveCall(c, reply)
+	}
+	rl.r.Free(c.promise)
+	rl.end(err)
+}
+
+func (rl *realm) resolveCall(c *calling, reply engine.Reply) error {
+	x := rl.crossing(c.by)
+	x.keep = true
+	v, err := x.read(reply.Value, reply.Caps)
+	handles := x.handles
+	if err == nil {
+		err = rl.in.Disposable(v, handles)
+	}
+	rl.r.FreeAll(handles...)
+	rl.done(x)
+	if err != nil {
+		return rl.reject(c.promise, err)
+	}
+	return rl.r.Resolve(c.promise, v)
+}
+
+// receive starts what an EventCall asks of an object or entry point; call enters the program.
+func (rl *realm) receive(w *waiting, call func(path []string, args vm.Value) (vm.Value, error)) (vm.Value, error) {
+	t, _ := w.ev.Target.(*target)
+	var path []string
+	if t != nil {
+		path = t.path
+	} else {
+		path = []string{w.ev.Method}
+	}
+	args := vm.Null
+	if t == nil || !t.read {
+		x := rl.crossing(w.by())
+		var err error
+		encoded := w.ev.Args
+		if len(encoded) == 0 {
+			encoded = noArgs
+		}
+		args, err = x.read(encoded, w.ev.Caps)
+		w.params = x.stubs
+		rl.done(x)
+		if err == nil && !rl.r.IsArray(args) {
+			rl.r.Free(args)
+			err = vm.TypeError("the arguments of %s are not an array", w.ev.Name())
+		}
+		if err != nil {
+			return vm.Undefined, err
+		}
+	}
+	v, err := call(path, args)
+	rl.r.Free(args)
+	return v, err
+}
+
+var noArgs = []byte{0x80} // an empty array
+
+// answerCall answers an EventCall with v, which it consumes.
+func (rl *realm) answerCall(w waiting, v vm.Value) {
+	by := w.by()
+	rl.r.Begin(by.labelled()) // getters of the value run
+	x := rl.crossing(by)
+	x.external, x.reply = w.ev.External(), true
+	err := x.write(v)
+	encoded, caps, sent := x.bytes, x.caps, x.sent
+	rl.done(x)
+	rl.r.End()
+	rl.r.Free(v)
+	if err != nil {
+		w.fail(rl, err)
+		return
+	}
+	for _, n := range sent {
+		rl.DisposeStub(n)
+	}
+	w.ev.ReturnCaps(encoded, caps)
+	w.done(rl)
+}
+
+// deliver starts an event on something that by gave away.
+func (rl *realm) deliver(by actor, ev *engine.Event) {
+	t, ok := ev.Target.(*target)
+	if !ok || t.export == nil || t.export.gone || rl.r.Err() != nil {
+		dropCaps(ev.Caps)
+		ev.Fail(&engine.Error{Name: "Error", Message: "The destination object for this RPC no longer exists.", Retryable: true})
+		return
+	}
+	x := t.export
+	w := waiting{ev: ev, nested: true}
+	switch by := by.(type) {
+	case *object:
+		w.object = by
+	case *event:
+		w.event = by
+	}
+	by.pin() // until it is answered
+	if t.dispose {
+		defer by.unpin()
+		ev.Return(nil)
+		rl.begin(by)
+		err := rl.in.DisposeExport(x.value)
+		if err != nil && !lost(err) {
+			rl.reportDisposer(by, err)
+		}
+		rl.endExport(x)
+		rl.end(err)
+		return
+	}
+	rl.begin(by)
+	value := rl.r.Dup(x.value)
+	v, err := rl.receive(&w, func(path []string, args vm.Value) (vm.Value, error) {
+		return rl.in.ExportCall(value, path, args, x.own)
+	})
+	rl.r.Free(value)
+	switch {
+	case err == nil:
+		rl.await(v, w)
+	case w.object != nil && errors.Is(err, vm.ErrInterrupted):
+		// The reset answers.
+	default:
+		w.fail(rl, err)
+	}
+	rl.end(err)
+}
+
+// reportDisposer logs what a disposer threw: nobody waits for it.
+func (rl *realm) reportDisposer(by actor, err error) {
+	class, id := by.where()
+	rl.app.opts.Logger.Warn("a disposer failed", "class", class, "object", id, "err", mapped(rl.app.bundle, err).Error())
+}
+
+func dropCaps(caps []engine.Cap) {
+	for _, c := range caps {
+		c.Dropped()
+	}
+}

@@ -1,0 +1,368 @@
+// Calls by name: stubs of objects, entry points and of what programs give each other, and how such calls arrive.
+//
+// What can be called is a node. A node that stands for something there (a stub) has the host's handle; the promise of
+// a call and a property of a node have a path from another node. All of them but the stubs of objects and entry points
+// are functions, because what they stand for may be one. A name that a node does not have is found at the end of its
+// prototype chain, by a proxy: names that it has, such as fetch, are found as in any object.
+
+const disposeSymbol = Symbol.dispose;
+const ObjectPrototype = Object.prototype;
+const FunctionPrototype = Function.prototype;
+const isPrototypeOf = uncurry(Object.prototype.isPrototypeOf);
+const hasOwn = uncurry(Object.prototype.hasOwnProperty);
+const promiseCatch = uncurry(Promise.prototype.catch);
+const promiseFinally = uncurry(Promise.prototype.finally);
+const concat = uncurry(Array.prototype.concat);
+const reflectGet = Reflect.get;
+
+// A wildcard stands at the end of a prototype chain, before Object.prototype, whose members it lets through. A node is
+// never thenable through it.
+const wildcard = new Proxy(
+  {},
+  {
+    __proto__: null,
+    get(_, name, receiver) {
+      if (typeof name === "symbol" || name === "then") return undefined;
+      if (name in ObjectPrototype) return reflectGet(ObjectPrototype, name, receiver);
+      return isNode(receiver) ? newProperty(receiver, null, [name]) : stubHandle(receiver) === undefined ? undefined : newProperty(null, receiver, [name]);
+    },
+    getPrototypeOf: () => ObjectPrototype,
+  },
+);
+
+class Returned {
+  constructor(v) {
+    return v;
+  }
+}
+
+let isNode; // (v)
+let newProperty; // (node or null, stub or null, path)
+let newCall; // (promise) the promise of a call under way
+let newStub; // (handle) the stub of a host's handle
+let nodeHandle; // (node) the handle of a stub that is a node, null for another node
+let disposeNode;
+let readNode; // (node) a promise of what it stands for
+let sendFrom; // (node, path, args)
+
+// A Node stamps its fields on a function, which then is one. The function does not refer to itself: that would be a
+// cycle, which only a collection frees.
+class Node extends Returned {
+  #handle; // of a stub
+  #promise; // of a call
+  #from; // of a property: the node, or null
+  #stub; // or the stub of an object or entry point
+  #path;
+  constructor(fn, proto, handle, promise, from, stub, path) {
+    super(fn);
+    this.#handle = handle;
+    this.#promise = promise;
+    this.#from = from;
+    this.#stub = stub;
+    this.#path = path;
+    delete fn.name; // an own property would hide the one of what the node stands for
+    delete fn.length;
+    setPrototypeOf(fn, proto);
+  }
+
+  // send calls what path leads to from a node (args null: reads it) and returns a promise of the result.
+  static #send(node, path, args) {
+    if (node.#path !== null) {
+      const whole = path.length === 0 ? node.#path : concat(node.#path, path);
+      const from = node.#from;
+      return from === null ? host.rpcSend(openedStub(node.#stub), whole, args) : Node.#send(from, whole, args);
+    }
+    if (node.#handle !== null) return host.rpcSend(node.#handle, path, args);
+    return pipelined(node.#promise, path, args);
+  }
+  static {
+    isNode = (v) => typeof v === "function" && #path in v;
+    newProperty = (from, stub, path) => {
+      const fn = (...args) => {
+        let p;
+        try {
+          p = from === null ? host.rpcSend(openedStub(stub), path, args) : Node.#send(from, path, args);
+        } catch (e) {
+          p = rejected(e);
+        }
+        return newCall(p);
+      };
+      return new Node(fn, RpcProperty.prototype, null, null, from, stub, path);
+    };
+    newCall = (promise) => new Node((...args) => newCall(pipelined(promise, [], args)), RpcPromise.prototype, null, promise, null, null, null);
+    newStub = (handle) => {
+      const fn = (...args) => newCall(attempt(() => host.rpcSend(handle, [], args)));
+      return new Node(fn, RpcStub.prototype, handle, null, null, null, null);
+    };
+    nodeHandle = (node) => node.#handle;
+    sendFrom = (node, path, args) => Node.#send(node, path, args);
+    readNode = (node) => (node.#promise !== null ? node.#promise : attempt(() => Node.#send(node, [], null)));
+    disposeNode = (node) => {
+      if (node.#promise !== null) promiseThen(node.#promise, disposeResult, () => {});
+    };
+  }
+}
+
+function nodeOf(v) {
+  if (!isNode(v)) throw new TypeErrorCtor("Illegal invocation");
+  return v;
+}
+
+// disposeResult disposes of what a call returned.
+function disposeResult(v) {
+  if ((typeof v !== "object" && typeof v !== "function") || v === null) return;
+  const f = v[disposeSymbol];
+  if (typeof f === "function") apply(f, v, []);
+}
+
+class RpcPromise {
+  constructor() {
+    throw illegalConstructor();
+  }
+  then(ok = undefined, failed = undefined) {
+    return promiseThen(readNode(nodeOf(this)), ok, failed);
+  }
+  catch(failed = undefined) {
+    return promiseCatch(readNode(nodeOf(this)), failed);
+  }
+  finally(f = undefined) {
+    return promiseFinally(readNode(nodeOf(this)), f);
+  }
+}
+webClass(RpcPromise, "RpcPromise");
+hide(RpcPromise.prototype, disposeSymbol, function () {
+  disposeNode(nodeOf(this));
+});
+
+class RpcProperty {
+  constructor() {
+    throw illegalConstructor();
+  }
+  then(ok = undefined, failed = undefined) {
+    return promiseThen(readNode(nodeOf(this)), ok, failed);
+  }
+  catch(failed = undefined) {
+    return promiseCatch(readNode(nodeOf(this)), failed);
+  }
+  finally(f = undefined) {
+    return promiseFinally(readNode(nodeOf(this)), f);
+  }
+}
+webClass(RpcProperty, "RpcProperty");
+
+// An RpcStub is a stub of something that a program gave away. The constructor makes one of a program's own value.
+class RpcStub {
+  constructor(target) {
+    const own = exportKind(target);
+    if (own === 0) throw new TypeErrorCtor("RpcStubs can only wrap plain objects, functions, and RpcTarget derivatives.");
+    return newStub(host.rpcExport(target, own === 2));
+  }
+  dup() {
+    return newStub(host.rpcDup(stubOf(this)));
+  }
+}
+webClass(RpcStub, "RpcStub");
+hide(RpcStub.prototype, disposeSymbol, function () {
+  host.rpcDispose(stubOf(this));
+});
+
+function stubOf(v) {
+  const h = isNode(v) ? nodeHandle(v) : null;
+  if (h === null) throw new TypeErrorCtor("Illegal invocation");
+  return h;
+}
+
+setPrototypeOf(RpcPromise.prototype, wildcard);
+setPrototypeOf(RpcProperty.prototype, wildcard);
+setPrototypeOf(RpcStub.prototype, wildcard);
+
+// A Fetcher is a stub of an entry point, or of an object that another program gave away: it has no id.
+let fetcherFrom;
+let fetcherHandle;
+
+class Fetcher {
+  #h;
+  constructor(key, h) {
+    if (key !== internal) throw illegalConstructor();
+    this.#h = h;
+  }
+  fetch(input, init = undefined) {
+    return attempt(() => fetchThrough(this.#h, input, init));
+  }
+  static {
+    fetcherFrom = (h) => new Fetcher(internal, h);
+    fetcherHandle = (v) => (#h in v ? v.#h : undefined);
+  }
+}
+webClass(Fetcher, "Fetcher");
+setPrototypeOf(Fetcher.prototype, wildcard);
+setPrototypeOf(DurableObjectStub.prototype, wildcard);
+
+// stubHandle is what openedStub opens: defined for stubs of objects and entry points.
+function stubHandle(v) {
+  if (typeof v !== "object" || v === null) return undefined;
+  return isObjectStub(v) ? v : fetcherHandle(v);
+}
+function openedStub(v) {
+  return isObjectStub(v) ? objectStub(v) : fetcherHandle(v);
+}
+
+// entrypointFrom makes what ctx.exports has for an entry point: a Fetcher that is also a function, which takes options.
+function loopbackFrom(handle) {
+  const fn = (options = undefined) => fetcherFrom(host.rpcLoopback(handle, options === undefined || options === null ? undefined : options.props));
+  const bound = fetcherFrom(handle);
+  delete fn.name;
+  delete fn.length;
+  return new Proxy(fn, {
+    __proto__: null,
+    get: (_, name) => (name === "fetch" ? (input, init) => bound.fetch(input, init) : bound[name]),
+    getPrototypeOf: () => Fetcher.prototype,
+    set: (_, name, value) => {
+      bound[name] = value;
+      return true;
+    },
+  });
+}
+
+// --- arrival ---
+
+const reserved = { __proto__: null, dup: true, constructor: true };
+const entryReserved = { __proto__: null, ...reserved, fetch: true, connect: true, alarm: true, webSocketMessage: true, webSocketClose: true, webSocketError: true };
+
+function noMember(name) {
+  return new TypeErrorCtor(`The RPC receiver does not implement the method "${name}".`);
+}
+
+// memberOf reads a property for a caller. own: the receiver is a plain object or a function, whose own properties are
+// what can be called; otherwise it is an instance, whose class says what can be called.
+function memberOf(receiver, name, own, names) {
+  if (names[name]) throw new TypeErrorCtor(`'${name}' is a reserved method and cannot be called over RPC.`);
+  if (own !== hasOwn(receiver, name)) throw noMember(name);
+  const v = receiver[name];
+  if (!own && v === ObjectPrototype[name]) throw noMember(name);
+  return v;
+}
+
+// The state of what a path leads through: 0 nothing, 1 an instance, 2 a plain object or function. 3 is a stub.
+function stepKind(v, inStub) {
+  if (isNode(v)) return nodeHandle(v) !== null ? 3 : inStub ? 3 : 0;
+  if (stubHandle(v) !== undefined) return 3;
+  return exportKind(v);
+}
+
+// exportKind says how a value is given away: 0 not at all, 1 as an instance, 2 with its own properties.
+function exportKind(v) {
+  if (typeof v === "function") return isNode(v) ? 0 : 2;
+  if (typeof v !== "object" || v === null) return 0;
+  if (isPrototypeOf(RpcTarget.prototype, v)) return 1;
+  return getPrototypeOf(v) === ObjectPrototype ? 2 : 0;
+}
+
+// arrive does what a call (args null: a read) asks of a receiver.
+function arrive(receiver, path, args, own, names) {
+  let inStub = false;
+  let value = receiver;
+  const last = path.length - 1;
+  for (let i = 0; i <= last; i++) {
+    const name = path[i];
+    if (inStub) {
+      // The rest is the business of what the stub stands for.
+      return forward(receiver, arrSlice(path, i), args);
+    }
+    value = memberOf(receiver, name, own, names);
+    if (i === last) break;
+    const kind = stepKind(value, false);
+    if (kind === 0) throw noMember(name);
+    receiver = value;
+    own = kind === 2;
+    inStub = kind === 3;
+    names = reserved;
+  }
+  if (args === null) return value;
+  if (typeof value !== "function") throw new TypeErrorCtor(`"${join(path, ".")}" is not a function.`);
+  return apply(value, path.length === 0 ? undefined : receiver, args);
+}
+
+function forward(stub, path, args) {
+  if (isNode(stub)) return sendFrom(stub, path, args);
+  return host.rpcSend(openedStub(stub), path, args);
+}
+
+const noRPC =
+  "The receiving Durable Object does not support RPC, because its class was not declared with `extends DurableObject`. In order to enable RPC, make sure your class extends the special class `DurableObject`, which can be imported from the module \"cloudflare:workers\".";
+
+// objectCall delivers a call to an object.
+function objectCall(object, path, args) {
+  if (!isPrototypeOf(DurableObject.prototype, object)) throw new TypeErrorCtor(noRPC);
+  return arrive(object, path, args, false, entryReserved);
+}
+
+// workerCall delivers a call to an entry point: to an instance of its class, or to a function of an exported object, which
+// gets env and ctx behind the one argument.
+function workerCall(handler, path, args, env, event, props) {
+  const ctx = newContext(event, props);
+  if (typeof handler === "function") return arrive(new handler(ctx, env), path, args, false, entryReserved);
+  if (args === null || path.length !== 1) return arrive(handler, path, args, true, entryReserved);
+  const name = path[0];
+  const f = memberOf(handler, name, true, entryReserved);
+  if (typeof f !== "function") throw new TypeErrorCtor(`"${name}" is not a function.`);
+  if (f.length > 3) {
+    throw new TypeErrorCtor(
+      `Cannot call handler function "${name}" over RPC because it has the wrong number of arguments. A simple function handler can only be called over RPC if it has exactly the arguments (arg, env, ctx), where only the first argument comes from the client. To support multi-argument RPC functions, use class-based syntax (extending WorkerEntrypoint) instead.`,
+    );
+  }
+  if (args.length !== 1) {
+    throw new TypeErrorCtor(
+      `Attempted to call RPC function "${name}" with the wrong number of arguments. When calling a top-level handler function that is not declared as part of a class, you must always send exactly one argument. In order to support variable numbers of arguments, the server must use class-based syntax (extending WorkerEntrypoint) instead.`,
+    );
+  }
+  return apply(f, handler, [args[0], env, ctx]);
+}
+
+// exportCall delivers a call to something that the program gave away.
+function exportCall(value, path, args, own) {
+  return arrive(value, path, args, own, reserved);
+}
+
+// pipelined makes a call on the result of another, as soon as that is there.
+function pipelined(promise, path, args) {
+  return promiseThen(promise, (v) => {
+    if (isNode(v) || stubHandle(v) !== undefined) return forward(v, path, args);
+    if (((typeof v !== "object" && typeof v !== "function") || v === null) && path.length > 0) throw noMember(path[0]);
+    return arrive(v, path, args, true, reserved);
+  });
+}
+
+// shape tells the host how an object travels that structured clone does not take: undefined not at all; the handle of a
+// stub; or how it is given away, as exportKind has it.
+function rpcShape(v) {
+  if (isNode(v)) {
+    const h = nodeHandle(v);
+    return h === null ? undefined : h;
+  }
+  if (typeof v === "object" && v !== null) {
+    if (isObjectStub(v)) return objectStub(v);
+    const h = fetcherHandle(v);
+    if (h !== undefined) return h;
+    return isPrototypeOf(RpcTarget.prototype, v) ? 1 : undefined;
+  }
+  return typeof v === "function" ? 2 : undefined;
+}
+
+// stubFrom makes what a program sees of a handle: of an object or entry point, or of something given away.
+function stubFrom(handle, service) {
+  return service ? fetcherFrom(handle) : newStub(handle);
+}
+
+// disposable gives a result the means to dispose of the stubs in it.
+function disposable(v, handles) {
+  hide(v, disposeSymbol, () => {
+    for (let i = 0; i < handles.length; i++) host.rpcDispose(handles[i]);
+  });
+}
+
+// disposeExport runs the disposer of something that nobody has a stub of any more.
+function disposeExport(value) {
+  const f = value[disposeSymbol];
+  if (typeof f === "function") apply(f, value, []);
+}
