@@ -50,13 +50,28 @@ type possessions struct {
 	held  map[uint64]struct{}
 }
 
+// possessionsOf makes by's, if it has none yet: most have none.
+func possessionsOf(by actor) *possessions {
+	switch by := by.(type) {
+	case *object:
+		if by.has == nil {
+			by.has = new(possessions)
+		}
+	case *event:
+		if by.has == nil {
+			by.has = new(possessions)
+		}
+	}
+	return by.possessions()
+}
+
 // give makes an export of v, borrowed, with one reference. pin keeps an event of an entry point going, too: a result that
 // somebody has a stub of needs its context. Objects are kept by whatever they give away.
 func (rl *realm) give(by actor, v vm.Value, own, pin bool) (*export, error) {
 	if by == nil || !by.alive() {
 		return nil, vm.PlainError("%s", errGlobalScope)
 	}
-	p := by.possessions()
+	p := possessionsOf(by)
 	if p.live == nil {
 		p.live = by.live(func(ev *engine.Event) { rl.deliver(by, ev) })
 		p.given = make(map[*export]struct{})
@@ -91,7 +106,7 @@ func (rl *realm) hold(by actor, n uint64) {
 	if by == nil {
 		return
 	}
-	p := by.possessions()
+	p := possessionsOf(by)
 	if p.held == nil {
 		p.held = make(map[uint64]struct{})
 	}
@@ -101,6 +116,9 @@ func (rl *realm) hold(by actor, n uint64) {
 // endPossessions ends what by gave away and the stubs that it has, because by has ended.
 func (rl *realm) endPossessions(by actor) {
 	p := by.possessions()
+	if p == nil {
+		return
+	}
 	for n := range p.held {
 		rl.DisposeStub(n)
 	}

@@ -65,7 +65,7 @@ type object struct {
 	handle vm.Handle
 	value  vm.Value
 	dead   bool
-	has    possessions
+	has    *possessions
 }
 
 // Deliver starts one event.
@@ -124,7 +124,7 @@ func (o *object) live(deliver func(*engine.Event)) *engine.Live {
 	return o.st.Live(deliver)
 }
 func (o *object) tell(l *engine.Live, ev *engine.Event) { o.st.Tell(l, ev) }
-func (o *object) possessions() *possessions             { return &o.has }
+func (o *object) possessions() *possessions             { return o.has }
 
 // interrupted resets the object: its turn ran longer than it may, and was cut off in the middle.
 func (o *object) interrupted() {

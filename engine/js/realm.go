@@ -106,7 +106,7 @@ type actor interface {
 	// live returns its address, and tell sends to one without waiting, also after its end.
 	live(deliver func(*engine.Event)) *engine.Live
 	tell(l *engine.Live, ev *engine.Event)
-	// possessions is what it gave away and what it holds of others.
+	// possessions is what it gave away and what it holds of others; nil for nothing.
 	possessions() *possessions
 }
 
@@ -376,7 +376,7 @@ func (rl *realm) end(err error) {
 	}
 	rl.r.End()
 	if errors.Is(err, vm.ErrInterrupted) {
-		if rl.r.Interrupted() { // otherwise it called abort
+		if rl.r.Interrupted() && w.alive() { // otherwise it called abort
 			class, id := w.where()
 			rl.app.opts.Logger.Warn("a turn computed longer than it may and was interrupted", "class", class, "object", id,
 				"limit", rl.app.opts.CPULimit, "stack", rl.app.bundle.MapStack(rl.r.InterruptedAt()))

@@ -19,7 +19,7 @@ type event struct {
 	gone   bool // JavaScript cannot reach it any more
 
 	entryPoint *entry
-	has        possessions
+	has        *possessions
 }
 
 // entry is an entry point of the program: an export, with the props that its context gets. Safe for concurrent use.
@@ -115,7 +115,7 @@ func (e *event) live(deliver func(*engine.Event)) *engine.Live {
 	return e.ev.Live(deliver)
 }
 func (e *event) tell(l *engine.Live, ev *engine.Event) { e.ev.Tell(l, ev) }
-func (e *event) possessions() *possessions             { return &e.has }
+func (e *event) possessions() *possessions             { return e.has }
 
 // interrupted fails the event: its turn ran longer than it may.
 func (e *event) interrupted() {

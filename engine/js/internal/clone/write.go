@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"everloop/engine/js/internal/vm"
 	"everloop/engine/value"
@@ -562,11 +561,12 @@ func (w *Writer) refuse(v vm.Value) error {
 	if w.r.Err() != nil {
 		return w.r.Err()
 	}
-	name := describe(w.r, v)
-	if w.Plain != nil && strings.HasPrefix(name, "#<") {
-		return &Error{fmt.Sprintf("Could not serialize object of type \"%s\". This type does not support serialization.", name[2:len(name)-1])}
+	if c := w.r.ObjectClass(v); w.Plain != nil && (c == vm.PlainObject || c == vm.FunctionObject) {
+		if name := className(w.r, v); name != "Function" {
+			return &Error{fmt.Sprintf("Could not serialize object of type \"%s\". This type does not support serialization.", name)}
+		}
 	}
-	return &Error{name + " could not be cloned."}
+	return &Error{describe(w.r, v) + " could not be cloned."}
 }
 
 // describe names a value as V8 does. It runs user code only for functions
@@ -585,10 +585,15 @@ func describe(r *vm.Runtime, v vm.Value) string {
 	if c == vm.ProxyObject {
 		return "#<Object>"
 	}
+	return "#<" + className(r, v) + ">"
+}
+
+// className is the name of the class of an object, as its prototype has it. It runs no user code.
+func className(r *vm.Runtime, v vm.Value) string {
 	name := "Object"
 	p, err := r.Proto(v)
 	if err != nil {
-		return "#<Object>"
+		return name
 	}
 	if p.IsObject() && r.ObjectClass(p) != vm.ProxyObject {
 		if ctor, ok, err := r.OwnData(p, keyConstructor); err == nil && ok {
@@ -604,5 +609,5 @@ func describe(r *vm.Runtime, v vm.Value) string {
 		}
 	}
 	r.Free(p)
-	return "#<" + name + ">"
+	return name
 }

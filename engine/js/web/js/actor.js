@@ -148,6 +148,7 @@ class DurableObjectStub {
   }
 }
 webClass(DurableObjectStub, "DurableObject");
+defineProperty(DurableObjectStub, "name", { __proto__: null, value: "DurableObject", configurable: true });
 
 // storageKeys takes an array of keys (any iterable), each made a string.
 function storageKeys(keys) {
@@ -465,7 +466,7 @@ class DurableObjectState {
   // abort does not return: the host stops the program at once, and no catch or finally runs.
   abort(reason = undefined, options = undefined) {
     const retryAlarm = options === undefined || options === null || options.retryAlarm === undefined ? true : !!options.retryAlarm;
-    host.abort(this.#h, reason === undefined ? undefined : reason instanceof ErrorCtor ? reason : `${reason}`, retryAlarm);
+    host.abort(this.#h, reason === undefined ? undefined : reason instanceof ErrorCtor ? reason : new ErrorCtor(`${reason}`), retryAlarm);
   }
   static {
     stateFrom = (h) => new DurableObjectState(internal, h);

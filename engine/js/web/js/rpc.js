@@ -279,7 +279,7 @@ function arrive(receiver, path, args, own, names) {
     names = reserved;
   }
   if (args === null) return value;
-  if (typeof value !== "function") throw new TypeErrorCtor(`"${join(path, ".")}" is not a function.`);
+  if (typeof value !== "function") throw new TypeErrorCtor(`"${path.length === 0 ? "(this)" : join(path, ".")}" is not a function.`);
   return apply(value, path.length === 0 ? undefined : receiver, args);
 }
 
