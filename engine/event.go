@@ -190,7 +190,13 @@ func (ev *Event) wrap(err error) error {
 	} else {
 		class = "default"
 	}
-	return asError(err, class, object, ev.Name())
+	e := asError(err, class, object, ev.Name())
+	if !e.Remote && e.Class == class && e.Object == object {
+		told := *e
+		told.Remote = true
+		e = &told
+	}
+	return e
 }
 
 // Run makes the event a task of the loop that it is posted to.
