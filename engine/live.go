@@ -75,6 +75,23 @@ func (o *origin) tell(l *Live, ev *Event) {
 	}
 }
 
+// Later runs fn in a turn of its own, behind the input gate and whatever waits there already. It is called in a turn, of
+// whomever.
+func (s *State) Later(fn func()) { s.a.origin.inject(nil, fn) }
+
+// Later runs fn in a later turn of the event. It is called in a turn, of whomever.
+func (ev *Event) Later(fn func()) { ev.origin().inject(nil, fn) }
+
+// Join makes this event, which an entry point has just been given, part of another one on the same loop: what it does is
+// done by that one, and its answer reveals what that one knows.
+func (ev *Event) Join(other *Event) {
+	o := other.origin()
+	o.pin() // until it is answered
+	o.learn(ev.dep)
+	ev.live = &Live{origin: o}
+	ev.unpin()
+}
+
 // errLiveGone is what a call on a stub of a live instance gets when that has ended. The text is workerd's.
 var errLiveGone = &Error{Name: "Error", Message: "The destination object for this RPC no longer exists.", Retryable: true}
 

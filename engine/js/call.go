@@ -12,10 +12,11 @@ import (
 
 // target is what of the receiver is asked for (engine.Event.Target).
 type target struct {
-	export  *export  // what was given away; nil: the object or entry point itself
-	path    []string // from there
-	read    bool     // it is read, not called
-	dispose bool     // nobody has a stub of the export any more
+	export  *export       // what was given away; nil: the object or entry point itself
+	path    []string      // from there
+	read    bool          // it is read, not called
+	after   *engine.Event // it is asked of the result of that one; only compared
+	dispose bool          // nobody has a stub of the export any more
 }
 
 // Send is part of [web.RPCHost].
@@ -27,20 +28,30 @@ func (rl *realm) Send(n uint64, path []string, args vm.Value) (vm.Value, error) 
 	if err := rl.open(s); err != nil {
 		return vm.Undefined, err
 	}
+	var t *target
+	if s.export != nil || args.IsNull() || len(path) != 1 {
+		t = &target{export: s.export, path: path, read: args.IsNull()}
+	}
+	c := &calling{rl: rl, by: s.owner, to: s.to}
+	_, inGo := rl.app.opts.Classes[s.class]
+	return rl.send(c, path, t, args, !inGo)
+}
+
+// send makes a call and returns its promise. leads: others can be sent after it.
+func (rl *realm) send(c *calling, path []string, t *target, args vm.Value, leads bool) (vm.Value, error) {
 	ev := &engine.Event{Kind: engine.EventCall}
 	if len(path) > 0 {
 		ev.Method = path[len(path)-1]
 	}
-	read := args.IsNull()
-	if s.export != nil || read || len(path) != 1 {
-		ev.Target = &target{export: s.export, path: path, read: read}
+	if t != nil {
+		ev.Target = t
 	}
-	if !read {
-		c := rl.crossing(s.owner)
-		err := c.write(args)
-		ev.Args, ev.Caps = c.bytes, c.caps
-		sent := c.sent
-		rl.done(c)
+	if !args.IsNull() {
+		x := rl.crossing(c.by)
+		err := x.write(args)
+		ev.Args, ev.Caps = x.bytes, x.caps
+		sent := x.sent
+		rl.done(x)
 		if err != nil {
 			return vm.Undefined, err
 		}
@@ -55,7 +66,13 @@ func (rl *realm) Send(n uint64, path []string, args vm.Value) (vm.Value, error) 
 		dropCaps(ev.Caps)
 		return vm.Undefined, err
 	}
-	s.to.StartEvent(ev, &calling{rl: rl, by: s.owner, promise: rl.r.Dup(p)})
+	c.promise = rl.r.Dup(p)
+	if leads {
+		c.ev = ev
+		rl.underway[p.Address()] = c
+	}
+	c.args = ev.Args
+	c.to.StartEvent(ev, c)
 	return p, nil
 }
 
@@ -63,28 +80,78 @@ func (rl *realm) Send(n uint64, path []string, args vm.Value) (vm.Value, error) 
 type calling struct {
 	rl      *realm
 	by      actor
+	to      *engine.Stub
 	promise vm.Value // owned
+
+	// What is needed for calls that are sent after it, to be made on its result: it is under way until it is answered,
+	// and all of those are.
+	ev       *engine.Event // nil: none can be
+	sent     int           // of those, not answered
+	answered bool
+
+	// And for one that was itself sent after another.
+	after *calling
+	path  []string
+	read  bool
+	args  []byte
 }
 
 // Reply takes the answer, as a turn of the caller.
 func (c *calling) Reply(reply engine.Reply) {
 	rl := c.rl
+	c.args = c.keepArgs(reply)
 	if rl.r.Err() != nil || !c.by.alive() {
 		dropCaps(reply.Caps)
-		if rl.r.Err() == nil {
-			rl.r.Free(c.promise)
-		}
+		c.settled()
 		return
 	}
 	rl.begin(c.by)
 	var err error
-	if reply.Err != nil {
+	switch {
+	case reply.Err != nil:
 		err = rl.reject(c.promise, reply.Err)
-	} else {
+	case c.args != nil:
+		err = rl.fallBack(c, reply.Caps)
+	default:
 		err = rl.resolveCall(c, reply)
 	}
-	rl.r.Free(c.promise)
+	c.settled()
 	rl.end(err)
+}
+
+// keepArgs returns the arguments if they are still needed: the call came too late to follow another one, and has to be
+// made here.
+func (c *calling) keepArgs(reply engine.Reply) []byte {
+	if c.after == nil || reply.Err != nil || len(reply.Value) > 0 {
+		return nil
+	}
+	if c.args == nil {
+		return noArgs
+	}
+	return c.args
+}
+
+// settled ends what the call keeps, once nothing is under way that was sent after it.
+func (c *calling) settled() {
+	c.answered = true
+	c.release()
+	if c.after != nil {
+		c.after.sent--
+		c.after.release()
+		c.after = nil
+	}
+}
+
+func (c *calling) release() {
+	if !c.answered || c.sent > 0 {
+		return
+	}
+	if c.ev != nil && c.rl.underway[c.promise.Address()] == c {
+		delete(c.rl.underway, c.promise.Address())
+	}
+	if c.rl.r.Err() == nil {
+		c.rl.r.Free(c.promise)
+	}
 }
 
 func (rl *realm) resolveCall(c *calling, reply engine.Reply) error {
@@ -148,7 +215,8 @@ func (rl *realm) answerCall(w waiting, v vm.Value) {
 	encoded, caps, sent := x.bytes, x.caps, x.sent
 	rl.done(x)
 	rl.r.End()
-	rl.r.Free(v)
+	kept := v
+	defer rl.r.Free(kept)
 	if err != nil {
 		w.fail(rl, err)
 		return
@@ -157,6 +225,7 @@ func (rl *realm) answerCall(w waiting, v vm.Value) {
 		rl.DisposeStub(n)
 	}
 	w.ev.ReturnCaps(encoded, caps)
+	rl.followed(&w, kept)
 	w.done(rl)
 }
 
@@ -169,12 +238,9 @@ func (rl *realm) deliver(by actor, ev *engine.Event) {
 		return
 	}
 	x := t.export
-	w := waiting{ev: ev, nested: true}
-	switch by := by.(type) {
-	case *object:
-		w.object = by
-	case *event:
-		w.event = by
+	if t.after != nil {
+		rl.follow(by, ev, t)
+		return
 	}
 	by.pin() // until it is answered
 	if t.dispose {
@@ -189,11 +255,22 @@ func (rl *realm) deliver(by actor, ev *engine.Event) {
 		rl.end(err)
 		return
 	}
-	rl.begin(by)
-	value := rl.r.Dup(x.value)
-	v, err := rl.receive(&w, func(path []string, args vm.Value) (vm.Value, error) {
+	rl.nested(by, ev, rl.r.Dup(x.value), nil, func(value vm.Value, path []string, args vm.Value) (vm.Value, error) {
 		return rl.in.ExportCall(value, path, args, x.own)
 	})
+}
+
+// nested starts an event on a value of by's, which it consumes. by is pinned for it.
+func (rl *realm) nested(by actor, ev *engine.Event, value vm.Value, after []*follower, call func(value vm.Value, path []string, args vm.Value) (vm.Value, error)) {
+	w := waiting{ev: ev, nested: true, followers: after}
+	switch by := by.(type) {
+	case *object:
+		w.object = by
+	case *event:
+		w.event = by
+	}
+	rl.begin(by)
+	v, err := rl.receive(&w, func(path []string, args vm.Value) (vm.Value, error) { return call(value, path, args) })
 	rl.r.Free(value)
 	switch {
 	case err == nil:

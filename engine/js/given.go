@@ -115,6 +115,7 @@ func (rl *realm) hold(by actor, n uint64) {
 
 // endPossessions ends what by gave away and the stubs that it has, because by has ended.
 func (rl *realm) endPossessions(by actor) {
+	rl.endFollowers(by)
 	p := by.possessions()
 	if p == nil {
 		return

@@ -71,6 +71,10 @@ type object struct {
 // Deliver starts one event.
 func (o *object) Deliver(ev *engine.Event) {
 	rl := o.rl
+	if t, ok := ev.Target.(*target); ok && t.after != nil {
+		rl.follow(o, ev, t)
+		return
+	}
 	w := waiting{ev: ev, object: o}
 	rl.begin(o)
 	var v vm.Value
@@ -124,6 +128,7 @@ func (o *object) live(deliver func(*engine.Event)) *engine.Live {
 	return o.st.Live(deliver)
 }
 func (o *object) tell(l *engine.Live, ev *engine.Event) { o.st.Tell(l, ev) }
+func (o *object) later(fn func())                       { o.st.Later(fn) }
 func (o *object) possessions() *possessions             { return o.has }
 
 // interrupted resets the object: its turn ran longer than it may, and was cut off in the middle.

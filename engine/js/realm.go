@@ -77,8 +77,11 @@ type realm struct {
 	reader      clone.Reader
 	crossings   []*crossing // spare ones
 	objectProto vm.Value    // Object.prototype
-	buf         []byte
-	out         web.Reply
+
+	underway  map[uintptr]*calling // calls that others may be sent after, by the address of their promise
+	following map[*engine.Event]*follower
+	buf       []byte
+	out       web.Reply
 }
 
 // actor is who a turn belongs to: an object, or an event of the Worker.
@@ -106,18 +109,21 @@ type actor interface {
 	// live returns its address, and tell sends to one without waiting, also after its end.
 	live(deliver func(*engine.Event)) *engine.Live
 	tell(l *engine.Live, ev *engine.Event)
+	// later runs fn in a turn of it, behind what waits already.
+	later(fn func())
 	// possessions is what it gave away and what it holds of others; nil for nothing.
 	possessions() *possessions
 }
 
 // waiting is a handler that has not answered.
 type waiting struct {
-	promise vm.Value
-	ev      *engine.Event
-	object  *object // nil for the Worker
-	event   *event
-	params  []uint64 // stubs that came with a call, which end with it
-	nested  bool     // a call on something that the object or event gave away, rather than what began the event
+	promise   vm.Value
+	ev        *engine.Event
+	object    *object // nil for the Worker
+	event     *event
+	params    []uint64 // stubs that came with a call, which end with it
+	followers []*follower
+	nested    bool // a call on something that the object or event gave away, rather than what began the event
 }
 
 // by is who handles it.
@@ -145,6 +151,7 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 	rl := &realm{
 		app: a, host: h, index: index, r: r, classes: make(map[string]vm.Value), timers: make(map[int64]*timer),
 		env: vm.Undefined, exports: vm.Undefined, entries: make(map[string]vm.Value), objectProto: vm.Undefined,
+		underway: make(map[uintptr]*calling), following: make(map[*engine.Event]*follower),
 		failures: make(map[uint64]*engine.Error), rememberer: vm.Undefined, recaller: vm.Undefined,
 	}
 	if rl.in, err = web.Load(r, rl); err != nil {
@@ -480,7 +487,10 @@ func (rl *realm) answer(w waiting) {
 }
 
 func (w *waiting) fail(rl *realm, err error) {
-	w.ev.Fail(rl.engineError(err, w))
+	failure := rl.engineError(err, w)
+	w.ev.Fail(failure)
+	rl.unfollowed(w.followers, failure)
+	w.followers = nil
 	w.done(rl)
 }
 

@@ -54,6 +54,10 @@ func (p *entry) Serve(ev *engine.Event) {
 		ev.Fail(err)
 		return
 	}
+	if t, ok := ev.Target.(*target); ok && t.after != nil {
+		rl.join(ev, t)
+		return
+	}
 	e := &event{rl: rl, ev: ev, entryPoint: p}
 	e.slot = rl.events.add(e)
 	w := waiting{ev: ev, event: e}
@@ -115,6 +119,7 @@ func (e *event) live(deliver func(*engine.Event)) *engine.Live {
 	return e.ev.Live(deliver)
 }
 func (e *event) tell(l *engine.Live, ev *engine.Event) { e.ev.Tell(l, ev) }
+func (e *event) later(fn func())                       { e.ev.Later(fn) }
 func (e *event) possessions() *possessions             { return e.has }
 
 // interrupted fails the event: its turn ran longer than it may.

@@ -71,6 +71,9 @@ type RPCHost interface {
 	// Send calls what path leads to from the stub with args, an array (borrowed), or reads it where args is Null. An empty path is
 	// the thing itself. The result is a promise, owned by the caller.
 	Send(stub uint64, path []string, args vm.Value) (vm.Value, error)
+	// Pipeline sends a call after another whose promise (borrowed) Send or Pipeline returned, to be made on its result where that is.
+	// It returns Null where that is not possible (any more).
+	Pipeline(promise vm.Value, path []string, args vm.Value) (vm.Value, error)
 	// Export gives v (borrowed) away: as an instance, whose class says what can be called, or, with own, with its own
 	// properties. The result is a stub of it.
 	Export(v vm.Value, own bool) (uint64, error)

@@ -29,7 +29,7 @@ type Instance struct {
 	workerFetch, newObject, objectFetch, takeReply, fireTimer, namespaceFrom vm.Value
 	nothing, domException, workers, requestProto, responseProto              vm.Value
 	workerCall, objectCall, exportCall, shape, stubFrom, disposable          vm.Value
-	disposeExport, loopbackFrom, exports                                     vm.Value
+	disposeExport, loopbackFrom, exports, pipelinedHere, pipelinedOn         vm.Value
 }
 
 // Load runs the prelude in a fresh runtime and makes r.Host the Instance. Everything of it lives as long as r.
@@ -79,6 +79,8 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"objectCall", &in.objectCall},
 		{"exportCall", &in.exportCall},
 		{"rpcShape", &in.shape},
+		{"pipelinedHere", &in.pipelinedHere},
+		{"pipelinedOn", &in.pipelinedOn},
 		{"stubFrom", &in.stubFrom},
 		{"disposable", &in.disposable},
 		{"disposeExport", &in.disposeExport},

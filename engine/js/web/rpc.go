@@ -42,12 +42,7 @@ func (in *Instance) StubOf(stub uint64, service bool) (vm.Value, error) {
 
 // ObjectCall delivers a call to an object, as NewObject returned it: see [RPCHost] for path and args.
 func (in *Instance) ObjectCall(object vm.Value, path []string, args vm.Value) (vm.Value, error) {
-	p, err := in.strings(path...)
-	if err != nil {
-		return vm.Undefined, err
-	}
-	defer in.r.Free(p)
-	return in.r.Call(in.objectCall, vm.Undefined, object, p, args)
+	return in.onPath(in.objectCall, object, path, args)
 }
 
 // WorkerCall delivers a call to an entry point.
@@ -68,6 +63,25 @@ func (in *Instance) ExportCall(v vm.Value, path []string, args vm.Value, own boo
 	}
 	defer in.r.Free(p)
 	return in.r.Call(in.exportCall, vm.Undefined, v, p, args, vm.Bool(own))
+}
+
+// PipelinedOn makes a call that was sent ahead on the result v that it waited for, and PipelinedHere on the promise of one.
+func (in *Instance) PipelinedOn(v vm.Value, path []string, args vm.Value) (vm.Value, error) {
+	return in.onPath(in.pipelinedOn, v, path, args)
+}
+
+// PipelinedHere is PipelinedOn for a promise of the result.
+func (in *Instance) PipelinedHere(promise vm.Value, path []string, args vm.Value) (vm.Value, error) {
+	return in.onPath(in.pipelinedHere, promise, path, args)
+}
+
+func (in *Instance) onPath(door, v vm.Value, path []string, args vm.Value) (vm.Value, error) {
+	p, err := in.strings(path...)
+	if err != nil {
+		return vm.Undefined, err
+	}
+	defer in.r.Free(p)
+	return in.r.Call(door, vm.Undefined, v, p, args)
 }
 
 // DisposeExport runs the disposer of what the program gave away, if it has one.
@@ -128,6 +142,15 @@ func (in *Instance) EntrypointExport(stub uint64) (vm.Value, error) {
 	return in.r.Call(in.loopbackFrom, vm.Undefined, h)
 }
 
+func (in *Instance) path(v vm.Value) (path []string, err error) {
+	err = in.each(v, func(_ int, v vm.Value) error {
+		path = append(path, in.r.GoString(v))
+		in.r.Free(v)
+		return nil
+	})
+	return path, err
+}
+
 func (in *Instance) stubNumber(v vm.Value) (uint64, error) {
 	n, ok := in.r.Payload(stubClass, v)
 	if !ok {
@@ -143,16 +166,19 @@ var (
 		if err != nil {
 			return vm.Undefined, err
 		}
-		var path []string
-		err = in.each(args.At(1), func(_ int, v vm.Value) error {
-			path = append(path, in.r.GoString(v))
-			in.r.Free(v)
-			return nil
-		})
+		path, err := in.path(args.At(1))
 		if err != nil {
 			return vm.Undefined, err
 		}
 		return in.Host.Send(stub, path, args.At(2))
+	})
+	// rpcPipeline(promise, path, args): a promise, or null where the call has to be made here.
+	_ = register("rpcPipeline", 3, func(in *Instance, args vm.Args) (vm.Value, error) {
+		path, err := in.path(args.At(1))
+		if err != nil {
+			return vm.Undefined, err
+		}
+		return in.Host.Pipeline(args.At(0), path, args.At(2))
 	})
 	_ = register("rpcExport", 2, func(in *Instance, args vm.Args) (vm.Value, error) {
 		return in.stub(in.Host.Export(args.At(0), args.At(1).Truth()))

@@ -324,16 +324,26 @@ function exportCall(value, path, args, own) {
   return arrive(value, path, args, own, reserved);
 }
 
-// pipelined makes a call on the result of another, as soon as that is there.
+// pipelined makes a call on the result of another without waiting for it: it follows the other to where it is handled, or
+// is made here as soon as the result is there.
 function pipelined(promise, path, args) {
-  return promiseThen(promise, (v) => {
-    if (isNode(v) || stubHandle(v) !== undefined) return forward(v, path, args);
-    if (((typeof v !== "object" && typeof v !== "function") || v === null) && path.length > 0) throw noMember(path[0]);
-    return arrive(v, path, args, true, reserved);
-  });
+  const p = host.rpcPipeline(promise, path, args);
+  return p === null ? pipelinedHere(promise, path, args) : p;
 }
 
-// shape tells the host how an object travels that structured clone does not take: undefined not at all; the handle of a
+function pipelinedHere(promise, path, args) {
+  return promiseThen(promise, (v) => pipelinedOn(v, path, args));
+}
+
+// pipelinedOn makes it on the result itself.
+function pipelinedOn(v, path, args) {
+  if (isNode(v) || stubHandle(v) !== undefined) return forward(v, path, args);
+  const kind = exportKind(v);
+  if (kind === 0 && path.length > 0) throw noMember(path[0]);
+  return arrive(v, path, args, kind !== 1, reserved);
+}
+
+// rpcShape tells the host how an object travels that structured clone does not take: undefined not at all; the handle of a
 // stub; or how it is given away, as exportKind has it.
 function rpcShape(v) {
   if (isNode(v)) {
