@@ -16,6 +16,7 @@ type target struct {
 	path    []string      // from there
 	read    bool          // it is read, not called
 	after   *engine.Event // it is asked of the result of that one; only compared
+	follows int           // how many such calls come right behind it
 	dispose bool          // nobody has a stub of the export any more
 }
 
@@ -68,7 +69,7 @@ func (rl *realm) send(c *calling, path []string, t *target, args vm.Value, leads
 	}
 	c.promise = rl.r.Dup(p)
 	if leads {
-		c.ev = ev
+		c.ev, c.turn = ev, rl.turn
 		rl.underway[p.Address()] = c
 	}
 	c.args = ev.Args
@@ -86,6 +87,7 @@ type calling struct {
 	// What is needed for calls that are sent after it, to be made on its result: it is under way until it is answered,
 	// and all of those are.
 	ev       *engine.Event // nil: none can be
+	turn     uint64        // that it was sent in
 	sent     int           // of those, not answered
 	answered bool
 

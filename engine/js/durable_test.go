@@ -200,3 +200,47 @@ func TestStickyDependencyOfCalls(t *testing.T) {
 		}
 	}
 }
+
+// on returns a name whose object lives on loop i of 2.
+func (s *stepped) on(i int) string {
+	s.t.Helper()
+	for k := range 1000 {
+		name := string(rune('a'+k%26)) + string(rune('a'+k/26))
+		if id := s.eng.Namespace("Thing").IDFromName(name).Bytes(); int(id[0]>>7) == i {
+			return name
+		}
+	}
+	s.t.Fatal("no name found")
+	return ""
+}
+
+// A call on the result of another goes along with it: the other object makes both before it is heard of again.
+func TestPipelinedCallsGoInOneTrip(t *testing.T) {
+	s := stepProgram(t, durableProgram, 2)
+	a, b := s.on(0), s.on(1)
+	for _, name := range []string{a, b} {
+		s.call(name, "read")
+		s.settle()
+	}
+	told := s.call(a, "pipeline", b, 7)
+	for s.pool.StepLoop(0) {
+	}
+	for s.pool.StepLoop(1) {
+	}
+	heard := s.call(b, "read")
+	for s.pool.StepLoop(1) {
+	}
+	s.log.Commit()
+	for s.pool.StepLoop(1) {
+	}
+	if n := s.number(heard); n != 7 {
+		t.Errorf("after one trip: heard %d", n)
+	}
+	if told.done {
+		t.Error("the caller has its answer already: the test shows nothing")
+	}
+	s.settle()
+	if n := s.number(told); n != 7 {
+		t.Errorf("pipeline returned %d", n)
+	}
+}

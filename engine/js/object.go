@@ -142,6 +142,9 @@ func (rl *realm) forget(o *object, e *event) {
 	for _, w := range rl.waiting {
 		if o != nil && w.object == o || e != nil && w.event == e {
 			rl.r.Free(w.promise)
+			if e != nil {
+				rl.unfollowed(w.followers, cpuLimit("Worker exceeded CPU time limit."))
+			}
 			if e != nil && w.nested { // what began the event has its answer
 				w.ev.Fail(cpuLimit("Worker exceeded CPU time limit."))
 				e.unpin()

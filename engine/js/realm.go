@@ -80,6 +80,8 @@ type realm struct {
 
 	underway  map[uintptr]*calling // calls that others may be sent after, by the address of their promise
 	following map[*engine.Event]*follower
+	kept      map[*engine.Event]*keptResult
+	turn      uint64 // counts turns
 	buf       []byte
 	out       web.Reply
 }
@@ -151,7 +153,7 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 	rl := &realm{
 		app: a, host: h, index: index, r: r, classes: make(map[string]vm.Value), timers: make(map[int64]*timer),
 		env: vm.Undefined, exports: vm.Undefined, entries: make(map[string]vm.Value), objectProto: vm.Undefined,
-		underway: make(map[uintptr]*calling), following: make(map[*engine.Event]*follower),
+		underway: make(map[uintptr]*calling), following: make(map[*engine.Event]*follower), kept: make(map[*engine.Event]*keptResult),
 		failures: make(map[uint64]*engine.Error), rememberer: vm.Undefined, recaller: vm.Undefined,
 	}
 	if rl.in, err = web.Load(r, rl); err != nil {
@@ -368,6 +370,7 @@ const entryPointsSource = `(function (exports, workers) {
 // begin starts a turn of w. Every begin is followed by an end.
 func (rl *realm) begin(w actor) {
 	rl.current = w
+	rl.turn++
 	rl.r.Begin(w.labelled())
 }
 
