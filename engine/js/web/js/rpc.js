@@ -40,26 +40,19 @@ let isNode; // (v)
 let newProperty; // (node or null, stub or null, path)
 let newCall; // (promise) the promise of a call under way
 let newStub; // (handle) the stub of a host's handle
-let nodeHandle; // (node) the handle of a stub that is a node, null for another node
+let nodeHandle; // (node) the handle of a stub that is a node, undefined for another node
 let disposeNode;
 let readNode; // (node) a promise of what it stands for
 let sendFrom; // (node, path, args)
 
-// A Node stamps its fields on a function, which then is one. The function does not refer to itself: that would be a
-// cycle, which only a collection frees.
+// A Node stamps its state on a function, which then is one. The function does not refer to itself: that would be a
+// cycle, which only a collection frees. The state of a stub is { handle }, of the promise of a call { promise }, and of a
+// property { from, stub, path }: the node or the stub of an object or entry point that path leads from.
 class Node extends Returned {
-  #handle; // of a stub
-  #promise; // of a call
-  #from; // of a property: the node, or null
-  #stub; // or the stub of an object or entry point
-  #path;
-  constructor(fn, proto, handle, promise, from, stub, path) {
+  #state;
+  constructor(fn, proto, state) {
     super(fn);
-    this.#handle = handle;
-    this.#promise = promise;
-    this.#from = from;
-    this.#stub = stub;
-    this.#path = path;
+    this.#state = state;
     delete fn.name; // an own property would hide the one of what the node stands for
     delete fn.length;
     setPrototypeOf(fn, proto);
@@ -67,38 +60,36 @@ class Node extends Returned {
 
   // send calls what path leads to from a node (args null: reads it) and returns a promise of the result.
   static #send(node, path, args) {
-    if (node.#path !== null) {
-      const whole = path.length === 0 ? node.#path : concat(node.#path, path);
-      const from = node.#from;
-      return from === null ? host.rpcSend(openedStub(node.#stub), whole, args) : Node.#send(from, whole, args);
-    }
-    if (node.#handle !== null) return host.rpcSend(node.#handle, path, args);
-    return pipelined(node.#promise, path, args);
+    const s = node.#state;
+    if (s.path !== undefined) return Node.#follow(s.from, s.stub, path.length === 0 ? s.path : concat(s.path, path), args);
+    if (s.promise !== undefined) return pipelined(s.promise, path, args);
+    return host.rpcSend(s.handle, path, args);
+  }
+  static #follow(from, stub, path, args) {
+    return from === null ? host.rpcSend(openedStub(stub), path, args) : Node.#send(from, path, args);
   }
   static {
-    isNode = (v) => typeof v === "function" && #path in v;
+    isNode = (v) => typeof v === "function" && #state in v;
     newProperty = (from, stub, path) => {
       const fn = (...args) => {
         let p;
         try {
-          p = from === null ? host.rpcSend(openedStub(stub), path, args) : Node.#send(from, path, args);
+          p = Node.#follow(from, stub, path, args);
         } catch (e) {
           p = rejected(e);
         }
         return newCall(p);
       };
-      return new Node(fn, RpcProperty.prototype, null, null, from, stub, path);
+      return new Node(fn, RpcProperty.prototype, { __proto__: null, from, stub, path });
     };
-    newCall = (promise) => new Node((...args) => newCall(pipelined(promise, [], args)), RpcPromise.prototype, null, promise, null, null, null);
-    newStub = (handle) => {
-      const fn = (...args) => newCall(attempt(() => host.rpcSend(handle, [], args)));
-      return new Node(fn, RpcStub.prototype, handle, null, null, null, null);
-    };
-    nodeHandle = (node) => node.#handle;
+    newCall = (promise) => new Node((...args) => newCall(attempt(() => pipelined(promise, [], args))), RpcPromise.prototype, { __proto__: null, promise });
+    newStub = (handle) => new Node((...args) => newCall(attempt(() => host.rpcSend(handle, [], args))), RpcStub.prototype, { __proto__: null, handle });
+    nodeHandle = (node) => node.#state.handle;
     sendFrom = (node, path, args) => Node.#send(node, path, args);
-    readNode = (node) => (node.#promise !== null ? node.#promise : attempt(() => Node.#send(node, [], null)));
+    readNode = (node) => node.#state.promise ?? attempt(() => Node.#send(node, [], null));
     disposeNode = (node) => {
-      if (node.#promise !== null) promiseThen(node.#promise, disposeResult, () => {});
+      const { promise } = node.#state;
+      if (promise !== undefined) promiseThen(promise, disposeResult, () => {});
     };
   }
 }
@@ -167,8 +158,8 @@ hide(RpcStub.prototype, disposeSymbol, function () {
 });
 
 function stubOf(v) {
-  const h = isNode(v) ? nodeHandle(v) : null;
-  if (h === null) throw new TypeErrorCtor("Illegal invocation");
+  const h = isNode(v) ? nodeHandle(v) : undefined;
+  if (h === undefined) throw new TypeErrorCtor("Illegal invocation");
   return h;
 }
 
@@ -244,8 +235,8 @@ function memberOf(receiver, name, own, names) {
 }
 
 // The state of what a path leads through: 0 nothing, 1 an instance, 2 a plain object or function. 3 is a stub.
-function stepKind(v, inStub) {
-  if (isNode(v)) return nodeHandle(v) !== null ? 3 : inStub ? 3 : 0;
+function stepKind(v) {
+  if (isNode(v)) return nodeHandle(v) !== undefined ? 3 : 0;
   if (stubHandle(v) !== undefined) return 3;
   return exportKind(v);
 }
@@ -271,7 +262,7 @@ function arrive(receiver, path, args, own, names) {
     }
     value = memberOf(receiver, name, own, names);
     if (i === last) break;
-    const kind = stepKind(value, false);
+    const kind = stepKind(value);
     if (kind === 0) throw noMember(name);
     receiver = value;
     own = kind === 2;
@@ -346,10 +337,7 @@ function pipelinedOn(v, path, args) {
 // rpcShape tells the host how an object travels that structured clone does not take: undefined not at all; the handle of a
 // stub; or how it is given away, as exportKind has it.
 function rpcShape(v) {
-  if (isNode(v)) {
-    const h = nodeHandle(v);
-    return h === null ? undefined : h;
-  }
+  if (isNode(v)) return nodeHandle(v);
   if (typeof v === "object" && v !== null) {
     if (isObjectStub(v)) return objectStub(v);
     const h = fetcherHandle(v);
