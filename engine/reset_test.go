@@ -108,21 +108,27 @@ func TestErrorOfTransactionIsKept(t *testing.T) {
 // the object is evicted in the end.
 func TestPanicInCallback(t *testing.T) {
 	s := step(t, 1, 1)
-	done := 0
+	answers := 0
 	ns := register(t, s.Engine, "C", engine.ClassOf(func(st *engine.State) (*caller, error) {
+		name, _ := st.ID().Name()
 		return &caller{call: func(context.Context) error {
-			st.After(time.Millisecond, func() { panic("on purpose") })
-			st.After(time.Millisecond, func() { done++ })
-			st.Storage().StartSync(func(error) { panic("on purpose") })
-			st.Storage().StartSync(func(error) { done++ })
+			if name != "x" {
+				return nil
+			}
+			other := st.Namespace("C").GetByName("other")
+			for range 3 {
+				other.StartCall("Run", encode(t, []any{}), engine.ReplyFunc(func(engine.Reply) {
+					answers++
+					panic("on purpose")
+				}))
+			}
 			return nil
 		}}, nil
 	}))
 	s.start(ns.GetByName("x"), "Run")
 	s.settle()
-	s.pool.Advance(time.Millisecond)
-	if done != 2 {
-		t.Errorf("%d of 2 functions behind one that panicked were called", done)
+	if answers != 3 {
+		t.Errorf("%d of 3 answers have come", answers)
 	}
 	s.pool.Advance(11 * time.Second)
 	if n := s.Metrics().Live; n != 0 {
