@@ -135,3 +135,41 @@ func TestPanicInCallback(t *testing.T) {
 		t.Errorf("%d objects are live", n)
 	}
 }
+
+// A log that fails while a turn runs refuses what the turn wrote. The object keeps it in memory, so nobody may ever
+// be told of it: neither by the instance that wrote it nor by those that come after it.
+func TestLogThatFailsInsideATurn(t *testing.T) {
+	s := step(t, 1, 1)
+	ns := register(t, s.Engine, "C", engine.ClassOf(func(st *engine.State) (*failing, error) {
+		return &failing{counter{st}, func() {
+			s.log.FailWrite(errors.New("the disk is broken"))
+			s.log.Commit()
+		}}, nil
+	}))
+	s.start(ns.GetByName("other"), "Add", 1)
+	s.pool.Run()
+	a := s.start(ns.GetByName("x"), "AddAndFail")
+	s.pool.Run()
+	if !a.done || !errors.Is(a.got.Err, engine.ErrUnavailable) {
+		t.Errorf("the write: done %v, %v", a.done, a.got.Err)
+	}
+	for range 2 {
+		b := s.start(ns.GetByName("x"), "Value")
+		s.pool.Run()
+		if !b.done || !errors.Is(b.got.Err, engine.ErrUnavailable) {
+			t.Errorf("a read of it: done %v, %v", b.done, b.got.Err)
+		}
+		s.pool.Advance(11 * time.Second) // the next instance
+	}
+}
+
+type failing struct {
+	counter
+	fail func()
+}
+
+func (f *failing) AddAndFail() (int, error) {
+	n, err := f.Add(1)
+	f.fail()
+	return n, err
+}
