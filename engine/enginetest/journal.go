@@ -85,6 +85,10 @@ func replay(found map[[32]byte]remains, n wal.LSN, record []byte) {
 }
 
 func (j *journal) Append(buffer int, record []byte) (wal.LSN, error) {
+	if j.asked && j.w.pick(5) == 0 {
+		// A committer of its own goroutine may be at work, and fail, at any moment of a turn.
+		j.disk.commit(j.w)
+	}
 	n, err := j.Log.Append(buffer, record)
 	if rec, perr := redo.Parse(record); perr == nil && rec.Kind == redo.KindObject {
 		for _, o := range j.w.objects {

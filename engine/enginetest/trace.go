@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"fmt"
+	"hash"
 	"strings"
 )
 
@@ -11,8 +12,9 @@ const traceLines = 120
 // trace keeps the last events of a history. They are formatted only when somebody reads them, so arguments must
 // be values that do not change.
 type trace struct {
-	lines [traceLines]traceLine
-	n     int
+	lines  [traceLines]traceLine
+	n      int
+	digest hash.Hash // of all events, where somebody wants it
 }
 
 type traceLine struct {
@@ -24,6 +26,9 @@ type traceLine struct {
 func (t *trace) add(life, step int, format string, args ...any) {
 	t.lines[t.n%traceLines] = traceLine{life, step, format, args}
 	t.n++
+	if t.digest != nil {
+		fmt.Fprintf(t.digest, format+"\n", args...)
+	}
 }
 
 func (t *trace) String() string {

@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -37,6 +38,8 @@ type Config struct {
 	// Otherwise the log is in memory. Sync is the real log's mode.
 	Dir  string
 	Sync wal.SyncMode
+	// Digest, if set, is given a digest of all events.
+	Digest *string
 }
 
 // world is one history. Owned by the goroutine that runs it.
@@ -95,6 +98,10 @@ func Run(t *testing.T, c Config) (failure *Failure) {
 	}
 	if w.config.Lives == 0 {
 		w.config.Lives = 3
+	}
+	if c.Digest != nil {
+		w.trace.digest = sha256.New()
+		defer func() { *c.Digest = fmt.Sprintf("%x", w.trace.digest.Sum(nil)) }()
 	}
 	defer func() {
 		// A history that failed is left as it is, with its coroutines: the bubble complains about them.
