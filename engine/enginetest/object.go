@@ -8,6 +8,7 @@ import (
 	"maps"
 
 	"everloop/engine"
+	"everloop/loop"
 )
 
 // instance is one live instance of a simulated object. Owned by its loop; since the simulation plays all loops
@@ -45,7 +46,8 @@ type overlay map[string]*uint64
 type line struct {
 	stub      *engine.Stub
 	to        *object
-	outside   bool // a caller outside of the process has it
+	outside   bool      // a caller outside of the process has it
+	loop      loop.Loop // that it has to be used on, if any
 	sent      int
 	delivered int
 }
@@ -285,7 +287,11 @@ func (t *thread) step() error {
 	case 12, 13, 14:
 		t.read()
 	case 15:
-		t.later()
+		if w.pick(2) == 0 {
+			t.block()
+		} else {
+			t.later()
+		}
 	case 16, 17, 18:
 		if t.fuel > 0 {
 			t.send()
@@ -564,6 +570,49 @@ func (t *thread) inside(fn func() error, run func(func() error) error) error {
 	return err
 }
 
+// block opens a critical section as code does that ends by callback: it begins in a turn of its own, and ends there
+// or in a later one.
+func (t *thread) block() {
+	w, in := t.w, t.in
+	cb := w.callback(t, "block", t.fuel-1)
+	outer := t.section
+	err := in.st.Block(func(end func(error)) {
+		if w.over {
+			return
+		}
+		var s *section
+		finish := func(c *callback) {
+			fails := w.pick(8) == 7
+			in.leave(s)
+			w.note("%s: ends the critical section, fails: %t", c.name, fails)
+			if fails {
+				end(errOnPurpose)
+				return
+			}
+			end(nil)
+		}
+		cb.turn(func() {
+			s = in.enter(outer.around())
+			cb.section = s
+			_ = cb.program()
+			if w.pick(2) == 0 {
+				finish(cb)
+				return
+			}
+			last := w.callback(cb.thread, "last turn", cb.fuel)
+			in.st.Storage().StartSync(func(error) {
+				last.turn(func() {
+					_ = last.program()
+					finish(last)
+				})
+			})
+		})
+	})
+	if err != nil {
+		w.fail(Answers, "%s: Block: %v", t.name, err)
+	}
+}
+
 // transaction runs a program in a transaction, which it may roll back.
 func (t *thread) transaction() error {
 	in, w := t.in, t.w
@@ -761,8 +810,18 @@ func (w *world) callback(t *thread, what string, fuel int) *callback {
 	return &callback{thread: cb}
 }
 
-// run is the turn in which the function is called.
+// run is the turn in which the function is called, with what it hears.
 func (c *callback) run(heard *knowledge) {
+	c.turn(func() {
+		if heard != nil {
+			c.in.knows.merge(heard)
+		}
+		_ = c.program() // nobody is told how it ends
+	})
+}
+
+// turn runs fn as the turn in which the function is called.
+func (c *callback) turn(fn func()) {
 	if c.w.over {
 		return
 	}
@@ -772,14 +831,11 @@ func (c *callback) run(heard *knowledge) {
 	c.called = true
 	c.begin()
 	if c.gone() {
-		c.w.note("%s: comes to a dead instance", c.name)
+		c.w.fail(Wrong, "%s: called back, and its instance is dead", c.name)
 		return
 	}
 	c.w.note("%s: called back", c.name)
-	if heard != nil {
-		c.in.knows.merge(heard)
-	}
-	_ = c.program() // nobody is told how it ends
+	fn()
 	c.end()
 }
 

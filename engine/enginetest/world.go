@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"everloop/engine"
+	"everloop/loop"
 	"everloop/loop/looptest"
 	"everloop/wal"
 )
@@ -74,6 +75,7 @@ type world struct {
 	messages   map[uint64]*message
 	replies    map[uint64]*revealed
 	numbers    uint64
+	visits     map[int]*visit
 	threads    map[*thread]struct{}
 	cancels    map[int]context.CancelFunc
 	jobs       []*job
@@ -181,6 +183,7 @@ func (w *world) open() {
 	loops := 1 + w.pick(4)
 	w.over, w.rounds, w.spent, w.full, w.wasFull, w.canceled, w.timeouts = false, 0, 0, false, false, false, false
 	w.messages, w.replies = map[uint64]*message{}, map[uint64]*revealed{}
+	w.visits = map[int]*visit{}
 	w.threads, w.cancels, w.jobs, w.callers, w.unanswered = map[*thread]struct{}{}, map[int]context.CancelFunc{}, nil, nil, 0
 	w.pool = looptest.New(loops, uint64(w.pick(1<<16)))
 	w.journal = &journal{w: w, disk: w.disk}
@@ -324,17 +327,27 @@ func (w *world) request() {
 		return
 	}
 	who := w.pick(len(w.callers))
+	if w.pick(5) == 4 {
+		w.enter(who)
+		return
+	}
 	l := w.callers[who]
 	if l == nil || w.pick(2) == 0 {
 		o := w.objects[w.pick(len(w.objects))]
-		l = &line{stub: w.ns.GetByName(o.name), to: o, outside: true}
+		l = &line{to: o, outside: true}
+		if w.pick(3) > 0 {
+			l.stub = w.ns.GetByName(o.name)
+		} else {
+			l.loop = w.pool.Loop(w.pick(w.pool.Len()))
+			l.stub = w.engine.Port(l.loop).Namespace(className).GetByName(o.name)
+		}
 		w.callers[who] = l
 	}
 	var nothing knowledge
 	m := w.message(fmt.Sprintf("caller %d", who), l, w.pick(4), &nothing)
 	w.note("caller %d: call %d to %s", who, m.n, l.to.name)
 	w.unanswered++
-	l.stub.StartCall("run", m.args(), engine.ReplyFunc(func(r engine.Reply) {
+	reply := engine.ReplyFunc(func(r engine.Reply) {
 		if w.over {
 			return
 		}
@@ -345,7 +358,12 @@ func (w *world) request() {
 		if errors.As(r.Err, &e) && e.Reset && w.callers[who] == l {
 			w.callers[who] = nil
 		}
-	}))
+	})
+	if l.loop == nil {
+		l.stub.StartCall("run", m.args(), reply)
+		return
+	}
+	l.loop.Post(loop.Func(func() { l.stub.StartCall("run", m.args(), reply) }))
 }
 
 // message makes a call.
@@ -537,6 +555,9 @@ func (w *world) rest() {
 		if t.waiting != "" {
 			w.fail(Leak, "%s: still waits for %s, and nothing is under way", t.name, t.waiting)
 		}
+	}
+	for _, v := range w.visits {
+		w.fail(Leak, "visit %d: still waits for %s, and nothing is under way", v.n, v.waiting)
 	}
 	if w.unanswered != 0 {
 		w.fail(Leak, "%d calls from outside are not answered, and nothing is under way", w.unanswered)
