@@ -160,6 +160,9 @@ func (o *origin) await(ctx context.Context, start func(Replier)) Reply {
 	if c == nil || c.caller != o {
 		return Reply{Err: ErrOutsideTurn}
 	}
+	if !o.live() { // it was reset in this very turn: nobody would end the wait
+		return Reply{Err: ErrReset}
+	}
 	if err := ctx.Err(); err != nil {
 		return Reply{Err: err}
 	}

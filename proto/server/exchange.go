@@ -32,6 +32,14 @@ type exchange struct {
 // one copy more.
 const smallBody = 512
 
+const (
+	// maxResponseHead bounds the header of an answer, which is written in one piece. Clients take far less:
+	// many stop at 8 or 16 KiB.
+	maxResponseHead = 256 << 10
+	// maxScratch is the largest scratch buffer that is kept.
+	maxScratch = 64 << 10
+)
+
 // Answer is part of [proto.Answerer].
 func (x *exchange) Answer(r *engine.Reply) bool {
 	c := x.s.c
@@ -84,6 +92,9 @@ func (x *exchange) write(resp *engine.Response) {
 		x.status = 200
 	}
 	b, err := http.AppendHead(h.scratch[:0], x.status, codecFields(resp.Header), o)
+	if err == nil && len(b) > maxResponseHead {
+		err = fmt.Errorf("its header has %d bytes: the limit is %d", len(b), maxResponseHead)
+	}
 	if err != nil {
 		resp = x.failed(fmt.Errorf("the response cannot be sent: %w", err))
 		x.status = resp.Status
@@ -97,7 +108,9 @@ func (x *exchange) write(resp *engine.Response) {
 		}
 	}
 	_ = s.c.Write(b) // fails only if the connection has closed
-	h.scratch = b[:0]
+	if cap(b) <= maxScratch {
+		h.scratch = b[:0]
+	}
 }
 
 // finish counts the answered request, and lets go of it.

@@ -14,8 +14,8 @@ for (let i = 0; i < globalNames.length; i++) hide(globalThis, globalNames[i], gl
 // Functions and objects of the global scope are enumerable, as in the standard.
 const members = {
   __proto__: null,
-  atob, btoa, clearInterval, clearTimeout, crypto: new Crypto(internal), navigator: new Navigator(internal),
-  performance: new Performance(internal), queueMicrotask, reportError, scheduler: new Scheduler(internal), self: globalThis,
+  addEventListener, atob, btoa, clearInterval, clearTimeout, crypto: new Crypto(internal), dispatchEvent, navigator: new Navigator(internal),
+  performance: new Performance(internal), queueMicrotask, removeEventListener, reportError, scheduler: new Scheduler(internal), self: globalThis,
   setInterval, setTimeout, structuredClone,
 };
 const memberNames = objectKeys(members);
