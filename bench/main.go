@@ -129,6 +129,10 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 		return err
 	}
 	defer release()
+	// What a run that was killed has left behind.
+	if err := os.RemoveAll(filepath.Join(o.work, "data")); err != nil {
+		return fmt.Errorf("work directory: %w", err)
+	}
 	began := time.Now()
 	machine := describe(ctx, o)
 	if err := b.build(ctx); err != nil {
@@ -155,7 +159,7 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 			return err
 		}
 	}
-	r.took = time.Since(began)
+	r.took, r.loadAfter = time.Since(began), loadAverage()
 	text := r.markdown()
 	fmt.Fprint(out, text)
 	if o.results == "" {

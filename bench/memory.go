@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"everloop/bench/proc"
 )
@@ -35,7 +36,8 @@ func (b *bench) measureMemory(ctx context.Context, r *results) error {
 			return err
 		}
 		var m memoryReport
-		if err := json.Unmarshal([]byte(p.Output()), &m); err != nil {
+		lines := strings.Split(strings.TrimSpace(p.Output()), "\n") // log lines, if any, come before the report
+		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &m); err != nil {
 			return fmt.Errorf("memory %s printed %q: %w", what, p.Output(), err)
 		}
 		if m.Objects != b.memoryObjects || m.After == 0 {

@@ -26,7 +26,6 @@ type kind struct {
 	counts bool
 	// admin says that it has metrics.
 	admin bool
-	// stateless answers at every path; others are asked for an object of its own, to see whether they answer.
 }
 
 var (
@@ -136,10 +135,7 @@ func (b *bench) start(ctx context.Context, k kind) (_ *server, err error) {
 		return nil, err
 	}
 	s := &server{kind: k, addr: address(port), admin: address(admin)}
-	if err := os.MkdirAll(filepath.Join(b.work, "data"), 0o755); err != nil {
-		return nil, err
-	}
-	if s.data, err = os.MkdirTemp(filepath.Join(b.work, "data"), "run"); err != nil {
+	if s.data, err = b.dataDir(); err != nil {
 		return nil, err
 	}
 	defer func() {
