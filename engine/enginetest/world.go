@@ -200,7 +200,7 @@ func (w *world) open() {
 			return w.journal, err
 		},
 		IdleTimeout:     w.idle,
-		MaxQueuedEvents: w.maxQueued,
+		MaxEvents: w.maxQueued,
 		Logger:          slog.New(&faults{w}),
 	})
 	if err != nil {
