@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"everloop/engine"
@@ -46,6 +47,9 @@ var errDisk = errors.New("the disk is broken on purpose")
 func (j *journal) Replay(fn func(n wal.LSN, record []byte) error) (wal.Recovery, error) {
 	found := make(map[[32]byte]remains)
 	rec, err := j.Log.Replay(func(n wal.LSN, record []byte) error {
+		if j.w.config.TwoLogs && n > j.w.keeps && j.w.ofSecondLog(record) {
+			return nil
+		}
 		replay(found, n, record)
 		return fn(n, record)
 	})
@@ -53,6 +57,14 @@ func (j *journal) Replay(fn func(n wal.LSN, record []byte) error) (wal.Recovery,
 		j.w.recovered(found)
 	}
 	return rec, err
+}
+
+// ofSecondLog reports whether a record is one of every second object.
+func (w *world) ofSecondLog(record []byte) bool {
+	rec, err := redo.Parse(record)
+	return err == nil && rec.Kind == redo.KindObject && slices.ContainsFunc(w.objects, func(o *object) bool {
+		return o.index%2 == 1 && o.id == *rec.ID
+	})
 }
 
 // remains is what a log has left of one object.
@@ -90,6 +102,7 @@ func (j *journal) Append(buffer int, record []byte) (wal.LSN, error) {
 		j.disk.commit(j.w)
 	}
 	n, err := j.Log.Append(buffer, record)
+	j.w.wait() // for a committer that this has woken, so that it does what it does before the turn goes on
 	if rec, perr := redo.Parse(record); perr == nil && rec.Kind == redo.KindObject {
 		for _, o := range j.w.objects {
 			if o.id == *rec.ID {
@@ -169,6 +182,10 @@ func (m *memory) hurt(w *world) {
 
 func (m *memory) crash(w *world) {
 	keep := w.pick(2) == 0
+	if w.config.TwoLogs {
+		keep = true
+		m.log.Begin() // the more is in flight, the more differs between the two
+	}
 	w.note("the batch in flight survives: %t", keep)
 	old := m.log
 	// What survives is decided now, while the old log still knows.

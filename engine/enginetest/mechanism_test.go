@@ -43,3 +43,19 @@ func TestSimulatorFindsWhatIsSwitchedOff(t *testing.T) {
 		})
 	}
 }
+
+// With one log for all loops what survives is causally closed. Two logs are the way in which it would not be.
+func TestSimulatorFindsEffectsWithoutCauses(t *testing.T) {
+	for seed := uint64(1); seed <= 300; seed++ {
+		f := enginetest.Run(t, enginetest.Config{Seed: seed, Lives: 2, TwoLogs: true})
+		switch {
+		case f == nil:
+		case f.Kind == enginetest.Orphan:
+			t.Logf("found with seed %d: %s", seed, f.Detail)
+			return
+		default:
+			t.Fatalf("seed %d: something else is wrong: %v", seed, f)
+		}
+	}
+	t.Error("300 seeds, and no effect without its cause was found")
+}

@@ -39,6 +39,9 @@ type Config struct {
 	// Otherwise the log is in memory. Sync is the real log's mode.
 	Dir  string
 	Sync wal.SyncMode
+	// TwoLogs crashes as if every second object had a log of its own, which has not got as far as the
+	// other: what the engine must not do. It is there to show that this would be noticed.
+	TwoLogs bool
 	// Digest, if set, is given a digest of all events.
 	Digest *string
 }
@@ -60,7 +63,8 @@ type world struct {
 
 	// One life.
 	life, step int
-	over       bool // the engine of this life has ended: what its code still does counts for nothing
+	keeps      wal.LSN // with TwoLogs: what both logs had at the last crash
+	over       bool    // the engine of this life has ended: what its code still does counts for nothing
 	rounds     int
 	spent      int
 	pool       *looptest.Pool
@@ -168,12 +172,14 @@ func (w *world) live() bool {
 		}
 		if w.pick(2) == 0 {
 			w.note("closes")
+			w.keeps = lost // and more
 			w.end()
 			w.disk.closed()
 			return w.failure == nil
 		}
 	}
 	w.note("crashes")
+	w.keeps = w.journal.Durable()
 	w.disk.crash(w)
 	w.end()
 	return w.failure == nil
@@ -445,7 +451,19 @@ func resets(err error) bool {
 func (w *world) now() int64                   { return w.pool.Now() }
 func (w *world) millis(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 
-func (w *world) note(format string, args ...any) { w.trace.add(w.life, w.step, format, args...) }
+// pick takes a choice from the source. While an engine ends, goroutines end in no order, and nothing is chosen.
+func (w *world) pick(n int) int {
+	if w.over {
+		return 0
+	}
+	return w.source.pick(n)
+}
+
+func (w *world) note(format string, args ...any) {
+	if !w.over {
+		w.trace.add(w.life, w.step, format, args...)
+	}
+}
 
 // passTime moves the clock to the next timer, or by chance.
 func (w *world) passTime() {
