@@ -101,7 +101,11 @@ func (o *owner) stage(e effect) {
 	o.staged = append(o.staged, e)
 	switch {
 	case !o.running:
+		// Whatever is told on the way may start turns: they wait until all of this is sent.
+		o.running = true
 		o.endTurn()
+		o.running = false
+		o.drain()
 	case mechanism.Off.TurnQueue:
 		o.running = false
 		o.endTurn()
@@ -207,7 +211,7 @@ func (o *owner) route(ev *Event) {
 // accept takes an event in for its object, which is woken if it is not live. The caller drains.
 func (o *owner) accept(ev *Event) {
 	a := o.wake(ev.class, &ev.id)
-	if a.queue.len() >= o.eng.opts.MaxQueuedEvents {
+	if a.queue.len()+len(a.inflight) >= o.eng.opts.MaxEvents {
 		ev.phase = phaseServe
 		ev.answered = true
 		err := overloaded("Durable Object is overloaded. Too many requests queued.")

@@ -20,6 +20,8 @@ type exchange struct {
 	start  int64
 	rest   []byte // of the answer: what has not been written
 
+	streamed *streamed // of the answer, if it is made while it is sent
+
 	status    int // of the answer, once it has begun
 	keepAlive bool
 	http10    bool
@@ -59,6 +61,9 @@ func (x *exchange) Answer(r *engine.Reply) bool {
 	if len(x.rest) > 0 && !c.Gone() {
 		return false
 	}
+	if x.streamed != nil && !x.streamed.send() {
+		return false
+	}
 	x.finish(class(x.status))
 	return true
 }
@@ -87,6 +92,9 @@ func (x *exchange) write(resp *engine.Response) {
 		// would not wait for those behind.
 		KeepAlive: x.keepAlive && !(s.c.Finishing() && s.c.InFlight() == 1),
 	}
+	if resp.Body.Streamed() {
+		o.Length = http.Chunked
+	}
 	x.status = resp.Status
 	if x.status == 0 {
 		x.status = 200
@@ -101,7 +109,8 @@ func (x *exchange) write(resp *engine.Response) {
 		o.Length = int64(resp.Body.Len())
 		b, _ = http.AppendHead(h.scratch[:0], x.status, codecFields(resp.Header), o) // our own fields are sound
 	}
-	if framing, _ := o.Framing(x.status); framing != http.NoBody {
+	framing, _ := o.Framing(x.status)
+	if framing != http.NoBody && !resp.Body.Streamed() {
 		if x.rest = resp.Body.Bytes(); len(x.rest) <= smallBody {
 			b = append(b, x.rest...)
 			x.rest = nil
@@ -110,6 +119,9 @@ func (x *exchange) write(resp *engine.Response) {
 	_ = s.c.Write(b) // fails only if the connection has closed
 	if cap(b) <= maxScratch {
 		h.scratch = b[:0]
+	}
+	if framing != http.NoBody && resp.Body.Streamed() {
+		x.startStream(resp.Body, framing == http.ByChunks)
 	}
 }
 
