@@ -83,7 +83,7 @@ func fileSystem(dir string) string {
 	if err := unix.Statfs(dir, &s); err != nil {
 		return "unknown"
 	}
-	switch int64(s.Type) {
+	switch s.Type {
 	case unix.EXT4_SUPER_MAGIC:
 		return "ext4"
 	case unix.XFS_SUPER_MAGIC:
@@ -104,7 +104,7 @@ func probeSync(dir string) time.Duration {
 	if err != nil {
 		return 0
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }()
 	defer f.Close()
 	block := make([]byte, 512)
 	var took []time.Duration

@@ -25,7 +25,7 @@ func (b *bench) measureMemory(ctx context.Context, r *results) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(data)
+	defer func() { _ = os.RemoveAll(data) }()
 	for _, what := range []string{"write", "recover"} {
 		b.say("memory: %s %d objects", what, b.memoryObjects)
 		p, err := proc.Start("memory", nil, filepath.Join(b.bin, "memory"), what, data, strconv.Itoa(b.memoryObjects))

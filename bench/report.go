@@ -202,7 +202,7 @@ func (r *results) writeSyncs(p func(string, ...any)) {
 	for _, s := range r.syncs {
 		kernel, most := "not counted", s.log.syncs
 		if s.traced >= 0 {
-			kernel, most = fmt.Sprint(s.traced), max(most, float64(s.traced))
+			kernel, most = strconv.Itoa(s.traced), max(most, float64(s.traced))
 		}
 		p("| %s | %d | %.0f | %.0f | %s | %.1f | %s |", s.name, s.requests, s.log.commits, s.log.syncs, kernel, float64(s.requests)/most, verdict(most <= s.log.commits+extraSyncs(s)))
 	}
