@@ -17,6 +17,8 @@ type origin struct {
 	dep   wal.LSN
 	actor *actor // nil: an event of an entry point
 	event *Event // the event, where actor is nil
+
+	writing, reading []*Stream // bodies under way that it produces and reads
 }
 
 // learn adds a dependency: o has received something that could reveal record dep.
@@ -60,7 +62,10 @@ func (o *origin) offLoop(work func(), done func(error)) {
 	sec := o.section()
 	o.pin()
 	finish := func(err error) {
-		o.inject(sec, func() { o.unpin(); done(err) })
+		o.inject(sec, func() {
+			defer o.unpin() // not before: an event of an entry point must not end twice
+			done(err)
+		})
 	}
 	o.own.stage(effect{kind: effectHold, by: o, hold: func(err error) {
 		if err != nil {
@@ -93,7 +98,7 @@ func (o *origin) after(d time.Duration, fn func()) (cancel func()) {
 		o.inject(sec, func() {
 			if pending {
 				pending = false
-				o.unpin()
+				defer o.unpin()
 				fn()
 			}
 		})
@@ -176,7 +181,12 @@ func (a *actor) turn() {
 		return
 	}
 	a.current = a.top
+	defer a.turned() // also when a function that the object is called back by panics
 	q.pop().step(a)
+}
+
+// turned ends a turn.
+func (a *actor) turned() {
 	a.current = nil
 	if a.pins == 0 && a.object != nil {
 		a.idleAt = a.own.loop.Now()
@@ -241,11 +251,13 @@ func (a *actor) construct() {
 	a.enqueue(nil, stepFunc(func(a *actor) {
 		err := a.open(func(sec *section) {
 			called := false
+			unwatch := func() {}
 			a.class.class.New(&a.State, func(o Object, err error) {
 				if called || a.dead {
 					return
 				}
 				called = true
+				unwatch()
 				if err != nil {
 					a.reset(asError(err, a.class.name, a.id.String(), "constructor"))
 					return
@@ -253,6 +265,9 @@ func (a *actor) construct() {
 				a.object = o
 				a.close(sec)
 			})
+			if !called && !a.dead { // it waits, perhaps for itself
+				unwatch = a.State.watchSection(sec, "constructor")
+			}
 		})
 		if err != nil {
 			panic(err) // the outermost section is always allowed
@@ -347,6 +362,7 @@ func (a *actor) reset(cause *Error) {
 	a.own.eng.metrics.resets.Add(1)
 	a.broken = cause
 	a.own.forget(a)
+	a.dropStreams()
 	if a.object != nil {
 		a.object.Evict()
 	}

@@ -66,8 +66,8 @@ func (ev *Event) turn() {
 		if ev.stub != nil {
 			ev.stub.note(ev.reply.Err)
 		}
+		defer from.unpin()
 		ev.replier.Reply(ev.reply)
-		from.unpin()
 		return
 	}
 	ev.phase = phaseServe
@@ -81,6 +81,9 @@ type effect struct {
 	by   *origin
 	ev   *Event
 	hold func(error)
+
+	stream *Stream
+	chunk  *chunk
 }
 
 type effectKind uint8
@@ -89,6 +92,7 @@ const (
 	effectCall  effectKind = iota // ev asks an object
 	effectReply                   // ev goes back to whoever asked
 	effectHold                    // hold is called once everything that by knows is durable
+	effectChunk                   // chunk goes to the reader of stream
 )
 
 // stage adds an effect to the running turn. Between turns (a protocol that starts a call) there is nothing to
@@ -97,7 +101,11 @@ func (o *owner) stage(e effect) {
 	o.staged = append(o.staged, e)
 	switch {
 	case !o.running:
+		// Whatever is told on the way may start turns: they wait until all of this is sent.
+		o.running = true
 		o.endTurn()
+		o.running = false
+		o.drain()
 	case mechanism.Off.TurnQueue:
 		o.running = false
 		o.endTurn()
@@ -165,6 +173,11 @@ func (o *owner) endTurn() {
 	for i := 0; i < len(o.staged); i++ {
 		e := o.staged[i]
 		o.staged[i] = effect{}
+		if e.kind != effectReply && !e.by.live() {
+			// The object was reset later in the same turn. What the turn wrote is taken back, and what
+			// it sent could reveal it. (A reply here is the reset itself, being told.)
+			continue
+		}
 		switch e.kind {
 		case effectCall:
 			e.ev.dep = e.by.dep
@@ -174,6 +187,9 @@ func (o *owner) endTurn() {
 			o.routeReply(e.ev)
 		case effectHold:
 			o.hold(e.by.dep, e.hold)
+		case effectChunk:
+			e.chunk.dep = e.by.dep
+			e.stream.send(e.chunk)
 		}
 	}
 	o.staged = o.staged[:0]

@@ -74,7 +74,7 @@ func (s *State) exclusive(fn func() error, failed func(error)) error {
 		}
 	}
 	a.current = sec
-	cancel := s.watchSection(sec)
+	cancel := s.watchSection(sec, "blockConcurrencyWhile")
 	closed := false
 	defer func() {
 		if !closed { // fn panics, or calls Goexit
@@ -117,7 +117,7 @@ func (s *State) Block(begin func(end func(error))) error {
 	a.enqueue(outer, stepFunc(func(a *actor) {
 		a.unpin()
 		sec := a.push()
-		cancel := s.watchSection(sec)
+		cancel := s.watchSection(sec, "blockConcurrencyWhile")
 		begin(func(err error) {
 			cancel()
 			if a.dead {
@@ -133,12 +133,16 @@ func (s *State) Block(begin func(end func(error))) error {
 	return nil
 }
 
-// watchSection resets the object when a section stays open for too long.
-func (s *State) watchSection(sec *section) (cancel func()) {
+// watchSection resets the object when a section stays open for too long; method is what opened it.
+func (s *State) watchSection(sec *section, method string) (cancel func()) {
 	a := s.a
 	return a.afterUngated(a.own.eng.opts.BlockTimeout, func() {
-		e := overloaded("A call to blockConcurrencyWhile() in a Durable Object waited for too long. The call was canceled and the Durable Object was reset.")
-		e.Class, e.Object, e.Method = a.class.name, a.id.String(), "blockConcurrencyWhile"
+		what := "A call to blockConcurrencyWhile() in"
+		if method == "constructor" {
+			what = "The constructor of"
+		}
+		e := overloaded(what + " a Durable Object waited for too long. The call was canceled and the Durable Object was reset.")
+		e.Class, e.Object, e.Method = a.class.name, a.id.String(), method
 		a.reset(e.asReset())
 	})
 }

@@ -2,9 +2,12 @@ package proto
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -160,7 +163,7 @@ func TestOrder(t *testing.T) {
 		}
 		peer.Close()
 		w.pool.Run()
-		if len(s.closed) != 1 || s.closed[0] != nil || w.h.Conns() != 0 {
+		if len(s.closed) != 1 || s.closed[0] != nil || w.h.Conns() != 0 || w.h.here[0].conns != nil {
 			t.Fatalf("seed %d: closed %v, %d connections", seed, s.closed, w.h.Conns())
 		}
 	}
@@ -465,5 +468,44 @@ func TestOptions(t *testing.T) {
 		if bad.Validate() == nil {
 			t.Errorf("%+v was accepted", bad)
 		}
+	}
+}
+
+// TestShutdown ends idle connections at once, busy ones after their answers, and new ones as they come.
+func TestShutdown(t *testing.T) {
+	w := newWorld(t, 1, Options{})
+	idle, _ := w.dial()
+	gone, _ := w.dial()
+	busy, s := w.dial()
+	gone.Close()
+	busy.Write([]byte("ab"))
+	w.pool.Run()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- w.h.Shutdown(ctx) }()
+	for !w.h.ending.Load() || !idle.EOF() {
+		w.pool.Run()
+		runtime.Gosched()
+	}
+	late, _ := w.dial()
+	if busy.EOF() || !late.EOF() {
+		t.Errorf("closed: busy %v, late %v: want the late one only", busy.EOF(), late.EOF())
+	}
+	w.do(func() { s.pending[0].Reply(engine.Reply{}); s.pending[1].Reply(engine.Reply{}) })
+	if got := string(busy.Read()); got != "ab" || !busy.EOF() {
+		t.Errorf("the busy one got %q, closed: %v", got, busy.EOF())
+	}
+	if err := <-ended; err != nil {
+		t.Error("shutdown:", err)
+	}
+	cancel()
+
+	// With one that does not end, it gives up.
+	w = newWorld(t, 1, Options{})
+	stuck, _ := w.dial()
+	stuck.Write([]byte("a"))
+	w.pool.Run()
+	if err := w.h.Shutdown(ctx); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "1 connections") {
+		t.Errorf("shutdown with a busy connection: %v", err)
 	}
 }

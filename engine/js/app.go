@@ -25,6 +25,8 @@ type Options struct {
 	QuarantineFile string
 	// Logger takes what the program logs, and what the host has to say. Default slog.Default().
 	Logger *slog.Logger
+	// Classes are Go classes that take the place of exported ones of the same name.
+	Classes map[string]engine.Class
 	// Fatal ends the process when a turn cannot be interrupted. Default: os.Exit(70).
 	Fatal func()
 }
@@ -93,7 +95,11 @@ func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) 
 		return nil, err
 	}
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(a.namespaces))) {
-		if _, err := eng.Register(name, &class{app: a, name: name}, engine.UniqueKey(p.Name+"-"+name)); err != nil {
+		var c engine.Class = &class{app: a, name: name}
+		if goClass, ok := o.Classes[name]; ok {
+			c = goClass
+		}
+		if _, err := eng.Register(name, c, engine.UniqueKey(p.Name+"-"+name)); err != nil {
 			return nil, err
 		}
 	}

@@ -60,16 +60,19 @@ func (rl *realm) engineError(err error, w *waiting) *engine.Error {
 	var known *engine.Error
 	switch {
 	case errors.As(err, &e):
-		v, ok := rl.r.Thrown(e)
-		if from := rl.passed.find(v); ok && from != nil {
-			rl.r.Free(v)
-			return from // an error of another object that the program passes on
-		}
 		failure := &engine.Error{Name: e.Name, Message: e.Message, Stack: sourceStack(rl.app.bundle, e.Stack), Remote: true}
 		if failure.Name == "" {
 			failure.Name = "Error" // something was thrown that is no Error; Value has it
 		}
-		if ok {
+		if v, ok := rl.r.Thrown(e); ok {
+			if known := rl.recall(v); known != nil {
+				known = passed(known, w)
+				known.Name, known.Message = failure.Name, failure.Message
+				if known.Stack == "" {
+					known.Stack = failure.Stack
+				}
+				failure = known
+			}
 			// What cannot be cloned travels as name and message alone.
 			failure.Value, _ = rl.writer.Append(nil, rl.r, v)
 			rl.r.Free(v)
@@ -136,39 +139,11 @@ func (rl *realm) errorValue(err error) (vm.Value, error) {
 			return vm.Undefined, err
 		}
 	}
-	rl.passed.add(r, v, e)
+	if err := rl.remember(v, e); err != nil {
+		r.Free(v)
+		return vm.Undefined, err
+	}
 	return v, nil
-}
-
-// passed remembers the newest errors that came from other objects, by their JavaScript value: a program that does not
-// catch one, or throws it on, must not make its place and its stack unknown. Owned by its realm.
-type passed struct {
-	ring [64]struct {
-		v vm.Value // owned
-		e *engine.Error
-	}
-	next int
-}
-
-func (p *passed) add(r *vm.Runtime, v vm.Value, e *engine.Error) {
-	slot := &p.ring[p.next%len(p.ring)]
-	if slot.e != nil {
-		r.Free(slot.v)
-	}
-	slot.v, slot.e = r.Dup(v), e
-	p.next++
-}
-
-func (p *passed) find(v vm.Value) *engine.Error {
-	if !v.IsObject() {
-		return nil
-	}
-	for i := range p.ring {
-		if p.ring[i].e != nil && p.ring[i].v.Same(v) {
-			return p.ring[i].e
-		}
-	}
-	return nil
 }
 
 func classOf(name string) vm.ErrorClass {
@@ -181,7 +156,7 @@ func classOf(name string) vm.ErrorClass {
 }
 
 // storageError makes an error of the engine's storage one that JavaScript sees.
-func storageError(err error) error {
+func (rl *realm) storageError(err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -190,6 +165,14 @@ func storageError(err error) error {
 		return vm.RangeError("%s", err.Error())
 	case errors.Is(err, engine.ErrListBounds), errors.Is(err, engine.ErrListLimit):
 		return vm.TypeError("%s", err.Error())
+	case errors.Is(err, engine.ErrNoSpace), errors.Is(err, engine.ErrBacklog),
+		errors.Is(err, engine.ErrUnavailable), errors.Is(err, engine.ErrClosed):
+		// If the program lets it pass, its caller is to see what it is.
+		v, verr := rl.errorValue(engine.AsError(err))
+		if verr != nil {
+			return verr
+		}
+		return rl.r.ThrowValue(v)
 	}
 	return err
 }

@@ -107,7 +107,10 @@ func (o *object) labelled() *string                        { return &o.label }
 func (o *object) where() (class, id string)                { return o.class.name, o.st.ID().String() }
 func (o *object) pin()                                     { o.st.Pin() }
 func (o *object) unpin()                                   { o.st.Unpin() }
-func (o *object) after(d time.Duration, fn func()) func()  { return o.st.After(d, fn) }
+func (o *object) startRead(b engine.Body, max int, done func([]byte, error)) {
+	o.st.StartRead(b, max, done)
+}
+func (o *object) after(d time.Duration, fn func()) func() { return o.st.After(d, fn) }
 
 // interrupted resets the object: its turn ran longer than it may, and was cut off in the middle.
 func (o *object) interrupted() {

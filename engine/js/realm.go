@@ -61,12 +61,16 @@ type realm struct {
 	timers   map[int64]*timer
 	lastID   int64 // of a timer or a wait
 
+	// What Errors of the program stand for.
+	failures             map[uint64]*engine.Error
+	lastFailure          uint64
+	rememberer, recaller vm.Value // functions
+
 	// current is who the running turn belongs to; nil while the program starts.
 	current actor
 	// waiting are handlers whose promise has not settled.
 	waiting []waiting
 
-	passed passed
 	writer clone.Writer
 	reader clone.Reader
 	buf    []byte
@@ -90,6 +94,8 @@ type actor interface {
 	unpin()
 	// after calls fn in a later turn of it.
 	after(d time.Duration, fn func()) (cancel func())
+	// startRead reads a body and calls done in a turn of it.
+	startRead(b engine.Body, max int, done func([]byte, error))
 }
 
 // waiting is a handler that has not answered.
@@ -117,8 +123,12 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 	rl := &realm{
 		app: a, host: h, index: index, r: r, classes: make(map[string]vm.Value), timers: make(map[int64]*timer),
 		env: vm.Undefined, exports: vm.Undefined, worker: vm.Undefined,
+		failures: make(map[uint64]*engine.Error), rememberer: vm.Undefined, recaller: vm.Undefined,
 	}
 	if rl.in, err = web.Load(r, rl); err != nil {
+		return nil, err
+	}
+	if err = rl.makeRecall(); err != nil {
 		return nil, err
 	}
 	if rl.env, err = rl.makeEnv(); err != nil {
@@ -271,6 +281,11 @@ func (rl *realm) end(err error) {
 	}
 	rl.r.End()
 	if errors.Is(err, vm.ErrInterrupted) {
+		if rl.r.Interrupted() { // otherwise it called abort
+			class, id := w.where()
+			rl.app.opts.Logger.Warn("a turn computed longer than it may and was interrupted", "class", class, "object", id,
+				"limit", rl.app.opts.CPULimit, "stack", rl.app.bundle.MapStack(rl.r.InterruptedAt()))
+		}
 		if w.alive() {
 			w.interrupted()
 		}

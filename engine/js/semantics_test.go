@@ -1,6 +1,7 @@
 package js_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -259,5 +260,31 @@ export default {
 		if !strings.Contains(e.Stack, want) {
 			t.Errorf("the stack lacks %q:\n%s", want, e.Stack)
 		}
+	}
+}
+
+// streamer is a Go class beside the program's.
+type streamer struct{ st *engine.State }
+
+func (s *streamer) Fetch(context.Context, *engine.Request) (*engine.Response, error) {
+	return &engine.Response{Body: s.st.Stream(func(_ context.Context, write func([]byte) error) error {
+		for i := range 3 {
+			if err := write(fmt.Appendf(nil, "piece %d\n", i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})}, nil
+}
+
+func TestStreamedBodyOfAGoObject(t *testing.T) {
+	v := serve(t, `
+export class Streamer { fetch() {} }
+export default { async fetch(request, env) { return new Response("got " + await (await env.STREAMER.getByName("x").fetch(request)).text()); } };
+`, setup{loops: 2, opts: js.Options{Classes: map[string]engine.Class{
+		"Streamer": engine.ClassOf(func(st *engine.State) (*streamer, error) { return &streamer{st}, nil }),
+	}}})
+	if got := v.get("/"); got != "got piece 0\npiece 1\npiece 2" {
+		t.Errorf("got %s", got)
 	}
 }

@@ -111,6 +111,9 @@ func (rl *realm) Fetch(n uint64, m web.Message, redirect web.Redirect) (vm.Value
 	return p, nil
 }
 
+// maxStreamed bounds a streamed body of a Go object that JavaScript fetches.
+const maxStreamed = 32 << 20
+
 // maxRedirects is how many redirects a fetch follows (the Fetch standard's limit).
 const maxRedirects = 20
 
@@ -133,6 +136,15 @@ func (f *fetching) Reply(reply engine.Reply) {
 	}
 	if !f.by.alive() {
 		rl.r.Free(f.promise)
+		return
+	}
+	if r := reply.Response; r != nil && r.Body.Streamed() {
+		// A Go object's: JavaScript reads bodies that are all there.
+		f.by.startRead(r.Body, maxStreamed, func(data []byte, err error) {
+			whole := *r
+			whole.Body = engine.Bytes(data)
+			f.Reply(engine.Reply{Response: &whole, Err: err})
+		})
 		return
 	}
 	rl.begin(f.by)
