@@ -131,6 +131,9 @@ func (r *results) markdown() string {
 	p("# Results of %s, commit %s", m.date.UTC().Format("2006-01-02 15:04 UTC"), m.commit)
 	p("")
 	p("- machine: %s, %d cores, %.0f GB, Linux %s, %s; load average %s at the start, %s at the end", m.cpu, m.cores, m.memoryGB, m.kernel, runtime.Version(), m.load, r.loadAfter)
+	if m.nice != 0 {
+		p("- priority: servers and load ran at nice %d", m.nice)
+	}
 	if average, err := strconv.ParseFloat(m.load, 64); err == nil && average > float64(m.cores)/2 {
 		p("- OTHER WORK was running at the start: rates and latencies, those of servers that wait for the disk most of all, are worse than they could be, and the ratios less reliable")
 	}
