@@ -17,6 +17,8 @@ type origin struct {
 	dep   wal.LSN
 	actor *actor // nil: an event of an entry point
 	event *Event // the event, where actor is nil
+
+	writing, reading []*Stream // bodies under way that it produces and reads
 }
 
 // learn adds a dependency: o has received something that could reveal record dep.
@@ -60,7 +62,10 @@ func (o *origin) offLoop(work func(), done func(error)) {
 	sec := o.section()
 	o.pin()
 	finish := func(err error) {
-		o.inject(sec, func() { o.unpin(); done(err) })
+		o.inject(sec, func() {
+			defer o.unpin() // not before: an event of an entry point must not end twice
+			done(err)
+		})
 	}
 	o.own.stage(effect{kind: effectHold, by: o, hold: func(err error) {
 		if err != nil {
@@ -93,7 +98,7 @@ func (o *origin) after(d time.Duration, fn func()) (cancel func()) {
 		o.inject(sec, func() {
 			if pending {
 				pending = false
-				o.unpin()
+				defer o.unpin()
 				fn()
 			}
 		})
@@ -110,7 +115,7 @@ func (o *origin) after(d time.Duration, fn func()) (cancel func()) {
 
 func (o *origin) pin() {
 	if o.actor != nil {
-		o.actor.pins++
+		o.actor.pin()
 	} else {
 		o.event.pins++
 	}
@@ -176,7 +181,12 @@ func (a *actor) turn() {
 		return
 	}
 	a.current = a.top
+	defer a.turned() // also when a function that the object is called back by panics
 	q.pop().step(a)
+}
+
+// turned ends a turn.
+func (a *actor) turned() {
 	a.current = nil
 	if a.pins == 0 && a.object != nil {
 		a.idleAt = a.own.loop.Now()
@@ -200,7 +210,7 @@ func (ev *Event) step(a *actor) {
 	ev.phase = phaseServe
 	ev.actor = a
 	a.learn(ev.dep)
-	a.pins++
+	a.pin()
 	ev.place = len(a.inflight)
 	a.inflight = append(a.inflight, ev)
 	a.own.eng.metrics.events.Add(1)
@@ -217,18 +227,37 @@ func (a *actor) eventDone(ev *Event) {
 	a.unpin()
 }
 
-func (a *actor) unpin() { a.pins-- }
+// pin keeps the instance until unpin: it has something to do. A dead one keeps no count: nothing is done any more.
+func (a *actor) pin() {
+	if a.dead {
+		return
+	}
+	if a.pins++; a.pins == 1 {
+		a.own.busyActors++
+	}
+}
+
+func (a *actor) unpin() {
+	if a.dead {
+		return
+	}
+	if a.pins--; a.pins == 0 {
+		a.own.busyActors--
+	}
+}
 
 // construct starts the constructor, in a section that everything else waits behind.
 func (a *actor) construct() {
 	a.enqueue(nil, stepFunc(func(a *actor) {
 		err := a.open(func(sec *section) {
 			called := false
+			unwatch := func() {}
 			a.class.class.New(&a.State, func(o Object, err error) {
 				if called || a.dead {
 					return
 				}
 				called = true
+				unwatch()
 				if err != nil {
 					a.reset(asError(err, a.class.name, a.id.String(), "constructor"))
 					return
@@ -236,6 +265,9 @@ func (a *actor) construct() {
 				a.object = o
 				a.close(sec)
 			})
+			if !called && !a.dead { // it waits, perhaps for itself
+				unwatch = a.State.watchSection(sec, "constructor")
+			}
 		})
 		if err != nil {
 			panic(err) // the outermost section is always allowed
@@ -281,11 +313,11 @@ func (a *actor) handOver() {
 	if err != nil {
 		// The log has failed: what this turn wrote will never be durable, so nothing that could
 		// reveal it may ever leave.
+		// It is the record's number, too: the next instance starts with what this one wrote.
 		lsn = never
 		a.confirmed = true
-	} else {
-		a.rec.lsn = lsn
 	}
+	a.rec.lsn = lsn
 	if a.confirmed {
 		a.raise(lsn)
 		a.confirmed = false
@@ -323,9 +355,14 @@ func (a *actor) reset(cause *Error) {
 		return
 	}
 	a.own.undoTurn(a)
+	if a.pins > 0 {
+		a.own.busyActors--
+	}
 	a.dead = true
+	a.own.eng.metrics.resets.Add(1)
 	a.broken = cause
 	a.own.forget(a)
+	a.dropStreams()
 	if a.object != nil {
 		a.object.Evict()
 	}
@@ -345,7 +382,7 @@ func (a *actor) failQueue(q *stepQueue, cause *Error) {
 		case *Event:
 			if s.phase == phaseCall {
 				s.actor = a
-				a.pins++
+				a.pin()
 				s.phase = phaseServe
 				s.answer(Reply{Err: cause})
 			}

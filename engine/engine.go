@@ -137,9 +137,21 @@ func (e *Engine) writable() error {
 	}
 }
 
+// Loops is the number of event loops.
+func (e *Engine) Loops() int { return len(e.owners) }
+
+// Post runs fn on loop i, from any goroutine. It reports false, and fn never runs, once the loops have stopped.
+func (e *Engine) Post(i int, fn func()) bool { return e.owners[i].loop.Post(loop.Func(fn)) }
+
+// Clock reads the clocks of loop i, on that loop: milliseconds since an arbitrary moment, which never go back, and
+// since 1970 (UTC). They are read once a round.
+func (e *Engine) Clock(i int) (now, wall int64) {
+	return e.owners[i].loop.Now(), e.owners[i].loop.Wall()
+}
+
 // ownerOf returns the loop that owns an object.
 func (e *Engine) ownerOf(id *ID) *owner {
-	return e.owners[id.shard()*len(e.owners)/shardCount]
+	return e.owners[loop.Owner(len(e.owners), uint64(id.shard())<<(64-shardBits))]
 }
 
 // RegisterOption is an option of Register.

@@ -484,6 +484,45 @@ func (r *resetter) Abort() error {
 	return r.st.Storage().Put("n", 100)
 }
 
+// AbortAndWait goes on to a wait after its object was reset.
+func (r *resetter) AbortAndWait(ended chan<- error) {
+	ctx := context.Background() // that of the event has ended with the abort
+	r.st.Abort(errors.New("aborted on purpose"))
+	ended <- r.st.Namespace("R").GetByName("y").Call(ctx, "Value", nil)
+	ended <- r.st.Do(ctx, func(context.Context) error { return nil })
+	ended <- r.st.Storage().Sync(ctx)
+}
+
+func (r *resetter) CallRaw(_ context.Context, method string, _ []byte) ([]byte, error) {
+	if method != "wait" {
+		return nil, engine.ErrNoMethod
+	}
+	r.AbortAndWait(afterAbort)
+	return nil, nil
+}
+
+var afterAbort = make(chan error, 3)
+
+// Code of an object that was reset must come to its end: a wait that nobody ends would keep its coroutine, and
+// whatever its deferred functions release, for ever.
+func TestWaitAfterAbortEnds(t *testing.T) {
+	e := open(t, engine.Options{})
+	ns := register(t, e, "R", engine.ClassOf(func(st *engine.State) (*resetter, error) { return &resetter{st}, nil }))
+	if _, err := ns.GetByName("x").CallRaw(t.Context(), "wait", nil); err == nil {
+		t.Error("the call of an aborted object succeeded")
+	}
+	for _, what := range []string{"call", "work off the loop", "sync"} {
+		select {
+		case err := <-afterAbort:
+			if !errors.Is(err, engine.ErrReset) {
+				t.Errorf("%s ended with %v", what, err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s waits for ever", what)
+		}
+	}
+}
+
 func (r *resetter) Transfer(ctx context.Context, n int, fail bool) error {
 	return r.st.Storage().Transaction(ctx, func() error {
 		if err := r.st.Storage().Put("n", n); err != nil {
@@ -658,4 +697,32 @@ func TestRegisterRefusals(t *testing.T) {
 	if e.Namespace("Nope") != nil {
 		t.Error("an unknown class has a namespace")
 	}
+}
+
+// TestTooManyEvents: what waits for one object and what is under way in it is bounded.
+func TestTooManyEvents(t *testing.T) {
+	s := step(t, 1, 1)
+	release := make(chan struct{})
+	ns := register(t, s.Engine, "C", engine.ClassOf(func(st *engine.State) (*caller, error) {
+		return &caller{call: func(ctx context.Context) error {
+			return st.Do(ctx, func(context.Context) error { <-release; return nil })
+		}}, nil
+	}))
+	calls := make([]*answer, 16384+3)
+	for i := range calls {
+		calls[i] = s.start(ns.GetByName("x"), "Run")
+	}
+	other := s.start(ns.GetByName("y"), "Run")
+	s.pool.Run()
+	refused := 0
+	for _, a := range calls {
+		var e *engine.Error
+		if a.done && errors.As(a.got.Err, &e) && e.Overloaded && e.Message == "Durable Object is overloaded. Too many requests queued." {
+			refused++
+		}
+	}
+	if refused != 3 || other.done {
+		t.Errorf("%d calls of %d were refused, another object's: %v", refused, len(calls), other.done)
+	}
+	close(release)
 }

@@ -139,8 +139,6 @@ func asError(err error, class, object, method string) *Error {
 	return e
 }
 
-var errGone = errors.New("engine: the client has gone")
-
 func overloaded(message string) *Error {
 	return &Error{Name: "Error", Message: message, Overloaded: true}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"everloop/loop"
 )
 
 // State is what an object sees of itself and of the world. It lives as long as the instance. Everything on it
@@ -15,8 +13,8 @@ type State struct {
 	storage Storage
 }
 
-// Loop returns the loop that owns the object. Safe from any goroutine.
-func (s *State) Loop() loop.Loop { return s.a.own.loop }
+// Loop is the index of the loop that owns the object. Safe from any goroutine.
+func (s *State) Loop() int { return s.a.own.index }
 
 // ID returns the object's ID, with its name if it has one.
 func (s *State) ID() ID { return s.a.id }
@@ -76,7 +74,7 @@ func (s *State) exclusive(fn func() error, failed func(error)) error {
 		}
 	}
 	a.current = sec
-	cancel := s.watchSection(sec)
+	cancel := s.watchSection(sec, "blockConcurrencyWhile")
 	closed := false
 	defer func() {
 		if !closed { // fn panics, or calls Goexit
@@ -115,11 +113,11 @@ func (s *State) Block(begin func(end func(error))) error {
 	if depth > maxSectionDepth {
 		return ErrDepth
 	}
-	a.pins++
+	a.pin()
 	a.enqueue(outer, stepFunc(func(a *actor) {
 		a.unpin()
 		sec := a.push()
-		cancel := s.watchSection(sec)
+		cancel := s.watchSection(sec, "blockConcurrencyWhile")
 		begin(func(err error) {
 			cancel()
 			if a.dead {
@@ -135,12 +133,16 @@ func (s *State) Block(begin func(end func(error))) error {
 	return nil
 }
 
-// watchSection resets the object when a section stays open for too long.
-func (s *State) watchSection(sec *section) (cancel func()) {
+// watchSection resets the object when a section stays open for too long; method is what opened it.
+func (s *State) watchSection(sec *section, method string) (cancel func()) {
 	a := s.a
 	return a.afterUngated(a.own.eng.opts.BlockTimeout, func() {
-		e := overloaded("A call to blockConcurrencyWhile() in a Durable Object waited for too long. The call was canceled and the Durable Object was reset.")
-		e.Class, e.Object, e.Method = a.class.name, a.id.String(), "blockConcurrencyWhile"
+		what := "A call to blockConcurrencyWhile() in"
+		if method == "constructor" {
+			what = "The constructor of"
+		}
+		e := overloaded(what + " a Durable Object waited for too long. The call was canceled and the Durable Object was reset.")
+		e.Class, e.Object, e.Method = a.class.name, a.id.String(), method
 		a.reset(e.asReset())
 	})
 }
@@ -167,7 +169,7 @@ func (s *State) Start(work func(), done func(error)) { s.a.offLoop(work, done) }
 func (s *State) After(d time.Duration, fn func()) (cancel func()) { return s.a.after(d, fn) }
 
 // Pin keeps the object from eviction until Unpin (waitUntil).
-func (s *State) Pin() { s.a.pins++ }
+func (s *State) Pin() { s.a.pin() }
 
 // Unpin ends what Pin began.
 func (s *State) Unpin() { s.a.unpin() }
@@ -190,7 +192,7 @@ func (s *State) Dead() bool { return s.a.dead }
 func (s *State) sync(done func(error)) {
 	a := s.a
 	sec := a.origin.section()
-	a.pins++
+	a.pin()
 	a.own.stage(effect{kind: effectHold, by: &a.origin, hold: func(err error) {
 		a.origin.inject(sec, func() { a.unpin(); done(err) })
 		a.own.drain()

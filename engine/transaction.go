@@ -115,7 +115,9 @@ func (s *Storage) Transaction(ctx context.Context, fn func() error) error {
 		}
 		defer func() {
 			if !t.done && !a.dead { // fn failed, panicked or called Goexit
-				err = errors.Join(err, t.unwind())
+				if uerr := t.unwind(); uerr != nil {
+					err = errors.Join(err, uerr)
+				}
 			}
 		}()
 		if err := fn(); err != nil {

@@ -940,7 +940,6 @@ func TestIDsAreUnique(t *testing.T) {
 
 type drainer struct {
 	handler
-	busy func() bool
 }
 
 func (h *drainer) Drain(c loop.Conn) {

@@ -17,6 +17,7 @@ package loop
 
 import (
 	"errors"
+	"math/bits"
 	"net"
 	"time"
 )
@@ -79,6 +80,13 @@ type Pool interface {
 	// anything. f runs on the loop that it is given. Safe from any goroutine; it returns when every
 	// loop has taken the hook up. It must not be called from a loop.
 	OnRound(f func(Loop))
+}
+
+// Owner returns which of n loops owns hash. It goes by the leading bits, so whoever cuts hashes off after some of
+// them gets ranges that move between loops as a whole when n changes.
+func Owner(n int, hash uint64) int {
+	hi, _ := bits.Mul64(hash, uint64(n))
+	return int(hi)
 }
 
 // Conn is one connection. It belongs to one loop; every method is called from that loop only, unless it

@@ -2,6 +2,7 @@ package wal
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"hash/crc32"
 	"slices"
@@ -20,9 +21,7 @@ func entry(h header, records ...string) []byte {
 	b := make([]byte, headerSize, headerSize+len(f.data))
 	h.encode(b)
 	b = append(b, f.data...)
-	out := make([]byte, uvarintLen(uint64(len(b))))
-	putUvarint(out, uint64(len(b)))
-	return append(out, b...)
+	return append(binary.AppendUvarint(nil, uint64(len(b))), b...)
 }
 
 func TestHeaderRoundTrip(t *testing.T) {
@@ -84,6 +83,26 @@ func TestEntriesThatAreNone(t *testing.T) {
 	}
 }
 
+// Append takes one record of the largest size beyond the backlog, and no byte more.
+func TestHardBoundOfTheBacklog(t *testing.T) {
+	l := &Log{opts: Options{Backlog: 1000}, buffers: make([]buffer, 1), wake: make(chan struct{}, 1)}
+	l.state.Store(stateReady)
+	l.waiting.Store(1000)
+	if err := l.Writable(); err != nil {
+		t.Fatal(err)
+	}
+	l.waiting.Store(1000 + maxEncoded - 10)
+	if n, err := l.Append(0, make([]byte, 10)); !errors.Is(err, ErrBacklog) || n != 0 || l.Last() != 0 {
+		t.Fatalf("one byte too many: number %d, %v", n, err)
+	}
+	if _, err := l.Append(0, make([]byte, 9)); err != nil {
+		t.Fatal(err)
+	}
+	if int64(maxBacklog+maxEncoded) > maxPayload {
+		t.Fatal("a full backlog does not fit a batch")
+	}
+}
+
 // A cut is atomic: whatever loops do meanwhile, it takes a stretch of numbers without a gap.
 func TestCutsHaveNoGap(t *testing.T) {
 	l := &Log{opts: Options{Backlog: maxBacklog}, buffers: make([]buffer, 4), wake: make(chan struct{}, 1)}
@@ -126,8 +145,10 @@ func TestCutsHaveNoGap(t *testing.T) {
 // The layout in docs/format/wal.md, byte by byte.
 func TestHeaderLayout(t *testing.T) {
 	b := make([]byte, headerSize)
-	h := header{logID: 0x0807060504030201, epoch: 0x11, seq: 0x22, first: 0x33, count: 0x44, payloadLen: 0x55, claimSeq: 0x21,
-		claimLSN: 0x32, timeMs: 0x66, prevCRC: 0x77, payloadCRC: 0x88}
+	h := header{
+		logID: 0x0807060504030201, epoch: 0x11, seq: 0x22, first: 0x33, count: 0x44, payloadLen: 0x55, claimSeq: 0x21,
+		claimLSN: 0x32, timeMs: 0x66, prevCRC: 0x77, payloadCRC: 0x88,
+	}
 	h.encode(b)
 	want := make([]byte, headerSize)
 	copy(want, "EVLB\x01\x00\x60\x00\x01\x02\x03\x04\x05\x06\x07\x08")
@@ -228,8 +249,8 @@ func TestFencedIsFinal(t *testing.T) {
 	if _, err := l.Replay(func(LSN, []byte) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	real := l.sink
-	defer real.Close()
+	files := l.sink
+	defer files.Close()
 	f := &fence{}
 	l.sink = f
 	for range 3 {

@@ -214,7 +214,7 @@ func TestEveryBitFlipBelowTheClaimIsRefused(t *testing.T) {
 	at := entries(whole)
 	dir := ramDir(t)
 	last := at[len(at)-2]
-	for pos := 0; pos < len(whole); pos++ {
+	for pos := range whole {
 		start := 0
 		for _, a := range at {
 			if a <= pos {

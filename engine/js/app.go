@@ -11,7 +11,6 @@ import (
 	"everloop/engine"
 	"everloop/engine/js/internal/vm"
 	"everloop/engine/js/project"
-	"everloop/loop"
 )
 
 // Options of [Load]. The zero value works.
@@ -26,6 +25,8 @@ type Options struct {
 	QuarantineFile string
 	// Logger takes what the program logs, and what the host has to say. Default slog.Default().
 	Logger *slog.Logger
+	// Classes are Go classes that take the place of exported ones of the same name.
+	Classes map[string]engine.Class
 	// Fatal ends the process when a turn cannot be interrupted. Default: os.Exit(70).
 	Fatal func()
 }
@@ -79,8 +80,8 @@ func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) 
 	if n := len(a.quarantine.objects); n > 0 {
 		o.Logger.Warn("objects are in the quarantine and are not run", "objects", n, "file", o.QuarantineFile)
 	}
-	for i := range eng.Pool().Len() {
-		a.hosts = append(a.hosts, newHost(a, eng.Pool().Loop(i)))
+	for i := range eng.Loops() {
+		a.hosts = append(a.hosts, newHost(a, i))
 	}
 	for _, d := range p.Objects {
 		if d.ScriptName == "" || d.ScriptName == p.Name {
@@ -98,14 +99,18 @@ func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) 
 	// The first runtime tells what the program exports. It is kept.
 	result := make(chan error, 1)
 	first := a.hosts[0]
-	if !first.loop.Post(loop.Func(func() { result <- a.start(first) })) {
+	if !eng.Post(0, func() { result <- a.start(first) }) {
 		return nil, engine.ErrClosed
 	}
 	if err := <-result; err != nil {
 		return nil, err
 	}
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(a.namespaces))) {
-		if _, err := eng.Register(name, &class{app: a, name: name}, engine.UniqueKey(p.Name+"-"+name)); err != nil {
+		var c engine.Class = &class{app: a, name: name}
+		if goClass, ok := o.Classes[name]; ok {
+			c = goClass
+		}
+		if _, err := eng.Register(name, c, engine.UniqueKey(p.Name+"-"+name)); err != nil {
 			return nil, err
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -16,7 +15,6 @@ import (
 	"everloop/engine"
 	"everloop/engine/js"
 	"everloop/engine/js/project"
-	"everloop/loop"
 )
 
 // served is a project that runs in an engine of its own.
@@ -91,7 +89,7 @@ func tryServe(t testing.TB, path string, s setup) (*served, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range v.eng.Pool().Len() {
+	for i := range v.eng.Loops() {
 		v.ports = append(v.ports, v.eng.Port(v.eng.Pool().Loop(i)))
 	}
 	return v, nil
@@ -113,10 +111,9 @@ func (v *served) close() {
 func (v *served) do(on int, req *engine.Request) (*engine.Response, error) {
 	v.t.Helper()
 	done := make(chan engine.Reply, 1)
-	l := v.eng.Pool().Loop(on)
-	l.Post(loop.Func(func() {
+	v.eng.Post(on, func() {
 		v.ports[on].Enter(v.app.Entrypoint(), req, engine.ReplyFunc(func(r engine.Reply) { done <- r }))
-	}))
+	})
 	select {
 	case r := <-done:
 		return r.Response, r.Err
@@ -166,5 +163,3 @@ func TestCounterExample(t *testing.T) {
 		v.close()
 	}
 }
-
-var _ = io.Discard

@@ -2,6 +2,8 @@ package js
 
 import (
 	"errors"
+	"slices"
+	"strings"
 
 	"everloop/engine"
 	"everloop/engine/js/internal/clone"
@@ -16,7 +18,7 @@ func mapped(b *project.Bundle, err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	m := &programError{text: e.Error(), stack: b.MapStack(e.Stack)}
+	m := &programError{text: e.Error(), stack: sourceStack(b, e.Stack)}
 	for _, f := range e.Frames {
 		if file, line, column, _, ok := b.Map(f.Line, f.Col); ok && f.File == project.BundleName {
 			m.excerpt = b.Excerpt(file, line, column)
@@ -24,6 +26,15 @@ func mapped(b *project.Bundle, err error) error {
 		}
 	}
 	return m
+}
+
+// sourceStack is a stack in terms of the source, without the frames of the prelude, which nobody but us can mend.
+func sourceStack(b *project.Bundle, stack string) string {
+	lines := strings.Split(b.MapStack(stack), "\n")
+	return strings.Join(slices.DeleteFunc(lines, func(line string) bool {
+		frame, ok := strings.CutPrefix(strings.TrimLeft(line, " "), "at ")
+		return ok && (strings.Contains(frame, "(everloop:") || strings.HasPrefix(frame, "everloop:") || strings.HasSuffix(frame, "(native)"))
+	}), "\n")
 }
 
 // programError is an exception of the program, as its author reads it.
@@ -49,7 +60,7 @@ func (rl *realm) engineError(err error, w *waiting) *engine.Error {
 	var known *engine.Error
 	switch {
 	case errors.As(err, &e):
-		failure := &engine.Error{Name: e.Name, Message: e.Message, Stack: rl.app.bundle.MapStack(e.Stack), Remote: true}
+		failure := &engine.Error{Name: e.Name, Message: e.Message, Stack: sourceStack(rl.app.bundle, e.Stack), Remote: true}
 		if failure.Name == "" {
 			failure.Name = "Error" // something was thrown that is no Error; Value has it
 		}

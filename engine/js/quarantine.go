@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"everloop/engine"
 	"everloop/engine/js/internal/vm"
@@ -37,7 +36,7 @@ func (a *App) stuck(r vm.Running) {
 	a.opts.Fatal()
 }
 
-// quarantine is the list of objects that are not run: one a line, with class, ID and the time. A person releases one by
+// quarantine is the list of objects that are not run: one a line, with class, ID and reason. A person releases one by
 // removing its line and starting again. It is read at the start, and then only added to on the way out.
 type quarantine struct {
 	file    string
@@ -91,7 +90,7 @@ func (q *quarantine) add(class, id string) error {
 		return err
 	}
 	defer f.Close()
-	if _, err := fmt.Fprintf(f, "%s %s %s could not be interrupted\n", class, id, time.Now().UTC().Format(time.RFC3339)); err != nil {
+	if _, err := fmt.Fprintf(f, "%s %s could not be interrupted\n", class, id); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {

@@ -13,18 +13,17 @@ import (
 	"everloop/engine/js/internal/vm"
 	"everloop/engine/js/project"
 	"everloop/engine/js/web"
-	"everloop/loop"
 )
 
 // host is one loop's runtimes. Owned by its loop.
 type host struct {
 	app    *App
-	loop   loop.Loop
+	loop   int
 	realms []*realm // nil where none has been needed yet
 }
 
-func newHost(a *App, l loop.Loop) *host {
-	return &host{app: a, loop: l, realms: make([]*realm, a.opts.Runtimes)}
+func newHost(a *App, loop int) *host {
+	return &host{app: a, loop: loop, realms: make([]*realm, a.opts.Runtimes)}
 }
 
 // realm returns runtime i, which it builds if there is none.
@@ -95,6 +94,8 @@ type actor interface {
 	unpin()
 	// after calls fn in a later turn of it.
 	after(d time.Duration, fn func()) (cancel func())
+	// startRead reads a body and calls done in a turn of it.
+	startRead(b engine.Body, max int, done func([]byte, error))
 }
 
 // waiting is a handler that has not answered.
@@ -306,7 +307,7 @@ func (rl *realm) end(err error) {
 		e := rl.r.Describe(rl.r.Dup(reason))
 		class, id := w.where()
 		rl.app.opts.Logger.Warn("a promise was rejected and nobody handled it", "class", class, "object", id,
-			"err", e.Error(), "stack", rl.app.bundle.MapStack(e.Stack))
+			"err", e.Error(), "stack", sourceStack(rl.app.bundle, e.Stack))
 	})
 	rl.settle()
 	rl.current = nil
@@ -406,7 +407,7 @@ func (rl *realm) lose(cause error) {
 	if !errors.Is(cause, vm.ErrOutOfMemory) {
 		message = "The JavaScript engine failed and was restarted."
 	}
-	rl.app.opts.Logger.Error("a JavaScript runtime was lost and will be built anew", "loop", h.loop.Index(), "runtime", rl.index, "err", cause)
+	rl.app.opts.Logger.Error("a JavaScript runtime was lost and will be built anew", "loop", h.loop, "runtime", rl.index, "err", cause)
 	for _, w := range rl.waiting {
 		if w.object == nil {
 			w.ev.Fail(&engine.Error{Name: "Error", Message: message})

@@ -25,8 +25,15 @@ func modes() (cbor.UserBufferEncMode, cbor.DecMode) {
 		num uint64
 		typ any
 	}{
-		{TagWTF8, WTF8("")}, {TagSet, Set(nil)}, {TagMap, Map(nil)}, {TagRegExp, RegExp{}}, {TagBoxed, Boxed{}},
-		{TagArray, Array{}}, {TagArrayBuffer, ArrayBuffer{}}, {TagView, View{}}, {TagError, Error{}},
+		{TagWTF8, WTF8("")},
+		{TagSet, Set(nil)},
+		{TagMap, Map(nil)},
+		{TagRegExp, RegExp{}},
+		{TagBoxed, Boxed{}},
+		{TagArray, Array{}},
+		{TagArrayBuffer, ArrayBuffer{}},
+		{TagView, View{}},
+		{TagError, Error{}},
 	} {
 		opts := cbor.TagOptions{EncTag: cbor.EncTagRequired, DecTag: cbor.DecTagOptional}
 		if err := tags.Add(opts, reflect.TypeOf(t.typ), t.num); err != nil {

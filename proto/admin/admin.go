@@ -14,6 +14,15 @@
 //		Engine: e,
 //		HTTP: func() admin.HTTP { return admin.HTTP(srv.Metrics()) },
 //		HTTPLatencyBounds: server.LatencyBounds[:],
+//		Log: func() admin.Log {
+//			s := log.Stats()
+//			return admin.Log{
+//				Commits: s.Commits, Empty: s.Empty, Inline: s.Inline, Syncs: s.Syncs, Records: s.Records,
+//				Bytes: s.Bytes, Segments: s.Segments, Waiting: s.Waiting, SyncAverage: s.SyncAverage,
+//				SyncTime: admin.Histogram(s.SyncTime), BatchRecords: admin.Histogram(s.BatchRecords),
+//				BatchBytes: admin.Histogram(s.BatchBytes),
+//			}
+//		},
 //	})
 package admin
 

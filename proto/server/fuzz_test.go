@@ -87,6 +87,9 @@ func connection(t *testing.T, seed uint64, in []byte) {
 		case 0:
 			s.pool.Run()
 		case 1:
+			// Only with a client that reads: one that does not is cut off, rightly, when it takes long.
+			p.StartReading()
+			s.pool.Run()
 			s.pool.Advance(time.Duration(rnd.IntN(5000)) * time.Millisecond)
 		case 2:
 			s.onLoop(func() { entry.release(false) })
@@ -142,12 +145,17 @@ func inOrder(t *testing.T, seed uint64, in, out []byte, end int) {
 	refused := false
 	for i := 0; len(out) > 0; i++ {
 		var body []byte
+		number := ""
 		for {
 			n, ev, err := r.Next(out, i < len(heads) && heads[i])
 			if err != nil {
 				t.Fatalf("seed %d: answer %d: %v\n%q", seed, i, err, out)
 			}
-			if ev.Kind == http.Body {
+			switch ev.Kind {
+			case http.Head:
+				v, _ := r.Response().Value("x-number")
+				number = string(v)
+			case http.Body:
 				body = append(body, ev.Data...)
 			}
 			out = out[n:]
@@ -164,12 +172,11 @@ func inOrder(t *testing.T, seed uint64, in, out []byte, end int) {
 		if refused {
 			t.Fatalf("seed %d: something follows a refusal", seed)
 		}
-		number, ok := r.Response().Value("x-number")
-		if !ok {
+		if number == "" {
 			refused = true
 			continue
 		}
-		if string(number) != fmt.Sprint(i) {
+		if number != fmt.Sprint(i) {
 			t.Fatalf("seed %d: answer %d has number %s", seed, i, number)
 		}
 		if !(i < len(heads) && heads[i]) && len(body) != i%7*300 {

@@ -1,6 +1,7 @@
 package waltest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -436,7 +437,7 @@ func (p *PowerDisk) Check() error {
 			return nil
 		}
 		b, err := os.ReadFile(path)
-		if err == nil && string(b) != string(n.now) {
+		if err == nil && !bytes.Equal(b, n.now) {
 			err = fmt.Errorf("waltest: %s is not what was announced (%d bytes, announced %d)", path, len(b), len(n.now))
 		}
 		return err

@@ -13,7 +13,7 @@ var (
 	stubClass        = vm.RegisterClass("Stub", func(r *vm.Runtime, payload uint64) { r.Host.(*Instance).Host.StubClosed(payload) })
 )
 
-// NewHandle makes the handle of an object (its number is what [ObjectHost] and [StorageHost] get). Revoke it when the
+// ObjectHandle makes the handle of an object (its number is what [ObjectHost] and [StorageHost] get). Revoke it when the
 // instance is evicted or reset: what is left of its code then gets errors. The value is owned by the caller.
 func (in *Instance) ObjectHandle(object uint64) (vm.Value, vm.Handle, error) {
 	return in.r.HostObject(objectClass, vm.Undefined, object)

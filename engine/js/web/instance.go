@@ -20,13 +20,10 @@ type Instance struct {
 	// reply is where host.reply and host.forward put what Reply returns.
 	reply *Reply
 
-	// Scratch of host calls: none of it lives beyond a call.
+	// Scratch of host calls: none of it lives beyond a call, nor is in use while JavaScript can run.
 	text     []byte
 	repaired []byte
 	part     []byte
-	keys     [][]byte
-	values   []vm.Value
-	entries  Entries
 
 	// The prelude's doors, owned.
 	workerFetch, newObject, objectFetch, takeReply, fireTimer, namespaceFrom vm.Value

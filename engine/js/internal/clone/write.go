@@ -356,7 +356,7 @@ func (w *Writer) errorObject(v vm.Value) error {
 	count := 0
 	for _, k := range keys {
 		var x vm.Value
-		ok := true
+		var ok bool
 		if k == keyStack {
 			x, err = r.Get(v, k)
 			ok = x.IsString()
@@ -419,7 +419,7 @@ func (w *Writer) buffer(v vm.Value) error {
 	if !ok {
 		return &Error{"An ArrayBuffer is detached and could not be cloned."}
 	}
-	if _, inside := w.inlined.get(v.Address()); inside {
+	if w.inlined.has(v.Address()) {
 		w.apart.put(v.Address(), 0)
 		w.retry = true
 	}
@@ -449,11 +449,11 @@ func (w *Writer) view(v vm.Value) error {
 		return &Error{"An ArrayBuffer is detached and could not be cloned."}
 	}
 	kind := arrayKinds[view.Kind]
-	_, shared := w.apart.get(view.Buffer.Address())
+	shared := w.apart.has(view.Buffer.Address())
 	alone := !shared && kind != value.DataView && view.Offset == 0 && view.Length == len(whole) &&
 		r.MaxByteLength(view.Buffer) < 0
 	if alone {
-		_, known := w.seen.get(view.Buffer.Address())
+		known := w.seen.has(view.Buffer.Address())
 		_, again := w.inlined.put(view.Buffer.Address(), 0)
 		if known || again {
 			w.apart.put(view.Buffer.Address(), 0)
@@ -463,7 +463,7 @@ func (w *Writer) view(v vm.Value) error {
 		w.dst = value.AppendTypedArray(w.dst, kind, whole)
 		return nil
 	}
-	if _, inside := w.inlined.get(view.Buffer.Address()); inside {
+	if w.inlined.has(view.Buffer.Address()) {
 		w.apart.put(view.Buffer.Address(), 0)
 		w.retry = true
 	}

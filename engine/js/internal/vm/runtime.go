@@ -37,7 +37,7 @@ const (
 )
 
 // Runtime is one JavaScript heap with its global object. Owned by its loop:
-// one goroutine at a time, except for Interrupt, Running and Label. Not
+// one goroutine at a time, except for Interrupt, SetLimit and Label. Not
 // reusable once a method has returned ErrOutOfMemory or a *FaultError; Close it
 // then as well.
 type Runtime struct {
@@ -111,7 +111,7 @@ func newRuntime(o Options) (_ *Runtime, err error) {
 	live.Unlock()
 	defer func() {
 		if err != nil {
-			r.Close()
+			r.closeIdle()
 		}
 	}()
 	defer r.leave(r.enter(), &err)
@@ -213,7 +213,7 @@ func (r *Runtime) release() {
 		return
 	}
 	r.handles.finalizeAll()
-	r.heap.pages.Close()
+	_ = r.heap.pages.Close() // unmapping fails on no mapping of its own
 	r.tls.Close()
 	r.rt, r.ctx, r.atoms, r.rejections = 0, 0, nil, nil
 	r.lastException, r.lastThrown = nil, Undefined
@@ -235,6 +235,13 @@ func (r *Runtime) Close() error {
 	}
 	r.release()
 	return nil
+}
+
+// closeIdle is Close where no call of the runtime can be under way, so that it cannot fail.
+func (r *Runtime) closeIdle() {
+	if err := r.Close(); err != nil {
+		panic(err)
+	}
 }
 
 // Err says why the runtime cannot be used: nil while it is alive, then

@@ -114,7 +114,7 @@ func (r *Runtime) backtrace() string {
 		return ""
 	}
 	defer r.Free(v)
-	stack, _ := r.textOf(v, keyStack)
+	stack := r.textOf(v, keyStack)
 	_, frames, _ := strings.Cut(stack, "\n") // without the header line
 	return frames
 }
