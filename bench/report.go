@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -18,6 +19,8 @@ type results struct {
 	syncs   []syncCount
 	memory  []memoryReport // written, recovered
 	took    time.Duration
+
+	loadAfter string
 }
 
 // table is one comparison.
@@ -127,7 +130,10 @@ func (r *results) markdown() string {
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("# Results of %s, commit %s", m.date.UTC().Format("2006-01-02 15:04 UTC"), m.commit)
 	p("")
-	p("- machine: %s, %d cores, %.0f GB, Linux %s, %s; load average at the start %s", m.cpu, m.cores, m.memoryGB, m.kernel, runtime.Version(), m.load)
+	p("- machine: %s, %d cores, %.0f GB, Linux %s, %s; load average %s at the start, %s at the end", m.cpu, m.cores, m.memoryGB, m.kernel, runtime.Version(), m.load, r.loadAfter)
+	if average, err := strconv.ParseFloat(m.load, 64); err == nil && average > float64(m.cores)/2 {
+		p("- OTHER WORK was running at the start: rates and latencies, those of servers that wait for the disk most of all, are worse than they could be, and the ratios less reliable")
+	}
 	p("- disk: %s, %v for 512 bytes and an fsync", m.fileSystem, m.sync.Round(time.Microsecond))
 	p("- command: `%s`, which took %v", strings.TrimSpace(o.command), r.took.Round(time.Second))
 	p("- load: %d keep-alive connections, one request under way on each; %d rounds of %v, all servers in each; `--sync always`", o.conns, o.rounds, o.elapsed)
@@ -196,7 +202,7 @@ func (r *results) writeSyncs(p func(string, ...any)) {
 	for _, s := range r.syncs {
 		kernel, most := "not counted", s.log.syncs
 		if s.traced >= 0 {
-			kernel, most = fmt.Sprint(s.traced), max(most, float64(s.traced))
+			kernel, most = strconv.Itoa(s.traced), max(most, float64(s.traced))
 		}
 		p("| %s | %d | %.0f | %.0f | %s | %.1f | %s |", s.name, s.requests, s.log.commits, s.log.syncs, kernel, float64(s.requests)/most, verdict(most <= s.log.commits+extraSyncs(s)))
 	}

@@ -60,7 +60,7 @@ func mustDial(t *testing.T, o Options) *Generator {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { g.Close() })
+	t.Cleanup(g.Close)
 	return g
 }
 
