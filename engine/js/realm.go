@@ -142,6 +142,9 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 		_, err = r.Pump()
 	}
 	r.End()
+	if errors.Is(err, vm.ErrInterrupted) {
+		err = fmt.Errorf("the program's top level ran longer than %v: it never ends, or does too much before the first request", a.opts.CPULimit)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", relative(a.project, a.project.Main), mapped(a.bundle, err))
 	}

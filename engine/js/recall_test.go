@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"everloop/engine"
 	"everloop/engine/js"
@@ -146,5 +147,17 @@ func TestRefusedWrites(t *testing.T) {
 	log.SetNoSpace(false)
 	if got := v.get("/put"); got != "put" {
 		t.Error(got)
+	}
+}
+
+// TestEndlessStart holds that a program that never ends its top level is an error with its place.
+func TestEndlessStart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "program.ts")
+	if err := os.WriteFile(file, []byte("let n = 0;\nfor (;;) n++;\nexport default {};\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := tryServe(t, file, setup{opts: js.Options{CPULimit: 50 * time.Millisecond}})
+	if err == nil || !strings.Contains(err.Error(), "ran longer than 50ms") || !strings.Contains(err.Error(), "program.ts") {
+		t.Errorf("got %v", err)
 	}
 }
