@@ -129,6 +129,7 @@ type fetching struct {
 	redirect web.Redirect
 	hops     int
 	promise  vm.Value // owned
+	answer   *engine.Response
 }
 
 // Reply takes the answer, as a turn of the caller.
@@ -173,7 +174,8 @@ func (f *fetching) settle(reply engine.Reply) (again bool, err error) {
 		f.to.StartFetch(next, f)
 		return true, nil
 	}
-	v, err := rl.in.Response(&response{Response: reply.Response, url: f.req.URL, redirected: f.hops > 0})
+	f.answer = reply.Response
+	v, err := rl.in.Response(response{f})
 	if err != nil {
 		return false, rl.reject(f.promise, err)
 	}
