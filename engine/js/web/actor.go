@@ -183,16 +183,16 @@ var (
 	_ = register("isContext", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
 		return vm.Bool(in.r.IsHost(eventClass, args.At(0))), nil
 	})
-	// stubForward(stub, message, sure): sends a message of the host as it is, or answers null if JavaScript has to decide and is not
-	// sure yet. A request that came in is not followed when it is redirected: who sent it decides.
+	// stubForward(stub, message, sure): sends a request of the host as it is, or answers null if it is something else, or if JavaScript
+	// has to decide and is not sure yet. A request that came in is not followed when it is redirected: who sent it decides.
 	_ = register("stubForward", 3, func(in *Instance, args vm.Args) (vm.Value, error) {
 		stub, ok := in.r.Payload(stubClass, args.At(0))
 		if !ok {
 			return vm.Undefined, errIllegal
 		}
 		h, err := in.held(args.At(1))
-		if err != nil {
-			return vm.Undefined, err
+		if err != nil || !h.request {
+			return vm.Null, nil
 		}
 		if !args.At(2).Truth() {
 			if ok, err := h.use(); !ok {

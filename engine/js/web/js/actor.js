@@ -42,9 +42,14 @@ class DurableObjectId {
       return id.#hex;
     };
     openStub = (id, ns) => {
-      if (typeof id !== "object" || id === null || !(#ns in id)) throw new TypeErrorCtor(`DurableObjectNamespace.get needs a DurableObjectId, not ${typeName(id)}`);
+      let of;
+      try {
+        of = id.#ns; // throws for anything else, and costs less than asking first
+      } catch {
+        throw new TypeErrorCtor(`DurableObjectNamespace.get needs a DurableObjectId, not ${typeName(id)}`);
+      }
       // The same class may be bound twice: then the handles differ and the host decides.
-      if (id.#ns !== ns && typeof host.idFromString(ns, idHex(id)) !== "string") throw new TypeErrorCtor(wrongNamespace);
+      if (of !== ns && typeof host.idFromString(ns, idHex(id)) !== "string") throw new TypeErrorCtor(wrongNamespace);
       const name = id.#name;
       const stub = name === undefined ? host.stubByID(ns, id.#hex) : host.stubByName(ns, name);
       stub.id = id;
@@ -111,6 +116,9 @@ class DurableObjectStub {
   fetch(input, init = undefined) {
     try {
       if (init === undefined || init === null) {
+        // A request of the host that was only looked at: in one step.
+        const reply = host.stubForward(this, input);
+        if (reply !== null) return reply;
         if (typeof input === "string") return host.stubFetch(this, "GET", requestURL(input), null, null, 0);
         if (isRequest(input)) return sendRequest(this, input);
       }
