@@ -96,7 +96,7 @@ func TestRunaway(t *testing.T) {
 			t.Errorf("%s: %d %q %v, want %d", name, status, body, err, counts[name])
 		}
 	}
-	for _, what := range []string{"spin", "spin-caught", "spin-promises", "spin-regexp", "put-spin"} {
+	for _, what := range []string{"spin", "spin-caught", "spin-promises", "spin-chain", "spin-regexp", "put-spin"} {
 		answered := make(chan string, 1)
 		go func() {
 			status, body, err := ask(here.client, "/a/"+what)
