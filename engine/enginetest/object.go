@@ -720,6 +720,7 @@ func (t *thread) later() {
 	cancelled := false
 	cb := w.callback(t, "timer", n)
 	due := w.now() + int64(1+w.pick(40))
+	cb.due = func() bool { return w.now() > due }
 	cancel := t.in.st.After(w.millis(due-w.now()), func() {
 		if cancelled {
 			w.fail(Answers, "%s: a cancelled timer fires", cb.name)
@@ -742,6 +743,7 @@ func (t *thread) send() {
 	l := t.in.line(w.objects[w.pick(len(w.objects))])
 	m := w.message(t.name, l, t.fuel-1, &t.in.knows)
 	cb := w.callback(t, fmt.Sprintf("answer to call %d", m.n), t.fuel-1)
+	cb.due = func() bool { return m.ended }
 	w.note("%s: starts call %d to %s", t.name, m.n, l.to.name)
 	l.stub.StartCall("run", m.args(), engine.ReplyFunc(func(r engine.Reply) {
 		k := w.answered(m, r)
@@ -824,12 +826,15 @@ func (l *line) breaks(w *world, err error) bool {
 type callback struct {
 	*thread
 	called bool
+	due    func() bool // it should have been called by now, unless its section lets it wait
 }
 
 func (w *world) callback(t *thread, what string, fuel int) *callback {
 	cb := w.thread(t.in, t.name+", "+what, max(fuel, 0), t.section, false)
 	delete(w.threads, cb) // it need not ever be called: its object may be reset
-	return &callback{thread: cb}
+	c := &callback{thread: cb, due: func() bool { return false }}
+	w.callbacks[c] = struct{}{}
+	return c
 }
 
 // run is the turn in which the function is called, with what it hears.
@@ -850,7 +855,7 @@ func (c *callback) turn(fn func()) {
 	if c.called {
 		c.w.fail(Answers, "%s: called twice", c.name)
 	}
-	c.called = true
+	c.drop()
 	c.begin()
 	if c.gone() {
 		c.w.fail(Wrong, "%s: called back, and its instance is dead", c.name)
@@ -861,4 +866,8 @@ func (c *callback) turn(fn func()) {
 	c.end()
 }
 
-func (c *callback) drop() { c.called = true }
+// drop forgets the callback: it is called, or never will be.
+func (c *callback) drop() {
+	c.called = true
+	delete(c.w.callbacks, c)
+}

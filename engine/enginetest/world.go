@@ -82,6 +82,7 @@ type world struct {
 	numbers    uint64
 	visits     map[int]*visit
 	threads    map[*thread]struct{}
+	callbacks  map[*callback]struct{} // not called yet
 	cancels    map[int]context.CancelFunc
 	jobs       []*job
 	callers    []*line
@@ -190,7 +191,7 @@ func (w *world) open() {
 	loops := 1 + w.pick(4)
 	w.over, w.rounds, w.spent, w.full, w.wasFull, w.canceled, w.timeouts = false, 0, 0, false, false, false, false
 	w.messages, w.replies = map[uint64]*message{}, map[uint64]*revealed{}
-	w.visits = map[int]*visit{}
+	w.visits, w.callbacks = map[int]*visit{}, map[*callback]struct{}{}
 	w.threads, w.cancels, w.jobs, w.callers, w.unanswered = map[*thread]struct{}{}, map[int]context.CancelFunc{}, nil, nil, 0
 	w.pool = looptest.New(loops, uint64(w.pick(1<<16)))
 	w.journal = &journal{w: w, disk: w.disk}
@@ -610,6 +611,11 @@ func (w *world) quiet() {
 		}
 		if t.on == nil || t.on.ended {
 			w.fail(Leak, "%s: waits for %s, which is over", t.name, t.waiting)
+		}
+	}
+	for c := range w.callbacks {
+		if !c.in.st.Dead() && c.in.innermost() == c.section.around() && c.due() {
+			w.fail(Leak, "%s: should have been called back", c.name)
 		}
 	}
 	for _, o := range w.objects {
