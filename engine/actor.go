@@ -17,6 +17,8 @@ type origin struct {
 	dep   wal.LSN
 	actor *actor // nil: an event of an entry point
 	event *Event // the event, where actor is nil
+
+	writing, reading []*Stream // bodies under way that it produces and reads
 }
 
 // learn adds a dependency: o has received something that could reveal record dep.
@@ -113,7 +115,7 @@ func (o *origin) after(d time.Duration, fn func()) (cancel func()) {
 
 func (o *origin) pin() {
 	if o.actor != nil {
-		o.actor.pins++
+		o.actor.pin()
 	} else {
 		o.event.pins++
 	}
@@ -208,7 +210,7 @@ func (ev *Event) step(a *actor) {
 	ev.phase = phaseServe
 	ev.actor = a
 	a.learn(ev.dep)
-	a.pins++
+	a.pin()
 	ev.place = len(a.inflight)
 	a.inflight = append(a.inflight, ev)
 	a.own.eng.metrics.events.Add(1)
@@ -225,7 +227,24 @@ func (a *actor) eventDone(ev *Event) {
 	a.unpin()
 }
 
-func (a *actor) unpin() { a.pins-- }
+// pin keeps the instance until unpin: it has something to do. A dead one keeps no count: nothing is done any more.
+func (a *actor) pin() {
+	if a.dead {
+		return
+	}
+	if a.pins++; a.pins == 1 {
+		a.own.busyActors++
+	}
+}
+
+func (a *actor) unpin() {
+	if a.dead {
+		return
+	}
+	if a.pins--; a.pins == 0 {
+		a.own.busyActors--
+	}
+}
 
 // construct starts the constructor, in a section that everything else waits behind.
 func (a *actor) construct() {
@@ -336,9 +355,14 @@ func (a *actor) reset(cause *Error) {
 		return
 	}
 	a.own.undoTurn(a)
+	if a.pins > 0 {
+		a.own.busyActors--
+	}
 	a.dead = true
+	a.own.eng.metrics.resets.Add(1)
 	a.broken = cause
 	a.own.forget(a)
+	a.dropStreams()
 	if a.object != nil {
 		a.object.Evict()
 	}
@@ -358,7 +382,7 @@ func (a *actor) failQueue(q *stepQueue, cause *Error) {
 		case *Event:
 			if s.phase == phaseCall {
 				s.actor = a
-				a.pins++
+				a.pin()
 				s.phase = phaseServe
 				s.answer(Reply{Err: cause})
 			}

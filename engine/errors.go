@@ -98,8 +98,21 @@ func (e *Error) Where() string {
 	return e.Class + "." + e.Method + " (object " + e.Object + ")"
 }
 
+// asReset returns e as the reason of a reset. It is a copy: e may have come from another object, whose callers have it,
+// too.
 func (e *Error) asReset() *Error {
-	e.Reset = true
+	reset := *e
+	reset.Reset = true
+	return &reset
+}
+
+// AsError makes an *Error of err for a host that runs objects in another language: with err as its cause and the
+// properties that go with that, and no place yet. An *Error is returned as it is.
+func AsError(err error) *Error {
+	e := asError(err, "", "", "")
+	if e.cause == err {
+		e.Remote = false // until it leaves the object
+	}
 	return e
 }
 
@@ -125,8 +138,6 @@ func asError(err error, class, object, method string) *Error {
 	}
 	return e
 }
-
-var errGone = errors.New("engine: the client has gone")
 
 func overloaded(message string) *Error {
 	return &Error{Name: "Error", Message: message, Overloaded: true}

@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"everloop/loop"
 	"everloop/wal"
 )
 
@@ -105,6 +104,9 @@ func (ev *Event) answer(r Reply) {
 	}
 	ev.answered = true
 	ev.reply = r
+	if r.Err != nil {
+		ev.owner().eng.metrics.failures.Add(1)
+	}
 	ev.ctx.finish(&errCanceled)
 	if ev.actor != nil {
 		ev.actor.eventDone(ev)
@@ -113,6 +115,14 @@ func (ev *Event) answer(r Reply) {
 	}
 	ev.self.own.stage(effect{kind: effectReply, ev: ev, by: &ev.self})
 	ev.unpin()
+}
+
+// owner is the loop that serves the event.
+func (ev *Event) owner() *owner {
+	if ev.actor != nil {
+		return ev.actor.own
+	}
+	return ev.self.own
 }
 
 // Pin keeps an entry point's event alive past its answer (waitUntil); Unpin ends it. Stubs of the event work
@@ -128,8 +138,8 @@ func (ev *Event) unpin() {
 	}
 }
 
-// Loop returns the loop that an entry point's event runs on. Safe from any goroutine.
-func (ev *Event) Loop() loop.Loop { return ev.self.own.loop }
+// Loop is the index of the loop that an entry point's event runs on. Safe from any goroutine.
+func (ev *Event) Loop() int { return ev.self.own.index }
 
 // Namespace returns the namespace of a class for the code of an entry point: calls on its stubs are made
 // by this event, in its turns. Nil if no such class is registered.

@@ -66,17 +66,7 @@ func (o *origin) afterUngated(d time.Duration, fn func()) (cancel func()) {
 
 // busy reports whether anything is under way on this loop.
 func (o *owner) busy() bool {
-	if o.events > 0 || o.ready.len() > 0 || len(o.gated) > 0 || len(o.coros.parked) > 0 {
-		return true
-	}
-	for _, slab := range o.table.slabs {
-		for i := range slab {
-			if a := slab[i].live; a != nil && (a.pins > 0 || a.queue.len() > 0) {
-				return true
-			}
-		}
-	}
-	return false
+	return o.events > 0 || o.busyActors > 0 || o.ready.len() > 0 || len(o.gated) > 0 || len(o.coros.parked) > 0
 }
 
 // close drops all instances and ends all waits. Called as a task, on the base stack.

@@ -276,8 +276,11 @@ func (m *goMethod) decode(in []reflect.Value, args []byte) ([]reflect.Value, err
 	return in, nil
 }
 
-// splitArgs returns the encoded arguments one by one; they alias args.
+// splitArgs returns the encoded arguments one by one; they alias args. No bytes are no arguments.
 func splitArgs(args []byte) (raw [][]byte, err error) {
+	if len(args) == 0 {
+		return nil, nil
+	}
 	r := value.NewReader(args)
 	head := r.Next()
 	if head.Kind != value.KindArray {

@@ -43,16 +43,20 @@ func (id ID) IsZero() bool { return id.bytes == [32]byte{} }
 
 // shardBits is how many leading bits of an ID name its shard. The map from shards to loops may change from
 // start to start; the shard of an ID never does.
-const (
-	shardBits  = 10
-	shardCount = 1 << shardBits
-)
+const shardBits = 10
 
 // hash spreads objects over the loops and over the object table. The leading bytes of an ID are an HMAC or
 // random, so they need no further mixing.
 func (id *ID) hash() uint64 { return binary.BigEndian.Uint64(id.bytes[:8]) }
 
 func (id *ID) shard() int { return int(id.hash() >> (64 - shardBits)) }
+
+// rename gives id a name, unless it is too long for the object to be told.
+func (id *ID) rename(name string, named bool) {
+	if id.name, id.named = name, named; len(name) > maxNameBytes {
+		id.name, id.named = "", false
+	}
+}
 
 // idKey makes and checks the IDs of one class. Safe for concurrent use.
 type idKey struct{ inner, outer [sha256.BlockSize]byte }

@@ -2,8 +2,9 @@ package engine
 
 import "strings"
 
-// Field is one header field. Names are lower-case.
-type Field struct{ Name, Value string }
+// Field is one header field. Names are lower-case. It is an alias of a plain struct, so that lists of fields pass
+// from and to codecs, which do not know this package, without being copied.
+type Field = struct{ Name, Value string }
 
 // Header is an ordered list of header fields; a name may occur several times. Names are kept in lower case,
 // as the Fetch standard iterates them; the codec writes them as they are, since HTTP does not tell cases apart.
@@ -76,9 +77,12 @@ type Response struct {
 	URL string
 }
 
-// Body is the content of a message: bytes that are all there. The zero Body is empty. (Content that is
-// produced while it is sent will be a second kind of Body; the fields are private for that.)
-type Body struct{ data []byte }
+// Body is the content of a message: bytes that are all there, or a stream, which is produced while it is read
+// (State.Stream). The zero Body is empty.
+type Body struct {
+	data   []byte
+	stream *Stream
+}
 
 // Bytes makes a Body of b, which must not be changed afterwards.
 func Bytes(b []byte) Body { return Body{data: b} }
@@ -86,10 +90,10 @@ func Bytes(b []byte) Body { return Body{data: b} }
 // Text makes a Body of the UTF-8 bytes of s.
 func Text(s string) Body { return Body{data: []byte(s)} }
 
-// Len is the number of bytes.
+// Len is the number of bytes that are there; 0 for a streamed body.
 func (b Body) Len() int { return len(b.data) }
 
-// Bytes returns the content. It must not be changed.
+// Bytes returns the content, which must not be changed. Of a streamed body it returns nothing: see Streamed.
 func (b Body) Bytes() []byte { return b.data }
 
 // TextResponse is a response with a plain-text body.

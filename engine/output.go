@@ -4,6 +4,7 @@ import (
 	"runtime/debug"
 
 	"everloop/engine/internal/mechanism"
+	"everloop/loop"
 	"everloop/wal"
 )
 
@@ -122,7 +123,15 @@ func (o *owner) onRound() {
 	o.inCommit.Store(false)
 	o.release()
 	o.drain()
+	if o.demanded {
+		// What left has brought new work, and that waits already. It gets a round of its own, so that
+		// whatever has come in meanwhile shares its commit.
+		o.loop.Post(nextRound)
+	}
 }
+
+// nextRound is a task that does nothing: the round that it causes does.
+var nextRound = loop.Func(func() {})
 
 // onDurable is called by the log after each commit, on the goroutine that committed.
 func (e *Engine) onDurable(wal.LSN, error) {

@@ -36,5 +36,6 @@ func (p *Port) Enter(ep Entrypoint, req *Request, r Replier) *Event {
 	return ev
 }
 
-// Gone tells an event that its client has left: its context is done. The event still runs to its end.
-func (ev *Event) Gone() { ev.ctx.finish(&errGone) }
+// Gone tells an event that nobody waits for its answer any more: its context is done. It still runs to its end. Safe from
+// any goroutine.
+func (ev *Event) Gone() { ev.ctx.finish(&errCanceled) }

@@ -42,9 +42,11 @@ type owner struct {
 	spareGated []gated
 
 	coros  coroutines
-	events int   // unanswered events of entry points on this loop
-	live   int   // live objects
-	idleMS int64 // idle time before eviction
+	events int // unanswered events of entry points on this loop
+	live   int // live objects
+	// busyActors is the number of live objects that have something to do.
+	busyActors int
+	idleMS     int64 // idle time before eviction
 }
 
 // runnable is what the run queue holds.
@@ -79,6 +81,9 @@ type effect struct {
 	by   *origin
 	ev   *Event
 	hold func(error)
+
+	stream *Stream
+	chunk  *chunk
 }
 
 type effectKind uint8
@@ -87,6 +92,7 @@ const (
 	effectCall  effectKind = iota // ev asks an object
 	effectReply                   // ev goes back to whoever asked
 	effectHold                    // hold is called once everything that by knows is durable
+	effectChunk                   // chunk goes to the reader of stream
 )
 
 // stage adds an effect to the running turn. Between turns (a protocol that starts a call) there is nothing to
@@ -95,7 +101,11 @@ func (o *owner) stage(e effect) {
 	o.staged = append(o.staged, e)
 	switch {
 	case !o.running:
+		// Whatever is told on the way may start turns: they wait until all of this is sent.
+		o.running = true
 		o.endTurn()
+		o.running = false
+		o.drain()
 	case mechanism.Off.TurnQueue:
 		o.running = false
 		o.endTurn()
@@ -177,6 +187,9 @@ func (o *owner) endTurn() {
 			o.routeReply(e.ev)
 		case effectHold:
 			o.hold(e.by.dep, e.hold)
+		case effectChunk:
+			e.chunk.dep = e.by.dep
+			e.stream.send(e.chunk)
 		}
 	}
 	o.staged = o.staged[:0]
@@ -198,7 +211,7 @@ func (o *owner) route(ev *Event) {
 // accept takes an event in for its object, which is woken if it is not live. The caller drains.
 func (o *owner) accept(ev *Event) {
 	a := o.wake(ev.class, &ev.id)
-	if a.queue.len() >= o.eng.opts.MaxQueuedEvents {
+	if a.queue.len()+len(a.inflight) >= o.eng.opts.MaxEvents {
 		ev.phase = phaseServe
 		ev.answered = true
 		err := overloaded("Durable Object is overloaded. Too many requests queued.")
@@ -247,17 +260,15 @@ func (o *owner) wake(c *class, id *ID) *actor {
 		rec, slot = o.table.add(c.number, id)
 	}
 	if rec.live != nil {
-		if id.named && !rec.live.id.named {
-			rec.live.id.name, rec.live.id.named = id.name, true
+		if !rec.live.id.named {
+			rec.live.id.rename(id.name, id.named)
 		}
 		return rec.live
 	}
 	a := &actor{class: c, id: *id, rec: rec, slot: slot}
+	a.id.rename(id.name, id.named)
 	if !a.id.named && rec.name != nil {
-		a.id.name, a.id.named = *rec.name, true
-	}
-	if len(a.id.name) > maxNameBytes {
-		a.id.name, a.id.named = "", false
+		a.id.rename(*rec.name, true)
 	}
 	a.origin = origin{own: o, actor: a, dep: rec.lsn}
 	a.State = State{a: a}

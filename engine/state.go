@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"everloop/loop"
 )
 
 // State is what an object sees of itself and of the world. It lives as long as the instance. Everything on it
@@ -15,8 +13,8 @@ type State struct {
 	storage Storage
 }
 
-// Loop returns the loop that owns the object. Safe from any goroutine.
-func (s *State) Loop() loop.Loop { return s.a.own.loop }
+// Loop is the index of the loop that owns the object. Safe from any goroutine.
+func (s *State) Loop() int { return s.a.own.index }
 
 // ID returns the object's ID, with its name if it has one.
 func (s *State) ID() ID { return s.a.id }
@@ -115,7 +113,7 @@ func (s *State) Block(begin func(end func(error))) error {
 	if depth > maxSectionDepth {
 		return ErrDepth
 	}
-	a.pins++
+	a.pin()
 	a.enqueue(outer, stepFunc(func(a *actor) {
 		a.unpin()
 		sec := a.push()
@@ -171,7 +169,7 @@ func (s *State) Start(work func(), done func(error)) { s.a.offLoop(work, done) }
 func (s *State) After(d time.Duration, fn func()) (cancel func()) { return s.a.after(d, fn) }
 
 // Pin keeps the object from eviction until Unpin (waitUntil).
-func (s *State) Pin() { s.a.pins++ }
+func (s *State) Pin() { s.a.pin() }
 
 // Unpin ends what Pin began.
 func (s *State) Unpin() { s.a.unpin() }
@@ -194,7 +192,7 @@ func (s *State) Dead() bool { return s.a.dead }
 func (s *State) sync(done func(error)) {
 	a := s.a
 	sec := a.origin.section()
-	a.pins++
+	a.pin()
 	a.own.stage(effect{kind: effectHold, by: &a.origin, hold: func(err error) {
 		a.origin.inject(sec, func() { a.unpin(); done(err) })
 		a.own.drain()

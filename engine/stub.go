@@ -59,14 +59,18 @@ func (s *Stub) CallRaw(ctx context.Context, method string, args []byte) ([]byte,
 // StartFetch sends a request and returns; r is told the end. On a stub of a State, an Event or a Port it must
 // be called on the loop, and r is called there: in a turn of the caller, or, for a Port, when the answer may
 // leave the process. On a stub of the Engine it may be called from any goroutine, and r is called on a loop
-// when the answer may leave.
-func (s *Stub) StartFetch(req *Request, r Replier) {
-	s.start(&Event{Kind: EventFetch, Request: req}, r)
+// when the answer may leave. The event is for Gone, if the caller's own client leaves before that.
+func (s *Stub) StartFetch(req *Request, r Replier) *Event {
+	ev := &Event{Kind: EventFetch, Request: req}
+	s.start(ev, r)
+	return ev
 }
 
 // StartCall is to CallRaw what StartFetch is to Fetch.
-func (s *Stub) StartCall(method string, args []byte, r Replier) {
-	s.start(&Event{Kind: EventCall, Method: method, Args: args}, r)
+func (s *Stub) StartCall(method string, args []byte, r Replier) *Event {
+	ev := &Event{Kind: EventCall, Method: method, Args: args}
+	s.start(ev, r)
+	return ev
 }
 
 func (s *Stub) start(ev *Event, r Replier) {

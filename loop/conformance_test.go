@@ -903,6 +903,25 @@ func TestSetHandlerAndContext(t *testing.T) {
 	})
 }
 
+// Bytes behind an upgrade, which came with it, are the new handler's.
+func TestSetHandlerPassesInboundOn(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		second := &handler{}
+		first := &handler{data: func(c loop.Conn) {
+			c.Discard(1)
+			c.SetHandler(second)
+		}}
+		p := w.dial(first, loop.ListenOptions{})
+		p.write([]byte("uframe"))
+		if got := p.read(5); string(got) != "frame" {
+			t.Errorf("got %q", got)
+		}
+		if n := first.noted("data"); n != 1 {
+			t.Errorf("Data was called %d times on the first handler", n)
+		}
+	})
+}
+
 func TestIDsAreUnique(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w world) {
 		seen := map[uint64]bool{}
@@ -921,7 +940,6 @@ func TestIDsAreUnique(t *testing.T) {
 
 type drainer struct {
 	handler
-	busy func() bool
 }
 
 func (h *drainer) Drain(c loop.Conn) {

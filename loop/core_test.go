@@ -9,13 +9,13 @@ import (
 
 // counter is a Driver that counts what is asked of it.
 type counter struct {
-	wakes, agains int
-	armed         int64
-	now           int64
+	wakes, again int
+	armed        int64
+	now          int64
 }
 
 func (d *counter) Wake()                    { d.wakes++ }
-func (d *counter) Again()                   { d.agains++ }
+func (d *counter) Again()                   { d.again++ }
 func (d *counter) Arm(deadline int64)       { d.armed = deadline }
 func (d *counter) Clock() (now, wall int64) { return d.now, d.now }
 
@@ -24,10 +24,10 @@ func newCore() (*loop.Core, *counter) {
 	return loop.NewCore(0, d, slog.New(slog.DiscardHandler), nil), d
 }
 
-func (d *counter) expect(t *testing.T, when string, wakes, agains int) {
+func (d *counter) expect(t *testing.T, when string, wakes, again int) {
 	t.Helper()
-	if d.wakes != wakes || d.agains != agains {
-		t.Errorf("%s: %d wake-ups and %d agains, want %d and %d", when, d.wakes, d.agains, wakes, agains)
+	if d.wakes != wakes || d.again != again {
+		t.Errorf("%s: %d wake-ups and %d calls of Again, want %d and %d", when, d.wakes, d.again, wakes, again)
 	}
 }
 

@@ -17,6 +17,7 @@ package loop
 
 import (
 	"errors"
+	"math/bits"
 	"net"
 	"time"
 )
@@ -81,6 +82,13 @@ type Pool interface {
 	OnRound(f func(Loop))
 }
 
+// Owner returns which of n loops owns hash. It goes by the leading bits, so whoever cuts hashes off after some of
+// them gets ranges that move between loops as a whole when n changes.
+func Owner(n int, hash uint64) int {
+	hi, _ := bits.Mul64(hash, uint64(n))
+	return int(hi)
+}
+
 // Conn is one connection. It belongs to one loop; every method is called from that loop only, unless it
 // says otherwise. All methods are safe after the connection has closed: they do nothing and report
 // [ErrClosed] where they report anything. (A write can never reach another client that was given the same
@@ -120,7 +128,8 @@ type Conn interface {
 	// Abort closes at once and discards what was not sent. Closed gets err.
 	Abort(err error)
 
-	// SetHandler makes h the handler from now on (an upgrade); Open is not called on it.
+	// SetHandler makes h the handler from now on (an upgrade). Open is not called on it; Data is, before the
+	// round ends or in the next one, if something is left in Inbound.
 	SetHandler(h Handler)
 	// Context and SetContext carry one value of the handler's.
 	Context() any

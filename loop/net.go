@@ -64,7 +64,9 @@ type Net struct {
 	open      int           // connections enrolled or on their way
 	none      chan struct{} // closed when open falls to 0 while the pool closes
 	closing   bool
-	closed    chan struct{} // closed when Close is done
+	drained   chan struct{} // closed when Drain is done
+	drainErr  error
+	stop      sync.Once
 	closeErr  error
 }
 
@@ -82,7 +84,7 @@ func New(o Options) (*Net, error) {
 		clock:     NewClock(),
 		listeners: make(map[*Listener]struct{}),
 		none:      make(chan struct{}),
-		closed:    make(chan struct{}),
+		drained:   make(chan struct{}),
 	}
 	gnetStart.Lock()
 	defer gnetStart.Unlock()
@@ -229,18 +231,16 @@ func (n *Net) enrol(c net.Conn, s *socket) <-chan error {
 	return outcome
 }
 
-// Close closes the pool. It stops accepting; tells the handlers of open connections (see [Drainer]); waits until
-// all connections have closed or ctx ends, and aborts those that are left, with [ErrClosed]; runs what is still
-// posted, and the round hooks; and stops the loops. It reports an error if it had to abort connections, which
-// wraps that of ctx. Timers that are not due by then never fire. Calls after the first wait for its end and return the same.
-//
-// It cannot stop a loop whose task does not return, and waits for it.
-func (n *Net) Close(ctx context.Context) error {
+// Drain ends all connections: it stops accepting; tells the handlers of open connections (see [Drainer]); waits
+// until all have closed or ctx ends, and aborts those that are left, with [ErrClosed]. The loops go on: what runs on
+// them without connections can be ended next, and then the pool closed. It reports an error if it had to abort
+// connections, which wraps that of ctx. Calls after the first wait for its end and return the same.
+func (n *Net) Drain(ctx context.Context) error {
 	n.mu.Lock()
 	if n.closing {
 		n.mu.Unlock()
-		<-n.closed
-		return n.closeErr
+		<-n.drained
+		return n.drainErr
 	}
 	n.closing = true
 	if n.open == 0 {
@@ -265,24 +265,36 @@ func (n *Net) Close(ctx context.Context) error {
 		n.mu.Unlock()
 		n.aborting.Store(true)
 		if left > 0 {
-			n.closeErr = fmt.Errorf("loop: %d connections had to be aborted: %w", left, context.Cause(ctx))
+			n.drainErr = fmt.Errorf("loop: %d connections had to be aborted: %w", left, context.Cause(ctx))
 		}
 		n.onEach(func(c *Core) { c.Streams(func(s *Stream) { s.Abort(ErrClosed) }) })
 		<-n.none
 	}
-	for _, l := range n.loops {
-		l.core.Shut()
-	}
-	for _, l := range n.loops {
-		l.finish()
-	}
-	err := n.client.Stop()
-	for _, l := range n.loops {
-		l.free()
-	}
-	if err != nil {
-		n.closeErr = errors.Join(n.closeErr, fmt.Errorf("loop: cannot stop the event loops: %w", err))
-	}
-	close(n.closed)
+	close(n.drained)
+	return n.drainErr
+}
+
+// Close closes the pool: it drains it, runs what is still posted, and the round hooks, and stops the loops. Timers that
+// are not due by then never fire. Its error is that of Drain, or that of stopping. Calls after the first wait for its
+// end and return the same.
+//
+// It cannot stop a loop whose task does not return, and waits for it.
+func (n *Net) Close(ctx context.Context) error {
+	n.stop.Do(func() {
+		n.closeErr = n.Drain(ctx)
+		for _, l := range n.loops {
+			l.core.Shut()
+		}
+		for _, l := range n.loops {
+			l.finish()
+		}
+		err := n.client.Stop()
+		for _, l := range n.loops {
+			l.free()
+		}
+		if err != nil {
+			n.closeErr = errors.Join(n.closeErr, fmt.Errorf("loop: cannot stop the event loops: %w", err))
+		}
+	})
 	return n.closeErr
 }

@@ -43,7 +43,6 @@ type netLoop struct {
 	ready    chan struct{}
 	started  bool
 	waking   atomic.Int32 // calls of Wake in progress
-	ending   atomic.Bool  // the mailbox is shut: the loop is to finish
 	finished chan struct{}
 	over     bool // finished is closed
 
@@ -306,6 +305,7 @@ func (g gnetLog) Warnf(format string, args ...any)  { g.debug(format, args) }
 func (g gnetLog) Errorf(format string, args ...any) {
 	g.log.Warn("gnet: " + fmt.Sprintf(format, args...))
 }
+
 func (g gnetLog) Fatalf(format string, args ...any) {
 	g.log.Error("gnet: " + fmt.Sprintf(format, args...))
 }

@@ -325,7 +325,12 @@ func (s *Stream) Abort(err error) {
 }
 
 // SetHandler is part of [Conn].
-func (s *Stream) SetHandler(h Handler) { s.handler = h }
+func (s *Stream) SetHandler(h Handler) {
+	s.handler = h
+	if len(s.Inbound()) > 0 {
+		s.owe(oweData)
+	}
+}
 
 // Context is part of [Conn].
 func (s *Stream) Context() any { return s.context }

@@ -20,6 +20,8 @@ type Conn struct {
 	here    *here
 	session Session
 
+	earlier, later *Conn // the connections of this loop, the newest first
+
 	// The answers under way, in the order of their requests.
 	first, last *Slot
 	inFlight    int
@@ -43,7 +45,9 @@ const never = math.MaxInt64
 
 // here is what the connections of one loop share. Owned by its loop.
 type here struct {
+	loop    loop.Loop
 	port    *engine.Port
+	conns   *Conn     // all of the handler's, linked through later
 	scratch []byte    // what answers are rendered into; lives for one call of a render function
 	spare   []*answer // for Answer
 }

@@ -2,9 +2,12 @@ package proto
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -160,7 +163,7 @@ func TestOrder(t *testing.T) {
 		}
 		peer.Close()
 		w.pool.Run()
-		if len(s.closed) != 1 || s.closed[0] != nil || w.h.Conns() != 0 {
+		if len(s.closed) != 1 || s.closed[0] != nil || w.h.Conns() != 0 || w.h.here[0].conns != nil {
 			t.Fatalf("seed %d: closed %v, %d connections", seed, s.closed, w.h.Conns())
 		}
 	}
@@ -226,21 +229,49 @@ func TestFinish(t *testing.T) {
 
 // TestHalfClosed: what was sent before the end is answered, also what did not fit at first.
 func TestHalfClosed(t *testing.T) {
-	w := newWorld(t, 1, Options{MaxInFlight: 2})
-	peer, s := w.dial()
-	peer.Write([]byte("abcdefg"))
-	peer.CloseWrite()
-	w.pool.Run()
-	var got []byte
-	for i := 0; i < 7; i++ {
-		if len(s.pending) <= i {
-			t.Fatalf("%d requests were begun, %d answered", len(s.pending), i)
+	for seed := range uint64(20) {
+		for _, bound := range []int{1, 2, 3, 4, 5, 64} {
+			w := newWorld(t, seed, Options{MaxInFlight: bound})
+			peer, s := w.dial()
+			peer.Write([]byte("abcdefg"))
+			peer.CloseWrite()
+			w.pool.Run()
+			var got []byte
+			for i := 0; i < 7; i++ {
+				if len(s.pending) <= i {
+					t.Fatalf("seed %d, bound %d: %d requests were begun, %d answered", seed, bound, len(s.pending), i)
+				}
+				w.do(func() { s.pending[i].Reply(engine.Reply{}) })
+				got = append(got, peer.Read()...)
+			}
+			if string(got) != "abcdefg" || !peer.EOF() || len(s.closed) != 1 {
+				t.Errorf("seed %d, bound %d: got %q, closed: %v %v", seed, bound, got, peer.EOF(), s.closed)
+			}
 		}
-		w.do(func() { s.pending[i].Reply(engine.Reply{}) })
-		got = append(got, peer.Read()...)
 	}
-	if string(got) != "abcdefg" || !peer.EOF() || len(s.closed) != 1 {
-		t.Errorf("got %q, closed: %v %v", got, peer.EOF(), s.closed)
+}
+
+// TestSmallAnswers: many small answers are held up like a long one.
+func TestSmallAnswers(t *testing.T) {
+	w := newWorld(t, 1, Options{MaxInFlight: 1000})
+	peer, s := w.dial()
+	peer.StopReading(0)
+	render := func(dst []byte, r *engine.Reply) []byte { return append(dst, make([]byte, 10_000)...) }
+	w.do(func() {
+		for range 500 {
+			s.c.Answer(render).Reply(engine.Reply{})
+		}
+	})
+	if n := s.c.Outbound(); n < DefaultHighWater || n > DefaultHighWater+10_000 {
+		t.Errorf("%d bytes wait, want about %d", n, DefaultHighWater)
+	}
+	if s.c.Room() {
+		t.Error("there is room for requests of a client that does not read")
+	}
+	peer.StartReading()
+	w.pool.Run()
+	if n := len(peer.Read()); n != 500*10_000 || !s.c.Room() {
+		t.Errorf("%d bytes came, room: %v", n, s.c.Room())
 	}
 }
 
@@ -412,6 +443,7 @@ func (panicky) Open(*Conn) Session { panic("not today") }
 func TestPanicInOpen(t *testing.T) {
 	w := newWorld(t, 1, Options{})
 	w.h.protocol = panicky{}
+	w.pool.KeepPanics = true
 	peer := w.pool.Dial(w.h, w.h.ListenOptions())
 	peer.Write([]byte("x"))
 	w.pool.Run()
@@ -436,5 +468,44 @@ func TestOptions(t *testing.T) {
 		if bad.Validate() == nil {
 			t.Errorf("%+v was accepted", bad)
 		}
+	}
+}
+
+// TestShutdown ends idle connections at once, busy ones after their answers, and new ones as they come.
+func TestShutdown(t *testing.T) {
+	w := newWorld(t, 1, Options{})
+	idle, _ := w.dial()
+	gone, _ := w.dial()
+	busy, s := w.dial()
+	gone.Close()
+	busy.Write([]byte("ab"))
+	w.pool.Run()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- w.h.Shutdown(ctx) }()
+	for !w.h.ending.Load() || !idle.EOF() {
+		w.pool.Run()
+		runtime.Gosched()
+	}
+	late, _ := w.dial()
+	if busy.EOF() || !late.EOF() {
+		t.Errorf("closed: busy %v, late %v: want the late one only", busy.EOF(), late.EOF())
+	}
+	w.do(func() { s.pending[0].Reply(engine.Reply{}); s.pending[1].Reply(engine.Reply{}) })
+	if got := string(busy.Read()); got != "ab" || !busy.EOF() {
+		t.Errorf("the busy one got %q, closed: %v", got, busy.EOF())
+	}
+	if err := <-ended; err != nil {
+		t.Error("shutdown:", err)
+	}
+	cancel()
+
+	// With one that does not end, it gives up.
+	w = newWorld(t, 1, Options{})
+	stuck, _ := w.dial()
+	stuck.Write([]byte("a"))
+	w.pool.Run()
+	if err := w.h.Shutdown(ctx); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "1 connections") {
+		t.Errorf("shutdown with a busy connection: %v", err)
 	}
 }

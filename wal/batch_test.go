@@ -2,9 +2,11 @@ package wal
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"hash/crc32"
 	"slices"
+	"sync"
 	"testing"
 )
 
@@ -19,9 +21,7 @@ func entry(h header, records ...string) []byte {
 	b := make([]byte, headerSize, headerSize+len(f.data))
 	h.encode(b)
 	b = append(b, f.data...)
-	out := make([]byte, uvarintLen(uint64(len(b))))
-	putUvarint(out, uint64(len(b)))
-	return append(out, b...)
+	return append(binary.AppendUvarint(nil, uint64(len(b))), b...)
 }
 
 func TestHeaderRoundTrip(t *testing.T) {
@@ -39,11 +39,116 @@ func TestHeaderRoundTrip(t *testing.T) {
 	}
 }
 
+func TestEntriesThatAreNone(t *testing.T) {
+	good := entry(header{logID: 1, epoch: 1, seq: 1, first: 1}, "a")
+	long := slices.Concat([]byte{good[0] | 0x80, 0}, good[1:]) // the same length, in two bytes
+	reseal := func(change func(b []byte)) []byte {
+		b := slices.Clone(good)
+		change(b[1:])
+		sum := crc32.Checksum(b[1:93], castagnoli)
+		b[93], b[94], b[95], b[96] = byte(sum), byte(sum>>8), byte(sum>>16), byte(sum>>24)
+		return b
+	}
+	for name, c := range map[string]struct {
+		b    []byte
+		want error
+	}{
+		"nothing":        {nil, errIncomplete},
+		"zeros":          {make([]byte, 200), errZeros},
+		"length only":    {good[:1], errIncomplete},
+		"half":           {good[:50], errIncomplete},
+		"tiny":           {[]byte{5, 1, 2, 3, 4, 5}, errLength},
+		"huge":           {[]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0x0f}, errLength},
+		"long length":    {long, errLength},
+		"version":        {reseal(func(b []byte) { b[4] = 2 }), errFormat},
+		"reserved":       {reseal(func(b []byte) { b[85] = 1 }), errFormat},
+		"header length":  {reseal(func(b []byte) { b[6] = 95 }), errFormat},
+		"no sequence":    {reseal(func(b []byte) { b[24] = 0 }), errHeader},
+		"no number":      {reseal(func(b []byte) { b[32] = 0 }), errHeader},
+		"claims itself":  {reseal(func(b []byte) { b[48] = 1 }), errHeader},
+		"claims record":  {reseal(func(b []byte) { b[56] = 1 }), errHeader},
+		"payload length": {reseal(func(b []byte) { b[44] = 3 }), errLength},
+		"count":          {reseal(func(b []byte) { b[40] = 2 }), errRecords},
+		"fewer":          {reseal(func(b []byte) { b[40] = 0 }), errRecords},
+		"header bit":     {append(slices.Clone(good[:20]), append([]byte{good[20] ^ 1}, good[21:]...)...), errHeaderCRC},
+		"payload bit":    {append(slices.Clone(good[:98]), good[98]^1), errPayloadCRC},
+		"magic":          {append([]byte{good[0], 'X'}, good[2:]...), errMagic},
+	} {
+		if _, _, _, err := decodeEntry(c.b); err != c.want {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+	if _, _, _, err := decodeEntry(good); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Append takes one record of the largest size beyond the backlog, and no byte more.
+func TestHardBoundOfTheBacklog(t *testing.T) {
+	l := &Log{opts: Options{Backlog: 1000}, buffers: make([]buffer, 1), wake: make(chan struct{}, 1)}
+	l.state.Store(stateReady)
+	l.waiting.Store(1000)
+	if err := l.Writable(); err != nil {
+		t.Fatal(err)
+	}
+	l.waiting.Store(1000 + maxEncoded - 10)
+	if n, err := l.Append(0, make([]byte, 10)); !errors.Is(err, ErrBacklog) || n != 0 || l.Last() != 0 {
+		t.Fatalf("one byte too many: number %d, %v", n, err)
+	}
+	if _, err := l.Append(0, make([]byte, 9)); err != nil {
+		t.Fatal(err)
+	}
+	if int64(maxBacklog+maxEncoded) > maxPayload {
+		t.Fatal("a full backlog does not fit a batch")
+	}
+}
+
+// A cut is atomic: whatever loops do meanwhile, it takes a stretch of numbers without a gap.
+func TestCutsHaveNoGap(t *testing.T) {
+	l := &Log{opts: Options{Backlog: maxBacklog}, buffers: make([]buffer, 4), wake: make(chan struct{}, 1)}
+	l.state.Store(stateReady)
+	l.committer.fills, l.committer.cursors = make([]fill, 4), make([]cursor, 4)
+	const each = 100_000
+	var wg sync.WaitGroup
+	for i := range l.buffers {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for range each {
+				if _, err := l.Append(i, nil); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}()
+	}
+	c := &l.committer
+	for c.cut < LSN(each*len(l.buffers)) && !t.Failed() {
+		c.takeCut(l.buffers)
+		clear(c.cursors)
+		total := 0
+		for i := range c.fills {
+			total += len(c.fills[i].data)
+		}
+		merged, next := merge(nil, c.fills, c.cursors, c.cut+1)
+		if len(merged) != total || next != c.cut+1+LSN(total) {
+			t.Fatalf("cut of %d records from %d on has a gap: %d of them are in order", total, c.cut+1, len(merged))
+		}
+		c.cut = next - 1
+		for i := range c.fills {
+			c.fills[i].reset()
+		}
+	}
+	wg.Wait()
+}
+
 // The layout in docs/format/wal.md, byte by byte.
 func TestHeaderLayout(t *testing.T) {
 	b := make([]byte, headerSize)
-	h := header{logID: 0x0807060504030201, epoch: 0x11, seq: 0x22, first: 0x33, count: 0x44, payloadLen: 0x55, claimSeq: 0x21,
-		claimLSN: 0x32, timeMs: 0x66, prevCRC: 0x77, payloadCRC: 0x88}
+	h := header{
+		logID: 0x0807060504030201, epoch: 0x11, seq: 0x22, first: 0x33, count: 0x44, payloadLen: 0x55, claimSeq: 0x21,
+		claimLSN: 0x32, timeMs: 0x66, prevCRC: 0x77, payloadCRC: 0x88,
+	}
 	h.encode(b)
 	want := make([]byte, headerSize)
 	copy(want, "EVLB\x01\x00\x60\x00\x01\x02\x03\x04\x05\x06\x07\x08")
@@ -144,8 +249,8 @@ func TestFencedIsFinal(t *testing.T) {
 	if _, err := l.Replay(func(LSN, []byte) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	real := l.sink
-	defer real.Close()
+	files := l.sink
+	defer files.Close()
 	f := &fence{}
 	l.sink = f
 	for range 3 {

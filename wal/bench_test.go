@@ -156,3 +156,27 @@ func BenchmarkReplay(b *testing.B) {
 	}
 	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
 }
+
+// BenchmarkHandOverFromLoops is Append alone, from as many loops at once as there are buffers: what it costs that all
+// of them draw their numbers from one counter.
+func BenchmarkHandOverFromLoops(b *testing.B) {
+	for _, loops := range []int{1, 2} {
+		b.Run(fmt.Sprintf("%d", loops), func(b *testing.B) {
+			l := benchLog(b, ramDir(b), wal.Options{Buffers: loops, Sync: wal.SyncNone, MaxDelay: time.Hour})
+			record := make([]byte, 100)
+			b.ReportAllocs()
+			var wg sync.WaitGroup
+			for i := range loops {
+				wg.Go(func() {
+					for range b.N {
+						if _, err := l.Append(i, record); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}

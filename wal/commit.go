@@ -58,6 +58,14 @@ func (c *committer) takeCut(buffers []buffer) {
 	}
 }
 
+// taken is the number of bytes in the cut.
+func (c *committer) taken() (bytes int) {
+	for i := range c.fills {
+		bytes += len(c.fills[i].data)
+	}
+	return bytes
+}
+
 type commitKind int
 
 const (
@@ -77,6 +85,11 @@ func (l *Log) commit(kind commitKind) {
 	frame, next := merge(c.frame[:framePad+headerSize], c.fills, c.cursors, c.cut+1)
 	c.frame = frame
 	payload := frame[framePad+headerSize:]
+	if waiting := c.taken(); waiting != len(payload) {
+		// Never seen. A batch with a gap could not be replayed, so it must not be written.
+		l.fail(fmt.Errorf("broken invariant: %d bytes of records after number %d, %d of them contiguous", waiting, c.cut, len(payload)))
+		return
+	}
 	h := header{
 		logID: l.man.LogID, epoch: l.epoch, seq: c.seq + 1,
 		first: c.cut + 1, count: uint32(next - c.cut - 1), payloadLen: uint32(len(payload)),

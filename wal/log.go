@@ -136,7 +136,7 @@ func (l *Log) Append(buffer int, record []byte) (LSN, error) {
 		return 0, l.notReady()
 	}
 	size := int64(uvarintLen(uint64(len(record))) + len(record))
-	if w := l.waiting.Add(size); w > l.opts.Backlog+MaxRecord+size {
+	if w := l.waiting.Add(size); w > l.opts.Backlog+maxEncoded {
 		l.waiting.Add(-size)
 		b.mu.Unlock()
 		return 0, ErrBacklog

@@ -405,6 +405,104 @@ func TestTooLargeAndBacklog(t *testing.T) {
 	}
 }
 
+// An idle log notices that space has run out or come back.
+func TestSpaceIsWatchedWhileIdle(t *testing.T) {
+	disk := newDisk(t)
+	synctest.Test(t, func(t *testing.T) {
+		l, _, err := openIn(disk.Root(), wal.Options{Disk: disk})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		for range 2 {
+			disk.SetFree(64<<20 - 1)
+			time.Sleep(1001 * time.Millisecond)
+			synctest.Wait()
+			if err := l.Writable(); !errors.Is(err, wal.ErrNoSpace) {
+				t.Fatalf("nearly full: %v", err)
+			}
+			disk.SetFree(64 << 20)
+			time.Sleep(1001 * time.Millisecond)
+			synctest.Wait()
+			if err := l.Writable(); err != nil {
+				t.Fatalf("with room: %v", err)
+			}
+		}
+	})
+}
+
+func TestSteadyStateDoesNotAllocate(t *testing.T) {
+	l, _, _ := open(t, ramDir(t), wal.Options{MaxDelay: time.Hour, Idle: time.Hour})
+	record := make([]byte, 100)
+	round := func() {
+		for range 10 {
+			n, err := l.Append(0, record)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Demand(n)
+		}
+		l.EndRound(0)
+	}
+	for range 100 {
+		round()
+	}
+	// tidwall/wal grows its copy of the segment now and then: far less than once a commit.
+	if n := testing.AllocsPerRun(2000, round); n != 0 {
+		t.Fatalf("%v allocations for 10 records and a commit", n)
+	}
+}
+
+// A log is read from outside while it is written, through many segments, and restarted.
+func TestVerifyOfALiveLog(t *testing.T) {
+	dir := ramDir(t)
+	o := wal.SmallSegments(wal.Options{}, 2000)
+	l, _, _ := open(t, dir, o)
+	l.Close()
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := 0; ; i++ {
+			l, _, _, err := tryOpen(dir, o)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for range 200 {
+				n, err := l.Append(0, []byte(strings.Repeat("x", i%300)))
+				if err != nil {
+					t.Error(err)
+				}
+				l.Demand(n)
+				l.EndRound(0)
+			}
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	}()
+	var last wal.LSN
+	for i := 0; i < 100 || last == 0; i++ { // on a busy machine the writer may begin late
+		select {
+		case <-done:
+			t.Fatal("the writer gave up")
+		default:
+		}
+		rep, err := wal.Verify(dir)
+		if err != nil || rep.Last < last {
+			t.Fatalf("%+v after %d, %v", rep, last, err)
+		}
+		last = rep.Last
+	}
+	close(stop)
+	<-done
+}
+
 func TestInspect(t *testing.T) {
 	dir := t.TempDir()
 	l, _, _ := open(t, dir, wal.Options{Idle: time.Hour})

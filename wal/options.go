@@ -90,7 +90,9 @@ const (
 	// MaxRecord is the size of the largest record in bytes.
 	MaxRecord = 256 << 20
 
-	maxBacklog         = 512 << 20
+	maxEncoded = MaxRecord + 5 // with its length
+	maxBacklog = 512 << 20     // with one record more it is still less than maxPayload
+
 	defaultSegmentSize = 4 << 20 // a segment is closed once it has reached this
 
 	// inlineLimit is the average sync time above which a single loop leaves commits to the committer: a loop

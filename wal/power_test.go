@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -46,10 +47,17 @@ func live(r *rand.Rand, disk *waltest.PowerDisk, o wal.Options, before life, n i
 			}
 			now.appended = append(now.appended, rec)
 		}
+		var demanded wal.LSN
 		if r.IntN(4) > 0 {
-			l.Flush()
+			demanded = l.Last()
+			l.Demand(demanded)
 		}
 		l.EndRound(0)
+		// Where the machine is so slow that the committer took over, wait for it: Kill must not come in the
+		// middle of a rotation, of which tidwall/wal has done more than it could announce.
+		for l.Durable() < demanded && l.Err() == nil {
+			runtime.Gosched()
+		}
 		if disk.Off() {
 			break
 		}
@@ -59,6 +67,8 @@ func live(r *rand.Rand, disk *waltest.PowerDisk, o wal.Options, before life, n i
 		l.Close()
 	}
 	now.durable = int(l.Durable())
+	disk.Kill() // so that Close leaves everything as it is
+	defer disk.Revive()
 	if closed && !disk.Off() {
 		err = disk.Check()
 	}
@@ -111,7 +121,10 @@ func powerCuts(t *testing.T, seed uint64, o wal.Options) error {
 			return err
 		}
 		disk.CutAt(1 + r.IntN(150))
-		now, err := live(r, disk, o, before, 60)
+		now, err := live(r, disk, o, before, 1+r.IntN(60))
+		for err == nil && !disk.Off() { // the process alone has died: the page cache is still there
+			now, err = live(r, disk, o, now, r.IntN(60))
+		}
 		if err != nil && !errors.Is(err, waltest.ErrPowerOff) {
 			return fmt.Errorf("life %d: %w", cut, err)
 		}
@@ -177,6 +190,30 @@ func TestPowerCutsFindMissingSyncs(t *testing.T) {
 	}
 }
 
+// The making of a directory and the first start may be interrupted anywhere.
+func TestPowerCutInTheFirstStart(t *testing.T) {
+	for n := 1; ; n++ {
+		disk := newDisk(t)
+		disk.CutAt(n)
+		l, _, _, err := tryOpen(disk.Root(), wal.Options{Disk: disk})
+		if err == nil {
+			l.Close()
+			if n < 15 {
+				t.Fatalf("a first start has only %d operations", n-1)
+			}
+			return
+		}
+		if !errors.Is(err, waltest.ErrPowerOff) {
+			t.Fatalf("operation %d: %v", n, err)
+		}
+		for seed := range uint64(50) {
+			if got := crash(t, disk, seed); len(got) != 0 {
+				t.Fatalf("operation %d, seed %d: %d records", n, seed, len(got))
+			}
+		}
+	}
+}
+
 func TestLyingSyncLosesRecords(t *testing.T) {
 	lost := 0
 	for seed := range uint64(30) {
@@ -203,7 +240,7 @@ func ramDir(t testing.TB) string {
 	if st, err := os.Stat(shm); err != nil || !st.IsDir() {
 		return t.TempDir()
 	}
-	dir, err := os.MkdirTemp(shm, "everloop-wal-")
+	dir, err := os.MkdirTemp(shm, "everloop-wal-") //nolint:usetesting // t.TempDir is on the disk
 	if err != nil {
 		return t.TempDir()
 	}
@@ -248,12 +285,12 @@ func TestFailedWriteOrSyncEndsTheLog(t *testing.T) {
 			var told []error
 			var durable wal.LSN
 			o := wal.Options{Disk: disk, OnDurable: func(n wal.LSN, err error) { told, durable = append(told, err), n }}
-			l, _, _ := open(t, disk.Root(), wal.SmallSegments(o, 5000))
+			l, _, _ := open(t, disk.Root(), wal.SmallSegments(o, 50000))
 			put(t, l, "good")
 			inject(disk)
-			second := "bad"
+			second := strings.Repeat("b", 10000) // other pages than what comes later
 			if name == "create" || name == "syncdir" || name == "rotatesync" {
-				second = strings.Repeat("b", 6000) // fills the segment
+				second = strings.Repeat("b", 60000) // fills the segment
 			}
 			put(t, l, second)
 			err := l.Err()
@@ -282,7 +319,7 @@ func TestFailedWriteOrSyncEndsTheLog(t *testing.T) {
 			// A restart finds what was durable, perhaps more, and goes on. (In the middle of a rotation, what the
 			// disk was told and what tidwall/wal had done already differ: restart from the model.)
 			o.OnDurable = nil
-			if len(second) > 5000 {
+			if len(second) > 50000 {
 				dir := filepath.Join(ramDir(t), "after")
 				if err := disk.Crash(1, dir); err != nil {
 					t.Fatal(err)

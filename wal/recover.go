@@ -94,8 +94,10 @@ func emptyGenerations(dir, p0 string) error {
 			return fmt.Errorf("wal: %w", err)
 		}
 		if st.Size() > 0 {
-			return &CorruptionError{Dir: dir, File: filepath.Join(partitionName, manifestName),
-				Err: fmt.Errorf("manifest is missing, although %s holds records", f)}
+			return &CorruptionError{
+				Dir: dir, File: filepath.Join(partitionName, manifestName),
+				Err: fmt.Errorf("manifest is missing, although %s holds records", f),
+			}
 		}
 	}
 	return nil

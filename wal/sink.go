@@ -55,7 +55,7 @@ func openDirSink(d Disk, dir string, seq uint64, path string, offset, segmentSiz
 		err = fmt.Errorf("it ends at entry %d instead of %d", last, seq)
 	}
 	if err != nil {
-		log.Close()
+		_ = log.Close() // nothing was written through it
 		return nil, fmt.Errorf("wal: open %s for appending: %w", dir, err)
 	}
 	s := &dirSink{disk: d, dir: dir, log: log, seq: seq, path: path, offset: offset, limit: segmentSize}

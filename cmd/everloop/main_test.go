@@ -37,12 +37,7 @@ func build(m *testing.M) int {
 func everloop(t *testing.T, env []string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), binary, args...)
-	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "EVERLOOP_") {
-			cmd.Env = append(cmd.Env, v)
-		}
-	}
-	cmd.Env = append(cmd.Env, env...)
+	cmd.Env = append(environment(), env...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()

@@ -1,5 +1,3 @@
-//go:build everloop_wire
-
 package main
 
 import (

@@ -207,10 +207,10 @@ func (w *world) open() {
 			w.journal.Log = log
 			return w.journal, err
 		},
-		IdleTimeout:     w.idle,
-		BlockTimeout:    blockTimeout,
-		MaxQueuedEvents: w.maxQueued,
-		Logger:          slog.New(&faults{w}),
+		IdleTimeout:  w.idle,
+		BlockTimeout: blockTimeout,
+		MaxEvents:    w.maxQueued,
+		Logger:       slog.New(&faults{w}),
 	})
 	if err != nil {
 		w.fail(Fault, "open: %v", err)

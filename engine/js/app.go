@@ -11,7 +11,6 @@ import (
 	"everloop/engine"
 	"everloop/engine/js/internal/vm"
 	"everloop/engine/js/project"
-	"everloop/loop"
 )
 
 // Options of [Load]. The zero value works.
@@ -26,6 +25,8 @@ type Options struct {
 	QuarantineFile string
 	// Logger takes what the program logs, and what the host has to say. Default slog.Default().
 	Logger *slog.Logger
+	// Classes are Go classes that take the place of exported ones of the same name.
+	Classes map[string]engine.Class
 	// Fatal ends the process when a turn cannot be interrupted. Default: os.Exit(70).
 	Fatal func()
 }
@@ -66,7 +67,7 @@ type Binding struct{ Name, Class string }
 
 // Load compiles the project's bundle, starts it once, registers the classes that it binds with eng, and returns what
 // its requests enter through. What is wrong with the program is an error for the person who wrote it.
-func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) (*App, error) {
+func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) (_ *App, err error) {
 	o.ensureDefaults()
 	code, err := vm.Compile(project.BundleName, b.Code, vm.CompileOptions{Module: true, StripSource: len(b.Code) > stripAbove})
 	if err != nil {
@@ -76,30 +77,46 @@ func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) 
 	if err := a.quarantine.load(o.QuarantineFile); err != nil {
 		return nil, err
 	}
-	for i := range eng.Pool().Len() {
-		a.hosts = append(a.hosts, newHost(a, eng.Pool().Loop(i)))
+	if n := len(a.quarantine.objects); n > 0 {
+		o.Logger.Warn("objects are in the quarantine and are not run", "objects", n, "file", o.QuarantineFile)
+	}
+	for i := range eng.Loops() {
+		a.hosts = append(a.hosts, newHost(a, i))
 	}
 	for _, d := range p.Objects {
 		if d.ScriptName == "" || d.ScriptName == p.Name {
 			a.bind(d.Name, d.ClassName)
 		}
 	}
+	// The program's top level can run forever, too.
+	dog := &vm.Watchdog{Stuck: a.stuck}
+	go dog.Run(a.stop)
+	defer func() {
+		if err != nil {
+			a.Close()
+		}
+	}()
 	// The first runtime tells what the program exports. It is kept.
 	result := make(chan error, 1)
 	first := a.hosts[0]
-	if !first.loop.Post(loop.Func(func() { result <- a.start(first) })) {
+	if !eng.Post(0, func() { result <- a.start(first) }) {
 		return nil, engine.ErrClosed
 	}
 	if err := <-result; err != nil {
 		return nil, err
 	}
+	if err := a.migrate(); err != nil {
+		return nil, err
+	}
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(a.namespaces))) {
-		if _, err := eng.Register(name, &class{app: a, name: name}, engine.UniqueKey(p.Name+"-"+name)); err != nil {
+		var c engine.Class = &class{app: a, name: name}
+		if goClass, ok := o.Classes[name]; ok {
+			c = goClass
+		}
+		if _, err := eng.Register(name, c, engine.UniqueKey(a.uniqueKey(name))); err != nil {
 			return nil, err
 		}
 	}
-	dog := &vm.Watchdog{Stuck: a.stuck}
-	go dog.Run(a.stop)
 	return a, nil
 }
 

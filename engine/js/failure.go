@@ -2,6 +2,8 @@ package js
 
 import (
 	"errors"
+	"slices"
+	"strings"
 
 	"everloop/engine"
 	"everloop/engine/js/internal/clone"
@@ -16,7 +18,7 @@ func mapped(b *project.Bundle, err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	m := &programError{text: e.Error(), stack: b.MapStack(e.Stack)}
+	m := &programError{text: e.Error(), stack: sourceStack(b, e.Stack)}
 	for _, f := range e.Frames {
 		if file, line, column, _, ok := b.Map(f.Line, f.Col); ok && f.File == project.BundleName {
 			m.excerpt = b.Excerpt(file, line, column)
@@ -24,6 +26,32 @@ func mapped(b *project.Bundle, err error) error {
 		}
 	}
 	return m
+}
+
+// sourceStack is a stack in terms of the source, without the frames of the prelude, which nobody but us can mend.
+func sourceStack(b *project.Bundle, stack string) string {
+	lines := strings.Split(b.MapStack(shortened(stack)), "\n")
+	return strings.Join(slices.DeleteFunc(lines, func(line string) bool {
+		frame, ok := strings.CutPrefix(strings.TrimLeft(line, " "), "at ")
+		return ok && (strings.Contains(frame, "(everloop:") || strings.HasPrefix(frame, "everloop:") || strings.HasSuffix(frame, "(native)"))
+	}), "\n")
+}
+
+// maxFrames bounds the stack of a failure: a recursion without end has thousands of them, and all would be mapped to
+// the source, copied with the failure, and logged.
+const maxFrames = 64
+
+// shortened is a stack without what lies below the first frames.
+func shortened(stack string) string {
+	at := 0
+	for range maxFrames + 1 { // one is the header
+		i := strings.IndexByte(stack[at:], '\n')
+		if i < 0 {
+			return stack
+		}
+		at += i + 1
+	}
+	return stack[:at] + "    ..."
 }
 
 // programError is an exception of the program, as its author reads it.
@@ -49,11 +77,19 @@ func (rl *realm) engineError(err error, w *waiting) *engine.Error {
 	var known *engine.Error
 	switch {
 	case errors.As(err, &e):
-		failure := &engine.Error{Name: e.Name, Message: e.Message, Stack: rl.app.bundle.MapStack(e.Stack), Remote: true}
+		failure := &engine.Error{Name: e.Name, Message: e.Message, Stack: sourceStack(rl.app.bundle, e.Stack), Remote: true}
 		if failure.Name == "" {
 			failure.Name = "Error" // something was thrown that is no Error; Value has it
 		}
 		if v, ok := rl.r.Thrown(e); ok {
+			if known := rl.recall(v); known != nil {
+				known = passed(known, w)
+				known.Name, known.Message = failure.Name, failure.Message
+				if known.Stack == "" {
+					known.Stack = failure.Stack
+				}
+				failure = known
+			}
 			// What cannot be cloned travels as name and message alone.
 			failure.Value, _ = rl.writer.Append(nil, rl.r, v)
 			rl.r.Free(v)
@@ -120,6 +156,10 @@ func (rl *realm) errorValue(err error) (vm.Value, error) {
 			return vm.Undefined, err
 		}
 	}
+	if err := rl.remember(v, e); err != nil {
+		r.Free(v)
+		return vm.Undefined, err
+	}
 	return v, nil
 }
 
@@ -133,7 +173,7 @@ func classOf(name string) vm.ErrorClass {
 }
 
 // storageError makes an error of the engine's storage one that JavaScript sees.
-func storageError(err error) error {
+func (rl *realm) storageError(err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -142,6 +182,14 @@ func storageError(err error) error {
 		return vm.RangeError("%s", err.Error())
 	case errors.Is(err, engine.ErrListBounds), errors.Is(err, engine.ErrListLimit):
 		return vm.TypeError("%s", err.Error())
+	case errors.Is(err, engine.ErrNoSpace), errors.Is(err, engine.ErrBacklog),
+		errors.Is(err, engine.ErrUnavailable), errors.Is(err, engine.ErrClosed):
+		// If the program lets it pass, its caller is to see what it is.
+		v, verr := rl.errorValue(engine.AsError(err))
+		if verr != nil {
+			return verr
+		}
+		return rl.r.ThrowValue(v)
 	}
 	return err
 }

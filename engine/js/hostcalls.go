@@ -36,15 +36,21 @@ func (rl *realm) attrs() []slog.Attr {
 // ReportError logs an error that nobody caught.
 func (rl *realm) ReportError(v vm.Value) {
 	e := rl.r.Describe(rl.r.Dup(v))
-	attrs := append(rl.attrs(), slog.String("err", e.Error()), slog.String("stack", rl.app.bundle.MapStack(e.Stack)))
+	attrs := append(rl.attrs(), slog.String("err", e.Error()), slog.String("stack", sourceStack(rl.app.bundle, e.Stack)))
 	rl.app.opts.Logger.LogAttrs(context.Background(), slog.LevelError, "uncaught error", attrs...)
 }
 
 // Now is the loop's clock: it stands still within a round, as Cloudflare's does within a turn.
-func (rl *realm) Now() float64 { return float64(rl.host.loop.Now()) }
+func (rl *realm) Now() float64 {
+	now, _ := rl.app.eng.Clock(rl.host.loop)
+	return float64(now)
+}
 
 // TimeOrigin is the wall-clock time at which Now was 0.
-func (rl *realm) TimeOrigin() float64 { return float64(rl.host.loop.Wall() - rl.host.loop.Now()) }
+func (rl *realm) TimeOrigin() float64 {
+	now, wall := rl.app.eng.Clock(rl.host.loop)
+	return float64(wall - now)
+}
 
 // timer is a setTimeout or setInterval.
 type timer struct {
@@ -214,7 +220,7 @@ func (rl *realm) WaitEnd(_ web.Owner, _ uint64, n int64, failed bool, reason vm.
 		e := rl.r.Describe(rl.r.Dup(reason))
 		class, id := by.where()
 		rl.app.opts.Logger.Warn("a promise given to waitUntil was rejected", "class", class, "object", id,
-			"err", e.Error(), "stack", rl.app.bundle.MapStack(e.Stack))
+			"err", e.Error(), "stack", sourceStack(rl.app.bundle, e.Stack))
 	}
 	by.unpin()
 }

@@ -23,7 +23,7 @@ func (c *class) New(st *engine.State, ready func(engine.Object, error)) {
 		ready(nil, err)
 		return
 	}
-	h := c.app.hosts[st.Loop().Index()]
+	h := c.app.hosts[st.Loop()]
 	// The leading bits of an ID choose the loop, so the last byte is free to choose the runtime.
 	rl, err := h.realm(int(bytes[len(bytes)-1]) % len(h.realms))
 	if err != nil {
@@ -107,7 +107,10 @@ func (o *object) labelled() *string                        { return &o.label }
 func (o *object) where() (class, id string)                { return o.class.name, o.st.ID().String() }
 func (o *object) pin()                                     { o.st.Pin() }
 func (o *object) unpin()                                   { o.st.Unpin() }
-func (o *object) after(d time.Duration, fn func()) func()  { return o.st.After(d, fn) }
+func (o *object) startRead(b engine.Body, max int, done func([]byte, error)) {
+	o.st.StartRead(b, max, done)
+}
+func (o *object) after(d time.Duration, fn func()) func() { return o.st.After(d, fn) }
 
 // interrupted resets the object: its turn ran longer than it may, and was cut off in the middle.
 func (o *object) interrupted() {

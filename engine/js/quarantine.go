@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"everloop/engine"
 	"everloop/engine/js/internal/vm"
@@ -23,8 +22,11 @@ func exit() { os.Exit(exitStuck) }
 // is put into the quarantine, so that the next start does not end the same way, and the process ends.
 func (a *App) stuck(r vm.Running) {
 	class, id, isObject := strings.Cut(r.Label, " ")
+	if isObject = isObject && len(id) == 64; !isObject {
+		class = r.Label
+	}
 	log := a.opts.Logger.With("class", class, "ran", r.For, "limit", r.Limit)
-	if isObject && len(id) == 64 {
+	if isObject {
 		log = log.With("object", id)
 		if err := a.quarantine.add(class, id); err != nil {
 			log.Error("the object could not be put into the quarantine", "err", err)
@@ -34,7 +36,7 @@ func (a *App) stuck(r vm.Running) {
 	a.opts.Fatal()
 }
 
-// quarantine is the list of objects that are not run: one a line, with class, ID and the time. A person releases one by
+// quarantine is the list of objects that are not run: one a line, with class, ID and reason. A person releases one by
 // removing its line and starting again. It is read at the start, and then only added to on the way out.
 type quarantine struct {
 	file    string
@@ -88,7 +90,7 @@ func (q *quarantine) add(class, id string) error {
 		return err
 	}
 	defer f.Close()
-	if _, err := fmt.Fprintf(f, "%s %s %s could not be interrupted\n", class, id, time.Now().UTC().Format(time.RFC3339)); err != nil {
+	if _, err := fmt.Fprintf(f, "%s %s could not be interrupted\n", class, id); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {

@@ -13,18 +13,17 @@ import (
 	"everloop/engine/js/internal/vm"
 	"everloop/engine/js/project"
 	"everloop/engine/js/web"
-	"everloop/loop"
 )
 
 // host is one loop's runtimes. Owned by its loop.
 type host struct {
 	app    *App
-	loop   loop.Loop
+	loop   int
 	realms []*realm // nil where none has been needed yet
 }
 
-func newHost(a *App, l loop.Loop) *host {
-	return &host{app: a, loop: l, realms: make([]*realm, a.opts.Runtimes)}
+func newHost(a *App, loop int) *host {
+	return &host{app: a, loop: loop, realms: make([]*realm, a.opts.Runtimes)}
 }
 
 // realm returns runtime i, which it builds if there is none.
@@ -62,6 +61,11 @@ type realm struct {
 	timers   map[int64]*timer
 	lastID   int64 // of a timer or a wait
 
+	// What Errors of the program stand for.
+	failures             map[uint64]*engine.Error
+	lastFailure          uint64
+	rememberer, recaller vm.Value // functions
+
 	// current is who the running turn belongs to; nil while the program starts.
 	current actor
 	// waiting are handlers whose promise has not settled.
@@ -90,6 +94,8 @@ type actor interface {
 	unpin()
 	// after calls fn in a later turn of it.
 	after(d time.Duration, fn func()) (cancel func())
+	// startRead reads a body and calls done in a turn of it.
+	startRead(b engine.Body, max int, done func([]byte, error))
 }
 
 // waiting is a handler that has not answered.
@@ -117,8 +123,16 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 	rl := &realm{
 		app: a, host: h, index: index, r: r, classes: make(map[string]vm.Value), timers: make(map[int64]*timer),
 		env: vm.Undefined, exports: vm.Undefined, worker: vm.Undefined,
+		failures: make(map[uint64]*engine.Error), rememberer: vm.Undefined, recaller: vm.Undefined,
 	}
 	if rl.in, err = web.Load(r, rl); err != nil {
+		return nil, err
+	}
+	rl.writer.IsDOMException = func(_ *vm.Runtime, v vm.Value) bool { return rl.in.IsDOMException(v) }
+	rl.reader.DOMException = func(r *vm.Runtime, message, name vm.Value) (vm.Value, error) {
+		return rl.in.DOMException(r.GoString(message), r.GoString(name))
+	}
+	if err = rl.makeRecall(); err != nil {
 		return nil, err
 	}
 	if rl.env, err = rl.makeEnv(); err != nil {
@@ -132,6 +146,9 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 		_, err = r.Pump()
 	}
 	r.End()
+	if errors.Is(err, vm.ErrInterrupted) {
+		err = fmt.Errorf("the program's top level ran longer than %v: it never ends, or does too much before the first request", a.opts.CPULimit)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", relative(a.project, a.project.Main), mapped(a.bundle, err))
 	}
@@ -271,15 +288,29 @@ func (rl *realm) end(err error) {
 	}
 	rl.r.End()
 	if errors.Is(err, vm.ErrInterrupted) {
+		if rl.r.Interrupted() { // otherwise it called abort
+			class, id := w.where()
+			rl.app.opts.Logger.Warn("a turn computed longer than it may and was interrupted", "class", class, "object", id,
+				"limit", rl.app.opts.CPULimit, "stack", sourceStack(rl.app.bundle, rl.r.InterruptedAt()))
+		}
 		if w.alive() {
 			w.interrupted()
 		}
 		// The jobs of others are still there. They are their turn, not this one's.
+		rl.r.SetLimit(min(rl.app.opts.CPULimit, leftoverLimit))
 		rl.r.Begin(w.labelled())
 		if _, perr := rl.r.Pump(); perr != nil {
 			err = perr
 		}
+		endless := rl.r.Interrupted()
 		rl.r.End()
+		rl.r.SetLimit(rl.app.opts.CPULimit)
+		if endless && !lost(err) {
+			// A chain of promises can go on behind a job that was interrupted. Nobody knows whose it is, and it
+			// would be run at the end of every turn from now on, and get the wrong object interrupted.
+			rl.lose(vm.ErrInterrupted)
+			return
+		}
 	}
 	if lost(err) {
 		rl.lose(err)
@@ -289,11 +320,14 @@ func (rl *realm) end(err error) {
 		e := rl.r.Describe(rl.r.Dup(reason))
 		class, id := w.where()
 		rl.app.opts.Logger.Warn("a promise was rejected and nobody handled it", "class", class, "object", id,
-			"err", e.Error(), "stack", rl.app.bundle.MapStack(e.Stack))
+			"err", e.Error(), "stack", sourceStack(rl.app.bundle, e.Stack))
 	})
 	rl.settle()
 	rl.current = nil
 }
+
+// leftoverLimit bounds what is run of others after a turn was interrupted: they had been waiting for a moment, no more.
+const leftoverLimit = time.Second
 
 // lost reports whether err says that the runtime cannot be used any more.
 func lost(err error) bool {
@@ -386,10 +420,13 @@ func (rl *realm) lose(cause error) {
 	}
 	h.realms[rl.index] = nil
 	message := "Durable Object's isolate exceeded its memory limit and was reset."
-	if !errors.Is(cause, vm.ErrOutOfMemory) {
+	switch {
+	case errors.Is(cause, vm.ErrInterrupted):
+		message = "Durable Object's isolate exceeded its CPU time limit and was reset."
+	case !errors.Is(cause, vm.ErrOutOfMemory):
 		message = "The JavaScript engine failed and was restarted."
 	}
-	rl.app.opts.Logger.Error("a JavaScript runtime was lost and will be built anew", "loop", h.loop.Index(), "runtime", rl.index, "err", cause)
+	rl.app.opts.Logger.Error("a JavaScript runtime was lost and will be built anew", "loop", h.loop, "runtime", rl.index, "err", cause)
 	for _, w := range rl.waiting {
 		if w.object == nil {
 			w.ev.Fail(&engine.Error{Name: "Error", Message: message})

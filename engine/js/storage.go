@@ -51,7 +51,7 @@ func (rl *realm) StorageGet(s web.Store, key []byte) (vm.Value, error) {
 func (rl *realm) get(st *engine.Storage, key string) (vm.Value, error) {
 	encoded, found, err := st.GetRaw(key)
 	if err != nil || !found {
-		return vm.Undefined, storageError(err)
+		return vm.Undefined, rl.storageError(err)
 	}
 	return rl.reader.Read(rl.r, encoded)
 }
@@ -63,7 +63,7 @@ func (rl *realm) StorageGetMany(s web.Store, keys [][]byte, out *web.Entries) er
 		return err
 	}
 	if len(keys) > engine.MaxBatchKeys {
-		return storageError(engine.ErrTooManyKeys)
+		return rl.storageError(engine.ErrTooManyKeys)
 	}
 	slices.SortFunc(keys, slices.Compare)
 	for _, k := range slices.CompactFunc(keys, slices.Equal) {
@@ -96,7 +96,7 @@ func (rl *realm) StoragePut(s web.Store, key []byte, v vm.Value, flags web.Write
 	if cap(encoded) <= 64<<10 {
 		rl.buf = encoded
 	}
-	return storageError(err)
+	return rl.storageError(err)
 }
 
 // StoragePutMany is part of [web.StorageHost]. All values are encoded before the first is stored: one that cannot be
@@ -107,7 +107,7 @@ func (rl *realm) StoragePutMany(s web.Store, keys [][]byte, vs []vm.Value, flags
 		return err
 	}
 	if len(keys) > engine.MaxBatchKeys {
-		return storageError(engine.ErrTooManyPairs)
+		return rl.storageError(engine.ErrTooManyPairs)
 	}
 	entries := make([]engine.Entry, len(keys))
 	for i, v := range vs {
@@ -117,7 +117,7 @@ func (rl *realm) StoragePutMany(s web.Store, keys [][]byte, vs []vm.Value, flags
 		}
 		entries[i] = engine.Entry{Key: string(keys[i]), Value: encoded}
 	}
-	return storageError(st.PutEntries(entries, options(flags)))
+	return rl.storageError(st.PutEntries(entries, options(flags)))
 }
 
 // StorageDelete is part of [web.StorageHost].
@@ -127,7 +127,7 @@ func (rl *realm) StorageDelete(s web.Store, key []byte, flags web.WriteFlags) (b
 		return false, err
 	}
 	existed, err := st.DeleteWith(view(key), options(flags))
-	return existed, storageError(err)
+	return existed, rl.storageError(err)
 }
 
 // StorageDeleteMany is part of [web.StorageHost].
@@ -141,7 +141,7 @@ func (rl *realm) StorageDeleteMany(s web.Store, keys [][]byte, flags web.WriteFl
 		names[i] = view(k)
 	}
 	n, err := st.DeleteKeys(options(flags), names...)
-	return n, storageError(err)
+	return n, rl.storageError(err)
 }
 
 // StorageList is part of [web.StorageHost].
@@ -171,7 +171,7 @@ func (rl *realm) StorageList(s web.Store, o web.ListOptions, out *web.Entries) e
 	if err == nil {
 		err = failed
 	}
-	return storageError(err)
+	return rl.storageError(err)
 }
 
 // StorageDeleteAll is part of [web.StorageHost].
@@ -180,7 +180,7 @@ func (rl *realm) StorageDeleteAll(object uint64, _ web.WriteFlags) error {
 	if err != nil {
 		return err
 	}
-	return st.DeleteAll()
+	return rl.storageError(st.DeleteAll())
 }
 
 // StorageSync is part of [web.StorageHost].

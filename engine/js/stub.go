@@ -3,8 +3,6 @@ package js
 import (
 	"fmt"
 
-	whatwg "github.com/nlnwa/whatwg-url/url"
-
 	"everloop/engine"
 	"everloop/engine/js/internal/vm"
 	"everloop/engine/js/web"
@@ -113,6 +111,9 @@ func (rl *realm) Fetch(n uint64, m web.Message, redirect web.Redirect) (vm.Value
 	return p, nil
 }
 
+// maxStreamed bounds a streamed body of a Go object that JavaScript fetches.
+const maxStreamed = 32 << 20
+
 // maxRedirects is how many redirects a fetch follows (the Fetch standard's limit).
 const maxRedirects = 20
 
@@ -135,6 +136,15 @@ func (f *fetching) Reply(reply engine.Reply) {
 	}
 	if !f.by.alive() {
 		rl.r.Free(f.promise)
+		return
+	}
+	if r := reply.Response; r != nil && r.Body.Streamed() {
+		// A Go object's: JavaScript reads bodies that are all there.
+		f.by.startRead(r.Body, maxStreamed, func(data []byte, err error) {
+			whole := *r
+			whole.Body = engine.Bytes(data)
+			f.Reply(engine.Reply{Response: &whole, Err: err})
+		})
 		return
 	}
 	rl.begin(f.by)
@@ -184,11 +194,11 @@ func (f *fetching) follow(r *engine.Response, location string) (*engine.Request,
 	if f.hops++; f.hops > maxRedirects {
 		return nil, &engine.Error{Name: "TypeError", Message: fmt.Sprintf("Too many redirects: more than %d.", maxRedirects)}
 	}
-	u, err := whatwg.ParseRef(f.req.URL, location)
-	if err != nil {
+	u, ok := web.ResolveURL(f.req.URL, location)
+	if !ok {
 		return nil, &engine.Error{Name: "TypeError", Message: fmt.Sprintf("Invalid redirect to %q.", location)}
 	}
-	next := &engine.Request{Method: f.req.Method, URL: u.Href(true), Header: f.req.Header, Body: f.req.Body}
+	next := &engine.Request{Method: f.req.Method, URL: u, Header: f.req.Header, Body: f.req.Body}
 	toGet := r.Status == 303 && next.Method != "GET" && next.Method != "HEAD" ||
 		(r.Status == 301 || r.Status == 302) && next.Method == "POST"
 	if toGet {

@@ -30,7 +30,7 @@ type entrypoint App
 // Serve starts the Worker's fetch on a request.
 func (p *entrypoint) Serve(ev *engine.Event) {
 	a := (*App)(p)
-	rl, err := a.hosts[ev.Loop().Index()].realm(0)
+	rl, err := a.hosts[ev.Loop()].realm(0)
 	if err != nil {
 		ev.Fail(err)
 		return
@@ -65,7 +65,10 @@ func (e *event) labelled() *string                        { return &workerLabel 
 func (e *event) where() (class, id string)                { return "default", "" }
 func (e *event) pin()                                     { e.ev.Pin(); e.waits++ }
 func (e *event) unpin()                                   { e.waits--; e.ev.Unpin(); e.leave() }
-func (e *event) after(d time.Duration, fn func()) func()  { return e.ev.After(d, fn) }
+func (e *event) startRead(b engine.Body, max int, done func([]byte, error)) {
+	e.ev.StartRead(b, max, done)
+}
+func (e *event) after(d time.Duration, fn func()) func() { return e.ev.After(d, fn) }
 
 // interrupted fails the event: its turn ran longer than it may.
 func (e *event) interrupted() {

@@ -8,8 +8,13 @@ import (
 // object1K is a plain object of about 1 KB, as a program would keep it: names, numbers, strings, a list.
 func object1K() Object {
 	o := Object{
-		{"id", "3f2504e0-4f89-11d3-9a0c-0305e82c3301"}, {"count", int64(42)}, {"score", 17.25}, {"active", true}, {"parent", nil},
-		{"name", "Ada Lovelace"}, {"text", strings.Repeat("lorem ipsum ", 40)},
+		{"id", "3f2504e0-4f89-11d3-9a0c-0305e82c3301"},
+		{"count", int64(42)},
+		{"score", 17.25},
+		{"active", true},
+		{"parent", nil},
+		{"name", "Ada Lovelace"},
+		{"text", strings.Repeat("lorem ipsum ", 40)},
 	}
 	var members []any
 	for i := range 12 {

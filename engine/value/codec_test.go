@@ -95,8 +95,10 @@ func TestRFC8949AppendixA(t *testing.T) {
 		}
 	}
 	// Numbers must come back as what they were.
-	for s, want := range map[string]float64{"f90000": 0, "f90001": 5.960464477539063e-8, "f90400": 0.00006103515625, "f97bff": 65504,
-		"f9c400": -4, "fa47c35000": 100000, "fb3ff199999999999a": 1.1, "1b000000e8d4a51000": 1e12, "3863": -100, "f97c00": inf, "f9fc00": -inf} {
+	for s, want := range map[string]float64{
+		"f90000": 0, "f90001": 5.960464477539063e-8, "f90400": 0.00006103515625, "f97bff": 65504,
+		"f9c400": -4, "fa47c35000": 100000, "fb3ff199999999999a": 1.1, "1b000000e8d4a51000": 1e12, "3863": -100, "f97c00": inf, "f9fc00": -inf,
+	} {
 		r := NewReader(unhex(t, s))
 		tok := r.Next()
 		if got, ok := tok.Number(); !ok || got != want {
@@ -209,9 +211,11 @@ func TestSkip(t *testing.T) {
 }
 
 func TestNumbers(t *testing.T) {
-	for _, f := range []float64{0, 1, -1, 0.5, 0.1, 1e21, MaxSafeInteger, -MaxSafeInteger, MaxSafeInteger + 1, -MaxSafeInteger - 1, 1e308, 5e-324,
+	for _, f := range []float64{
+		0, 1, -1, 0.5, 0.1, 1e21, MaxSafeInteger, -MaxSafeInteger, MaxSafeInteger + 1, -MaxSafeInteger - 1, 1e308, 5e-324,
 		math.Copysign(0, -1), math.Inf(1), math.Inf(-1), math.NaN(), 65504, 65505, 65520, 6.1e-5, 3.4028235677973366e38, 1e-45, 5.877471754111438e-39,
-		math.Ldexp(1, -24), math.Ldexp(1, -25), math.Ldexp(3, -25), math.Ldexp(1023, -24), math.Ldexp(2047, -25)} {
+		math.Ldexp(1, -24), math.Ldexp(1, -25), math.Ldexp(3, -25), math.Ldexp(1023, -24), math.Ldexp(2047, -25),
+	} {
 		for _, data := range [][]byte{AppendNumber(nil, f), AppendFloat(nil, f)} {
 			r := NewReader(data)
 			tok := r.Next()
@@ -222,7 +226,7 @@ func TestNumbers(t *testing.T) {
 		}
 	}
 	// Every half-precision number is its own shortest form.
-	for h := 0; h < 1<<16; h++ {
+	for h := range 1 << 16 {
 		f := float16Value(uint16(h))
 		if f != f {
 			continue

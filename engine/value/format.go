@@ -96,14 +96,8 @@ func (f *formatter) item(t Token) {
 	case KindMap:
 		f.object(t.N)
 	case KindTag:
-		f.depth++
-		if f.depth > formatDepth {
-			f.text("…")
-			f.r.Skip()
-		} else {
-			f.tagged(t.N)
-		}
-		f.depth--
+		// Tags are no level of their own here: what nests for long has arrays or maps in it.
+		f.tagged(t.N)
 	}
 }
 

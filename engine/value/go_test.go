@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fxamacker/cbor/v2"
 )
 
 // TestKinds has a line for every kind of value: what it is in Go, its bytes, and how it is shown.
@@ -61,8 +63,10 @@ func TestKinds(t *testing.T) {
 		{TypedArray{Uint8ClampedArray, []byte{255}}, "d844 41 ff", "Uint8ClampedArray(1)[255]"},
 		{&View{DataView, buffer, 1, 2, false}, "da65766c02 84 00 da65766c01 44 01020304 01 02", "DataView(ArrayBuffer(4)[01020304], 1, 2)"},
 		{&View{Uint16Array, buffer, 2, 2, true}, "da65766c02 84 1845 da65766c01 44 01020304 02 f6", "Uint16Array(ArrayBuffer(4)[01020304], 2)"},
-		{&Error{Name: "TypeError", Message: "no", Stack: "at x", Cause: Undefined{}, HasCause: true, Properties: []Property{{"code", int64(7)}}}, "",
-			`TypeError{message: "no", stack: "at x", cause: undefined, code: 7}`},
+		{
+			&Error{Name: "TypeError", Message: "no", Stack: "at x", Cause: Undefined{}, HasCause: true, Properties: []Property{{"code", int64(7)}}}, "",
+			`TypeError{message: "no", stack: "at x", cause: undefined, code: 7}`,
+		},
 	}
 	for _, tt := range tests {
 		data, err := Marshal(tt.v)
@@ -236,7 +240,8 @@ func TestTyped(t *testing.T) {
 		{"typed array into bytes", AppendTypedArray(nil, Int16Array, []byte{1, 2}), new([]byte), []byte{1, 2}},
 		{"views of one buffer", twoViews, new([][]byte), [][]byte{{2, 3}, {1, 2, 3, 4}}},
 		{"views of one buffer into Views", twoViews, new([]View), []View{
-			{Uint8Array, &ArrayBuffer{Bytes: []byte{2, 3}}, 0, 2, false}, {Uint8Array, &ArrayBuffer{Bytes: []byte{1, 2, 3, 4}}, 0, 4, false}}},
+			{Uint8Array, &ArrayBuffer{Bytes: []byte{2, 3}}, 0, 2, false}, {Uint8Array, &ArrayBuffer{Bytes: []byte{1, 2, 3, 4}}, 0, 4, false},
+		}},
 		{"shared object", shared, new([]struct {
 			N int `cbor:"n"`
 		}), []struct {
@@ -245,8 +250,10 @@ func TestTyped(t *testing.T) {
 		{"array with holes", unhex(t, "da65766c03 82 03 a2 01 05 6178 f5"), new([]int), []int{0, 5, 0}},
 		{"array into an Array", unhex(t, "81 05"), new(Array), Array{Length: 1, Elements: []Element{{0, int64(5)}}}},
 		{"object that keeps its order", unhex(t, "a2 6162 01 6161 02"), new(Object), Object{{"b", int64(1)}, {"a", int64(2)}}},
-		{"typed arrays in anys", unhex(t, "a3 6161 d84542 0100 616c 81 d840 4107 616d a1 6178 d845420200"), new(object),
-			object{TypedArray{Uint16Array, []byte{1, 0}}, []any{[]byte{7}}, map[string]any{"x": TypedArray{Uint16Array, []byte{2, 0}}}}},
+		{
+			"typed arrays in anys", unhex(t, "a3 6161 d84542 0100 616c 81 d840 4107 616d a1 6178 d845420200"), new(object),
+			object{TypedArray{Uint16Array, []byte{1, 0}}, []any{[]byte{7}}, map[string]any{"x": TypedArray{Uint16Array, []byte{2, 0}}}},
+		},
 		{"view in an any", unhex(t, "a1 6161 da65766c02 84 1845 da65766c01 44 01020304 02 02"), new(object), object{A: TypedArray{Uint16Array, []byte{3, 4}}}},
 		{"Date before the year 0", AppendDate(nil, -8e14), new(time.Time), time.UnixMilli(-8e14).UTC()},
 	}
@@ -351,6 +358,8 @@ func TestMarshalRefuses(t *testing.T) {
 		"element beyond the length":  {Array{Length: 1, Elements: []Element{{1, nil}}}, ErrMalformed},
 		"elements out of order":      {Array{Length: 9, Elements: []Element{{1, nil}, {1, nil}}}, ErrMalformed},
 		"more than the limit":        {make([]byte, MaxSize), ErrTooLarge},
+		"tag that is not ours":       {struct{ V cbor.Tag }{cbor.Tag{Number: 1234, Content: 1}}, ErrUnsupported},
+		"raw CBOR that misuses ours": {struct{ V cbor.RawMessage }{unhex(t, "d90102 a0")}, ErrMalformed},
 		"cycle in a slice of a type": {[]*node{cycle}, ErrTooDeep},
 	} {
 		dst := []byte("before")

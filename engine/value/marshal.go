@@ -25,8 +25,15 @@ func modes() (cbor.UserBufferEncMode, cbor.DecMode) {
 		num uint64
 		typ any
 	}{
-		{TagWTF8, WTF8("")}, {TagSet, Set(nil)}, {TagMap, Map(nil)}, {TagRegExp, RegExp{}}, {TagBoxed, Boxed{}},
-		{TagArray, Array{}}, {TagArrayBuffer, ArrayBuffer{}}, {TagView, View{}}, {TagError, Error{}},
+		{TagWTF8, WTF8("")},
+		{TagSet, Set(nil)},
+		{TagMap, Map(nil)},
+		{TagRegExp, RegExp{}},
+		{TagBoxed, Boxed{}},
+		{TagArray, Array{}},
+		{TagArrayBuffer, ArrayBuffer{}},
+		{TagView, View{}},
+		{TagError, Error{}},
 	} {
 		opts := cbor.TagOptions{EncTag: cbor.EncTagRequired, DecTag: cbor.DecTagOptional}
 		if err := tags.Add(opts, reflect.TypeOf(t.typ), t.num); err != nil {
@@ -156,12 +163,19 @@ func appendRepaired(dst, data []byte) ([]byte, error) {
 		}
 		return dst, err
 	}
+	if rep.tags {
+		// A type of the program's may write itself, or hold raw CBOR: its tags must be ours, and be used as ours are.
+		if err := Validate(rep.dst[len(dst):]); err != nil {
+			return dst, err
+		}
+	}
 	return rep.dst, nil
 }
 
 type repairer struct {
-	dst []byte
-	r   *Reader
+	dst  []byte
+	r    *Reader
+	tags bool // there were tags that were copied
 }
 
 // item copies one item and mends it; it reports whether the item is a string.
@@ -170,6 +184,7 @@ func (p *repairer) item() (isString bool) {
 	t := p.r.Next()
 	switch t.Kind {
 	case KindTag:
+		p.tags = p.tags || t.N != TagDateText
 		switch t.N {
 		case TagDateText:
 			if ms := p.r.ReadDate(t.N); p.r.err == nil {

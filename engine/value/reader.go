@@ -44,21 +44,23 @@ type Kind uint8
 
 // The kinds of tokens.
 const (
-	KindEnd       Kind = iota // no token: the value is complete, or there was an error
-	KindUndefined             //
-	KindNull                  //
-	KindBool                  // N is 0 or 1
-	KindUint                  // N
-	KindNegInt                // -1 - N
-	KindFloat                 // Float
-	KindBytes                 // Bytes
-	KindText                  // Bytes, in valid UTF-8
-	KindArray                 // N items follow
-	KindMap                   // N pairs of items follow
-	KindTag                   // the item that the tag N is for follows
+	KindEnd Kind = iota // no token: the value is complete, or there was an error
+	KindUndefined
+	KindNull
+	KindBool   // N is 0 or 1
+	KindUint   // N
+	KindNegInt // -1 - N
+	KindFloat  // Float
+	KindBytes  // Bytes
+	KindText   // Bytes, in valid UTF-8
+	KindArray  // N items follow
+	KindMap    // N pairs of items follow
+	KindTag    // the item that the tag N is for follows
 )
 
-var kindNames = [...]string{"end", "undefined", "null", "boolean", "integer", "negative integer", "float", "byte string", "string", "array", "map", "tag"}
+var kindNames = [...]string{
+	"end", "undefined", "null", "boolean", "integer", "negative integer", "float", "byte string", "string", "array", "map", "tag",
+}
 
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {

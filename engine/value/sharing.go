@@ -53,7 +53,7 @@ func (s *Sharing) Finish(dst []byte) []byte {
 	from := end
 	for ti >= 0 || ri >= 0 {
 		isRef := ri >= 0 && (ti < 0 || s.refs[ri].at > s.targets[ti])
-		at := 0
+		var at int
 		if isRef {
 			at = s.refs[ri].at
 		} else {

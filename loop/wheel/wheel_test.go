@@ -94,10 +94,10 @@ func history(t *testing.T, seed uint64) (ok bool) {
 			t.Errorf("%d timers, want %d", w.Len(), len(m.timers))
 			return false
 		}
-		if next, any := w.Next(); any != (len(m.timers) > 0) {
-			t.Errorf("Next reports %v with %d timers", any, len(m.timers))
+		if next, some := w.Next(); some != (len(m.timers) > 0) {
+			t.Errorf("Next reports %v with %d timers", some, len(m.timers))
 			return false
-		} else if any {
+		} else if some {
 			earliest := slices.MinFunc(m.timers, func(a, b modelTimer) int { return int(min(1, max(-1, a.deadline-b.deadline))) })
 			if limit := max(m.now, min(earliest.deadline, MaxTime)); next > limit || next < m.now {
 				t.Errorf("Next is %d, the time %d, the earliest deadline %d", next, m.now, earliest.deadline)
@@ -253,8 +253,7 @@ func TestChangesWhileFiring(t *testing.T) {
 func TestDueTimerSetWhileFiring(t *testing.T) {
 	w := New[int](0)
 	n := 0
-	var again func(int)
-	again = func(int) { n++; w.Insert(5, 0) }
+	again := func(int) { n++; w.Insert(5, 0) }
 	w.Insert(5, 0)
 	for want := 1; want < 5; want++ {
 		more := w.Advance(10, 100, again)

@@ -81,9 +81,9 @@ func FuzzResponse(f *testing.F) {
 			method = nethttp.MethodHead
 		}
 		for i, m := range ours {
-			resp, err := nethttp.ReadResponse(br, &nethttp.Request{Method: method})
+			resp, err := nethttp.ReadResponse(br, &nethttp.Request{Method: method}) //nolint:bodyclose // it ends with the slice
 			for err == nil && resp.StatusCode < 200 && resp.StatusCode != 101 {
-				resp, err = nethttp.ReadResponse(br, &nethttp.Request{Method: method})
+				resp, err = nethttp.ReadResponse(br, &nethttp.Request{Method: method}) //nolint:bodyclose // as above
 			}
 			if err != nil {
 				return

@@ -33,8 +33,6 @@ type head struct {
 	http10      bool
 }
 
-func (h *head) reset() { *h = head{fields: h.fields[:0], length: -1} }
-
 // nextLine returns the next line of in without its CRLF, or false when it has not arrived whole. limit is the
 // number of bytes from the start of in that the line must end within, or tooLong is returned.
 func (h *head) nextLine(in []byte, limit int, tooLong *Error) ([]byte, bool, *Error) {

@@ -140,7 +140,7 @@ func everySplit(t testing.TB, in []byte, transcript func(cuts ...int) (string, e
 		}
 	}
 	single := make([]int, 0, len(in))
-	for i := range len(in) {
+	for i := range in {
 		single = append(single, i)
 	}
 	check("byte by byte", single...)

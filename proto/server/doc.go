@@ -17,6 +17,14 @@
 //   - What fails is answered 500, and 503 if trying again may help. Neither says why, unless Options.Detail is
 //     set; the log does, one line each.
 //
+// A client that has finished sending (half-closed) still gets its answers: nobody can tell it from one that has gone
+// until a write fails. When the connection has closed altogether, the contexts of its requests end.
+//
+// # Ending
+//
+// Close the listeners; [Server.Shutdown] answers what is under way, the last answer of each connection with
+// "connection: close", and waits for the connections to close; then close the engine, then the pool.
+//
 // # Time-outs
 //
 // HeaderTimeout bounds a header from its first byte to its last. BodyTimeout and MinBodyRate bound how slowly a

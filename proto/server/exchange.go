@@ -20,6 +20,8 @@ type exchange struct {
 	start  int64
 	rest   []byte // of the answer: what has not been written
 
+	streamed *streamed // of the answer, if it is made while it is sent
+
 	status    int // of the answer, once it has begun
 	keepAlive bool
 	http10    bool
@@ -31,6 +33,14 @@ type exchange struct {
 // smallBody is the largest body that goes through the scratch buffer together with its head: one call less for
 // one copy more.
 const smallBody = 512
+
+const (
+	// maxResponseHead bounds the header of an answer, which is written in one piece. Clients take far less:
+	// many stop at 8 or 16 KiB.
+	maxResponseHead = 256 << 10
+	// maxScratch is the largest scratch buffer that is kept.
+	maxScratch = 64 << 10
+)
 
 // Answer is part of [proto.Answerer].
 func (x *exchange) Answer(r *engine.Reply) bool {
@@ -49,6 +59,9 @@ func (x *exchange) Answer(r *engine.Reply) bool {
 		x.rest = x.rest[n:]
 	}
 	if len(x.rest) > 0 && !c.Gone() {
+		return false
+	}
+	if x.streamed != nil && !x.streamed.send() {
 		return false
 	}
 	x.finish(class(x.status))
@@ -79,25 +92,37 @@ func (x *exchange) write(resp *engine.Response) {
 		// would not wait for those behind.
 		KeepAlive: x.keepAlive && !(s.c.Finishing() && s.c.InFlight() == 1),
 	}
+	if resp.Body.Streamed() {
+		o.Length = http.Chunked
+	}
 	x.status = resp.Status
 	if x.status == 0 {
 		x.status = 200
 	}
 	b, err := http.AppendHead(h.scratch[:0], x.status, codecFields(resp.Header), o)
+	if err == nil && len(b) > maxResponseHead {
+		err = fmt.Errorf("its header has %d bytes: the limit is %d", len(b), maxResponseHead)
+	}
 	if err != nil {
 		resp = x.failed(fmt.Errorf("the response cannot be sent: %w", err))
 		x.status = resp.Status
 		o.Length = int64(resp.Body.Len())
 		b, _ = http.AppendHead(h.scratch[:0], x.status, codecFields(resp.Header), o) // our own fields are sound
 	}
-	if framing, _ := o.Framing(x.status); framing != http.NoBody {
+	framing, _ := o.Framing(x.status)
+	if framing != http.NoBody && !resp.Body.Streamed() {
 		if x.rest = resp.Body.Bytes(); len(x.rest) <= smallBody {
 			b = append(b, x.rest...)
 			x.rest = nil
 		}
 	}
 	_ = s.c.Write(b) // fails only if the connection has closed
-	h.scratch = b[:0]
+	if cap(b) <= maxScratch {
+		h.scratch = b[:0]
+	}
+	if framing != http.NoBody && resp.Body.Streamed() {
+		x.startStream(resp.Body, framing == http.ByChunks)
+	}
 }
 
 // finish counts the answered request, and lets go of it.

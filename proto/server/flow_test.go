@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ func TestPipelineIsBounded(t *testing.T) {
 	s := newStepped(t, 1, 1, held, Options{})
 	p := s.dial()
 	for i := range requests {
-		p.Write([]byte(get(fmt.Sprintf("/%d", i)) + strings.Repeat(" ", 0)))
+		p.Write([]byte(get(fmt.Sprintf("/%d", i))))
 	}
 	s.pool.Run()
 	if n := len(held.events); n != bound {
@@ -64,7 +65,7 @@ func TestPipelineIsBounded(t *testing.T) {
 // TestSlowReader has a client that asks for much and takes little: what waits for it is bounded, no further request
 // is begun, and when it reads on it gets everything.
 func TestSlowReader(t *testing.T) {
-	const requests, size = 200, 1 << 20
+	const requests, size = 50, 1 << 20
 	served := 0
 	body := engine.Bytes(make([]byte, size))
 	s := newStepped(t, 1, 1, text(func(*engine.Request) *engine.Response {
@@ -78,7 +79,7 @@ func TestSlowReader(t *testing.T) {
 	if waits := p.Conn().Outbound(); waits > proto.DefaultHighWater+4096 {
 		t.Errorf("%d bytes wait for a client that does not read, want no more than %d", waits, proto.DefaultHighWater)
 	}
-	if served > 64 {
+	if served > 1 {
 		t.Errorf("%d requests were begun for a client that does not read", served)
 	}
 	// It reads now and then: slow, but alive.
@@ -146,6 +147,39 @@ func TestLongAnswer(t *testing.T) {
 	s.noneLeft()
 }
 
+// TestByteASecond: a client that sends a byte a second is cut off, in the header after 10 s and in the body after 30.
+func TestByteASecond(t *testing.T) {
+	for _, c := range []struct {
+		at   string
+		in   string
+		then string
+		want int
+	}{
+		{"the header", "", get("/" + strings.Repeat("x", 100)), 10},
+		{"the body", "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n", strings.Repeat("x", 1000), 30},
+		{"a chunk", "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n", "100\r\n" + strings.Repeat("x", 256), 30},
+		{"chunk extensions", "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n", "100;" + strings.Repeat("x", 256), 30},
+		{"trailers", "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n", "0\r\nx: " + strings.Repeat("x", 256), 30},
+	} {
+		s := newStepped(t, 1, 1, hello, Options{})
+		p := s.dial()
+		p.Write([]byte(c.in))
+		s.pool.Run()
+		seconds := 0
+		for seconds = 0; seconds < 100 && !p.EOF(); seconds++ {
+			p.Write([]byte{c.then[seconds]})
+			s.pool.Advance(time.Second)
+		}
+		statuses, _ := answers(t, string(p.Read()))
+		if fmt.Sprint(statuses) != "[408]" || seconds != c.want {
+			t.Errorf("%s: cut off after %d s with %v, want %d s and 408", c.at, seconds, statuses, c.want)
+		}
+		p.Close()
+		s.pool.Run()
+		s.noneLeft()
+	}
+}
+
 // TestManyFields sends ten thousand fields, in small pieces.
 func TestManyFields(t *testing.T) {
 	s := newStepped(t, 1, 1, hello, Options{})
@@ -189,7 +223,7 @@ func TestGone(t *testing.T) {
 	if m := s.srv.Metrics(); m.InFlight != 1 || m.Status[0] != 2 {
 		t.Errorf("in flight %d, gone %d: want 1 and 2", m.InFlight, m.Status[0])
 	}
-	s.onLoop(func() { held.answer(0, engine.TextResponse(200, "late")) })
+	s.onLoop(func() { first.Fail(errors.New("it needed its client")) })
 	s.pool.Run()
 	s.noneLeft()
 	if log := s.log.String(); log != "" {
@@ -242,6 +276,38 @@ func TestPanickingEntrypoint(t *testing.T) {
 	log := s.log.String()
 	if strings.Count(log, "\n") != 2 || !strings.Contains(log, "the secret of the panic") || !strings.Contains(log, "flow_test.go") {
 		t.Errorf("the log says:\n%s", log)
+	}
+}
+
+// TestFieldsArrive has headers of every length: all fields arrive, whatever room was made for them.
+func TestFieldsArrive(t *testing.T) {
+	s := newStepped(t, 1, 1, text(func(r *engine.Request) *engine.Response { return engine.TextResponse(200, describe(r)) }), Options{})
+	p := s.dial()
+	for n := range 40 {
+		in, want := "GET / HTTP/1.1\r\nhost: x\r\n", "GET http://x/\nhost: x\n"
+		for i := range n {
+			in += fmt.Sprintf("X-%d: v%d\r\n", i, i)
+			want += fmt.Sprintf("x-%d: v%d\n", i, i)
+		}
+		_, bodies := answers(t, s.send(p, in+"\r\n"))
+		if len(bodies) != 1 || bodies[0] != want {
+			t.Errorf("%d fields: %q, want %q", n+1, bodies, want)
+		}
+	}
+}
+
+// TestLongHeader: an answer's header is bounded, as it is written in one piece.
+func TestLongHeader(t *testing.T) {
+	s := newStepped(t, 1, 1, text(func(r *engine.Request) *engine.Response {
+		n, _ := strconv.Atoi(pathOf(r.URL)[1:])
+		return &engine.Response{Header: engine.Header{{Name: "x", Value: strings.Repeat("x", n)}}}
+	}), Options{})
+	p := s.dial()
+	if got := s.send(p, get("/200000")); !strings.HasPrefix(got, "HTTP/1.1 200 ") || len(got) < 200000 {
+		t.Errorf("%d bytes: %.50q", len(got), got)
+	}
+	if got := s.send(p, get("/20000000")); !strings.HasPrefix(got, "HTTP/1.1 500 ") || !strings.Contains(s.log.String(), "the limit is 262144") {
+		t.Errorf("%d bytes: %.50q\n%s", len(got), got, s.log.String())
 	}
 }
 
@@ -298,6 +364,13 @@ func TestOptionsAreChecked(t *testing.T) {
 	} {
 		if _, err := New(s.eng, hello, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want something about %s", c.o, err, c.want)
+		}
+	}
+	for loops, want := range map[int]int64{1: 512 << 20, 2: 512 << 20, 8: 1600 << 20} {
+		var o Options
+		o.EnsureDefaults(loops)
+		if o.MaxBodyMemory != want {
+			t.Errorf("%d loops: %d bytes of bodies, want %d", loops, o.MaxBodyMemory, want)
 		}
 	}
 	var o Options

@@ -86,6 +86,11 @@ func (s *stepped) noneLeft() {
 			s.t.Errorf("loop %d still counts %d requests and %d bytes of bodies (seed %d)",
 				h.loop.Index(), h.inFlight, h.body, s.pool.Seed())
 		}
+		for _, x := range h.spare {
+			if x.ev != nil || x.req != nil || x.body != nil || x.rest != nil || x.s != nil {
+				s.t.Errorf("loop %d keeps something of a request in a spare exchange (seed %d)", h.loop.Index(), s.pool.Seed())
+			}
+		}
 	}
 }
 

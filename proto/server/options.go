@@ -35,8 +35,9 @@ type Options struct {
 	// answered 503, and their connections closed. Default 65,536. Each loop has an equal share of it.
 	MaxInFlight int
 	// MaxBodyMemory is the number of bytes of request bodies that are kept at once: of those being received
-	// and of requests under way. What goes beyond is answered 503. Default 512 MiB. Each loop has an equal
-	// share of it; a body larger than the share is never taken.
+	// and of requests under way. What goes beyond is answered 503. Each loop has an equal share of it; a body
+	// larger than the share is never taken. Default 512 MiB, or twice Limits.BodyBytes for each loop if that
+	// is more.
 	MaxBodyMemory int64
 
 	// HeaderTimeout bounds a header, from its first byte to its last. Past it: 408. Default 10 s.
@@ -65,8 +66,8 @@ type Options struct {
 	Nanos func() int64
 }
 
-// EnsureDefaults sets what is zero.
-func (o *Options) EnsureDefaults() {
+// EnsureDefaults sets what is zero, for a server on that many loops.
+func (o *Options) EnsureDefaults(loops int) {
 	o.Conn.EnsureDefaults()
 	if o.Limits.HeadBytes == 0 {
 		o.Limits.HeadBytes = http.DefaultHeadBytes
@@ -77,8 +78,11 @@ func (o *Options) EnsureDefaults() {
 	if o.MaxInFlight == 0 {
 		o.MaxInFlight = DefaultMaxInFlight
 	}
+	if o.Limits.BodyBytes == 0 {
+		o.Limits.BodyBytes = http.DefaultBodyBytes
+	}
 	if o.MaxBodyMemory == 0 {
-		o.MaxBodyMemory = DefaultMaxBodyMemory
+		o.MaxBodyMemory = max(DefaultMaxBodyMemory, 2*o.Limits.BodyBytes*int64(loops))
 	}
 	if o.HeaderTimeout == 0 {
 		o.HeaderTimeout = DefaultHeaderTimeout

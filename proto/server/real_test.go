@@ -17,6 +17,8 @@ import (
 
 	"everloop/engine"
 	"everloop/loop"
+	"everloop/wal"
+	"everloop/wal/waltest"
 )
 
 // These tests run on real sockets.
@@ -251,4 +253,60 @@ func TestDurableCounter(t *testing.T) {
 	if err := pool.Close(ctx); err != nil {
 		t.Error("close the pool:", err)
 	}
+}
+
+// TestFailedLog: what can no longer become durable is answered 503, and so is a write that there is no room for;
+// what was answered before stays answered, and reads of what is durable go on.
+func TestFailedLog(t *testing.T) {
+	pool, err := loop.New(loop.Options{Loops: 1, Logger: discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log *waltest.MemLog
+	e, err := engine.Open(engine.Options{
+		Pool: pool, Logger: discard,
+		OpenLog: func(loops int, durable func(wal.LSN, error)) (engine.Log, error) {
+			log = waltest.NewMemLog(waltest.MemOptions{Buffers: loops, Auto: true, OnDurable: durable})
+			return log, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Register("Counter", counterClass); err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(e, byPath, Options{Logger: discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lis, err := s.Listen(pool, "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = pool.Close(ended)
+	}()
+	ask := func(want int, body, retryAfter string) {
+		t.Helper()
+		resp, err := http.Get("http://" + lis.Addr().String() + "/a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != want || string(b) != body || resp.Header.Get("Retry-After") != retryAfter {
+			t.Errorf("%d %q, retry after %q: want %d %q %q", resp.StatusCode, b, resp.Header.Get("Retry-After"), want, body, retryAfter)
+		}
+	}
+	ask(200, "1", "")
+	log.SetNoSpace(true)
+	ask(503, "Service Unavailable\n", "30")
+	log.SetNoSpace(false)
+	ask(200, "2", "")
+	log.FailWrite(errors.New("the disk is gone"))
+	ask(503, "Service Unavailable\n", "")
+	ask(503, "Service Unavailable\n", "")
 }

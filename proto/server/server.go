@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"net"
 	"time"
@@ -27,14 +28,14 @@ var _ proto.Protocol = (*Server)(nil)
 
 // New makes a server in which entry takes every request.
 func New(e *engine.Engine, entry engine.Entrypoint, o Options) (*Server, error) {
-	o.EnsureDefaults()
+	n := e.Pool().Len()
+	o.EnsureDefaults(n)
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	if entry == nil {
 		return nil, errors.New("server: the entry point is nil: nobody would take the requests")
 	}
-	n := e.Pool().Len()
 	s := &Server{
 		opts: o, entry: entry, loops: make([]*here, n),
 		maxInFlight:   max(1, o.MaxInFlight/n),
@@ -61,6 +62,10 @@ func (s *Server) Listen(pool *loop.Net, addr string) (*loop.Listener, error) {
 func (s *Server) ListenOn(pool *loop.Net, lis net.Listener) (*loop.Listener, error) {
 	return pool.ListenOn(lis, s.handler, s.handler.ListenOptions())
 }
+
+// Shutdown answers what is under way, takes nothing more, and waits until all connections have closed, or until ctx
+// ends. Close the listeners before, and the engine and the pool afterwards.
+func (s *Server) Shutdown(ctx context.Context) error { return s.handler.Shutdown(ctx) }
 
 // Handler is the server as the handler of connections that come in another way than by Listen.
 func (s *Server) Handler() *proto.Handler { return s.handler }

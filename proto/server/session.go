@@ -78,21 +78,36 @@ func (s *session) begin(start int64, alone bool) {
 	}
 }
 
-// incoming is a request with room for the fields that most have, so that both are one allocation. It leaves for
-// good: objects may keep it.
-type incoming struct {
-	req    engine.Request
-	fields [8]engine.Field
+// A request with room for its fields, so that both are one allocation: for programs, which send few, and for
+// browsers. It leaves for good: objects may keep it.
+type (
+	fewFields struct {
+		req    engine.Request
+		fields [4]engine.Field
+	}
+	manyFields struct {
+		req    engine.Request
+		fields [16]engine.Field
+	}
+)
+
+// newRequest returns a request and a header with room for n fields.
+func newRequest(n int) (*engine.Request, engine.Header) {
+	switch {
+	case n <= len(fewFields{}.fields):
+		r := new(fewFields)
+		return &r.req, r.fields[:0]
+	case n <= len(manyFields{}.fields):
+		r := new(manyFields)
+		return &r.req, r.fields[:0]
+	}
+	return new(engine.Request), make(engine.Header, 0, n)
 }
 
 // request makes the engine's request of a head. It copies the head once, into one string; nothing in it is a view
 // of the connection's buffer, so it may go to another loop.
 func (s *session) request(q *http.Request) *engine.Request {
-	in := new(incoming)
-	header := engine.Header(in.fields[:0])
-	if n := q.NumFields(); n > len(in.fields) {
-		header = make(engine.Header, 0, n)
-	}
+	req, header := newRequest(q.NumFields())
 	fields, target, host := q.AppendFieldsTarget(codecFields(header))
 	kept := fields[:0]
 	for _, f := range fields {
@@ -109,10 +124,10 @@ func (s *session) request(q *http.Request) *engine.Request {
 	if target == "*" {
 		target = "" // RFC 9112, 3.3
 	}
-	in.req.Method = q.Method
-	in.req.URL = s.srv.opts.Scheme + "://" + host + target
-	in.req.Header = engineHeader(kept)
-	return &in.req
+	req.Method = q.Method
+	req.URL = s.srv.opts.Scheme + "://" + host + target
+	req.Header = engineHeader(kept)
+	return req
 }
 
 // localHost stands in for the host of a client that gave none.

@@ -29,6 +29,7 @@ var rewrite = flag.Bool("rewrite", false, "write the answers of testdata/*.txt a
 //	!advance 10s        the same, and time passes
 //	!half  !close  !abort   the client ends its half, both, or resets
 //	!answer N STATUS TEXT   answers the Nth request for /hold
+//	!chunk N                the client sends a chunk of N bytes
 //	!drain              the server begins to close
 //
 // Lines with "<" and "log" are the answers. A request is answered by what its path says; see scriptEntry.
@@ -253,6 +254,9 @@ func play(t *testing.T, script string) string {
 			i, _ := strconv.Atoi(words[1])
 			status, _ := strconv.Atoi(words[2])
 			s.onLoop(func() { entry.answer(i, engine.TextResponse(status, strings.Join(words[3:], " ")+"\n")) })
+		case "!chunk":
+			n, _ := strconv.Atoi(words[1])
+			p.Write(fmt.Appendf(nil, "%x\r\n%s\r\n", n, strings.Repeat("x", n)))
 		case "!drain":
 			s.onLoop(func() {
 				for _, p := range peers {

@@ -1,6 +1,7 @@
 package waltest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,9 @@ import (
 
 // pageSize is the unit in which a file reaches the disk.
 const pageSize = 4096
+
+// ErrKilled is what every operation returns between Kill and Revive.
+var ErrKilled = errors.New("waltest: process was killed")
 
 // ErrPowerOff is what every operation returns from the moment the power is cut.
 var ErrPowerOff = errors.New("waltest: power is off")
@@ -45,6 +49,7 @@ type PowerDisk struct {
 	ops    int
 	cutAt  int // the operation during which the power goes; 0 = never
 	off    bool
+	killed bool
 	counts map[wal.OpKind]int
 	faults map[fault]func(op wal.Op) error
 	lies   map[int]bool
@@ -122,6 +127,21 @@ func (p *PowerDisk) CutAt(n int) {
 	p.cutAt = p.ops + n
 }
 
+// Kill lets nothing through from now on, as if the process had died: what it wrote stays, synced or not. Revive
+// lets the next start use the disk.
+func (p *PowerDisk) Kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.killed = true
+}
+
+// Revive ends what Kill began.
+func (p *PowerDisk) Revive() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.killed = false
+}
+
 // Off reports whether the power has been cut.
 func (p *PowerDisk) Off() bool {
 	p.mu.Lock()
@@ -197,6 +217,9 @@ func (p *PowerDisk) Do(op wal.Op, perform func() error) error {
 	defer p.mu.Unlock()
 	if p.off {
 		return ErrPowerOff
+	}
+	if p.killed {
+		return ErrKilled
 	}
 	p.ops++
 	p.counts[op.Kind]++
@@ -414,7 +437,7 @@ func (p *PowerDisk) Check() error {
 			return nil
 		}
 		b, err := os.ReadFile(path)
-		if err == nil && string(b) != string(n.now) {
+		if err == nil && !bytes.Equal(b, n.now) {
 			err = fmt.Errorf("waltest: %s is not what was announced (%d bytes, announced %d)", path, len(b), len(n.now))
 		}
 		return err

@@ -13,7 +13,7 @@ var (
 	stubClass        = vm.RegisterClass("Stub", func(r *vm.Runtime, payload uint64) { r.Host.(*Instance).Host.StubClosed(payload) })
 )
 
-// NewHandle makes the handle of an object (its number is what [ObjectHost] and [StorageHost] get). Revoke it when the
+// ObjectHandle makes the handle of an object (its number is what [ObjectHost] and [StorageHost] get). Revoke it when the
 // instance is evicted or reset: what is left of its code then gets errors. The value is owned by the caller.
 func (in *Instance) ObjectHandle(object uint64) (vm.Value, vm.Handle, error) {
 	return in.r.HostObject(objectClass, vm.Undefined, object)
@@ -179,18 +179,23 @@ var (
 		return in.stub(in.Host.StubByID(ns, in.r.GoString(args.At(1))))
 	})
 
-	// stubForward(stub, message): sends a message of the host as it is. A request that came in is not followed when it is
-	// redirected: who sent it decides.
-	_ = register("stubForward", 2, func(in *Instance, args vm.Args) (vm.Value, error) {
+	// stubForward(stub, message, sure): sends a message of the host as it is, or answers null if JavaScript has to decide and is not
+	// sure yet. A request that came in is not followed when it is redirected: who sent it decides.
+	_ = register("stubForward", 3, func(in *Instance, args vm.Args) (vm.Value, error) {
 		stub, ok := in.r.Payload(stubClass, args.At(0))
 		if !ok {
 			return vm.Undefined, errIllegal
 		}
-		m, err := in.message(args.At(1))
+		h, err := in.held(args.At(1))
 		if err != nil {
 			return vm.Undefined, err
 		}
-		return in.Host.Fetch(stub, m, RedirectManual)
+		if !args.At(2).Truth() {
+			if ok, err := h.use(); !ok {
+				return vm.Null, err
+			}
+		}
+		return in.Host.Fetch(stub, h.m, RedirectManual)
 	})
 	// stubFetch(stub, method, url, headers, body, redirect)
 	_ = register("stubFetch", 6, func(in *Instance, args vm.Args) (vm.Value, error) {

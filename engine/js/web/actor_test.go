@@ -207,6 +207,22 @@ func TestStorageFailure(t *testing.T) {
 	}
 }
 
+// TestPutRunsCode: while the host serialises a value, the value's getters may use the same storage.
+func TestPutRunsCode(t *testing.T) {
+	h := withActor(t)
+	h.in.text = make([]byte, 0, 4096) // so that it is written over and not replaced
+	h.onPut = func() {
+		h.onPut = nil
+		h.eval(t, `btoa("overwrites scratch"), s.get("ü"), s.get(["ä"]), s.list({prefix: "ö"}), s.put({"ß": 1})`)
+	}
+	if got := h.eval(t, `s.put("é", 5)`); got != "undefined" {
+		t.Fatal(got)
+	}
+	if got := h.eval(t, `s.list().then((m) => JSON.stringify([...m]))`); got != `[["ß",1],["é",5]]` {
+		t.Errorf("stored %s", got)
+	}
+}
+
 // TestRevoked: what an evicted object left behind cannot reach the host.
 func TestRevoked(t *testing.T) {
 	h := newFake(t)

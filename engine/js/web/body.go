@@ -48,30 +48,33 @@ func (in *Instance) bodyUTF8(v vm.Value) (b []byte, err error) {
 	return b, nil
 }
 
+// bodyText is a promise of a body's text.
+func (in *Instance) bodyText(v vm.Value) (vm.Value, error) {
+	if b, ok := in.r.Latin1(v); ok && isASCII(b) {
+		return in.r.ResolvedPromise(in.r.Dup(v))
+	}
+	b, err := in.bodyUTF8(v)
+	if err != nil {
+		return vm.Undefined, err
+	}
+	return in.promise(in.decodeUTF8(b))
+}
+
+// bodyJSON is a promise of the value that a body's text says.
+func (in *Instance) bodyJSON(v vm.Value) (vm.Value, error) {
+	b, err := in.bodyUTF8(v)
+	if err != nil {
+		return vm.Undefined, err
+	}
+	if !utf8.Valid(b) {
+		b = appendRepaired(nil, b)
+	}
+	return in.promise(in.r.ParseJSON(b))
+}
+
 var (
-	// bodyText(body): a promise of its text.
-	_ = register("bodyText", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
-		v := args.At(0)
-		if b, ok := in.r.Latin1(v); ok && isASCII(b) {
-			return in.r.ResolvedPromise(in.r.Dup(v))
-		}
-		b, err := in.bodyUTF8(v)
-		if err != nil {
-			return vm.Undefined, err
-		}
-		return in.promise(in.decodeUTF8(b))
-	})
-	// bodyJSON(body): a promise of the value.
-	_ = register("bodyJSON", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
-		b, err := in.bodyUTF8(args.At(0))
-		if err != nil {
-			return vm.Undefined, err
-		}
-		if !utf8.Valid(b) {
-			b = appendRepaired(nil, b)
-		}
-		return in.promise(in.r.ParseJSON(b))
-	})
+	_ = register("bodyText", 1, func(in *Instance, args vm.Args) (vm.Value, error) { return in.bodyText(args.At(0)) })
+	_ = register("bodyJSON", 1, func(in *Instance, args vm.Args) (vm.Value, error) { return in.bodyJSON(args.At(0)) })
 	_ = register("bodyBytes", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
 		v := args.At(0)
 		if v.IsString() {

@@ -68,6 +68,11 @@ func TestConsoleErrors(t *testing.T) {
 		t.Errorf("trace: %q", got)
 	}
 	h.logs = nil
+	h.eval(t, `globalThis.asked = 0; const leaf = new Proxy({}, {ownKeys() { asked++; return [] }}); const row = new Array(100).fill(leaf); console.log(new Array(100).fill(row))`)
+	if got := h.eval(t, "asked > 4000 && asked <= 5000"); got != "true" {
+		t.Errorf("of 10,000 objects %s were shown", h.eval(t, "asked"))
+	}
+	h.logs = nil
 	h.eval(t, `console.log("x".repeat(100000))`)
 	if got := h.logs[0]; len(got) > 70000 || !strings.HasSuffix(got, "... 34464 more characters") {
 		t.Errorf("a long line: %d bytes", len(got))

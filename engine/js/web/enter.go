@@ -11,7 +11,7 @@ import (
 // WorkerFetch delivers a request to a Worker's handler: the default export (or a named entry point) of its module, an
 // object with fetch or a class. event is the handle of the event.
 func (in *Instance) WorkerFetch(handler vm.Value, m Message, env, event vm.Value) (vm.Value, error) {
-	h, err := in.handleOf(m)
+	h, err := in.hold(m, true)
 	if err != nil {
 		return vm.Undefined, err
 	}
@@ -27,7 +27,7 @@ func (in *Instance) NewObject(class, object, env vm.Value) (vm.Value, error) {
 
 // ObjectFetch delivers a request to an object, as NewObject returned it.
 func (in *Instance) ObjectFetch(object vm.Value, m Message) (vm.Value, error) {
-	h, err := in.handleOf(m)
+	h, err := in.hold(m, true)
 	if err != nil {
 		return vm.Undefined, err
 	}
@@ -38,13 +38,7 @@ func (in *Instance) ObjectFetch(object vm.Value, m Message) (vm.Value, error) {
 
 // Response makes the Response of a message, to resolve the promise of a fetch with.
 func (in *Instance) Response(m Message) (vm.Value, error) {
-	h, err := in.handleOf(m)
-	if err != nil {
-		return vm.Undefined, err
-	}
-	v, err := in.r.Call(in.responseFrom, vm.Undefined, h)
-	in.r.Free(h)
-	return v, err
+	return in.hold(m, false)
 }
 
 // FireTimer runs a timer's function. It reports false if the timer was stopped.

@@ -175,6 +175,7 @@ func TestMisc(t *testing.T) {
 		{"structuredClone moves buffers only", `structuredClone(1, {transfer: [{}]})`, "rejects DataCloneError: structuredClone: Object cannot be transferred"},
 		{"structuredClone moves a buffer once", `const b = new ArrayBuffer(1); structuredClone(1, {transfer: [b, b]})`, "rejects DataCloneError: structuredClone: an ArrayBuffer is in the transfer list twice"},
 		{"queueMicrotask needs a function", `queueMicrotask(1)`, "rejects TypeError: queueMicrotask: the argument must be a function, not number"},
+		{"events of the global scope", `let n = 0; const f = (e) => { n += e.type.length }; addEventListener("ab", f); dispatchEvent(new Event("ab")); removeEventListener("ab", f); dispatchEvent(new Event("ab")); return String(n)`, "2"},
 		{"classes are not enumerable, functions are", `return [Object.keys(globalThis).includes("Response"), Object.keys(globalThis).includes("setTimeout")].join()`, "false,true"},
 		{"the prelude's source is not shown", `return String(Response.prototype.text).includes("host")`, "false"},
 	})

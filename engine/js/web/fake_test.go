@@ -28,7 +28,8 @@ type fakeHost struct {
 	backups map[uint64]map[string]vm.Value // by transaction
 	txnOf   map[uint64]uint64
 	nextTxn uint64
-	fail    error // what storage calls return
+	fail    error  // what storage calls return
+	onPut   func() // what a getter of the value would do
 
 	calls    []string // gates, waits, aborts, in order
 	sections int64
@@ -210,6 +211,9 @@ func (h *fakeHost) StoragePut(s Store, key []byte, v vm.Value, flags WriteFlags)
 	if h.fail != nil {
 		return h.fail
 	}
+	if h.onPut != nil {
+		h.onPut()
+	}
 	m := h.store(s)
 	h.r.Free(m[string(key)])
 	m[string(key)] = h.r.Dup(v)
@@ -338,7 +342,7 @@ func (h *fakeHost) settled(t testing.TB, v vm.Value) string {
 	return s
 }
 
-// cases runs each script in a runtime of its own, wrapped in an async function, and compares its result with what is wanted.
+// cases runs each script as the body of an async function, all in one runtime, and compares what it returns with what is wanted.
 func cases(t *testing.T, list []jsCase) {
 	t.Helper()
 	h := newFake(t)

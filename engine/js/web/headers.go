@@ -59,6 +59,7 @@ var (
 		}
 		return in.r.StringLatin1(in.text)
 	})
+	_ = register("headerRecord", 1, func(in *Instance, args vm.Args) (vm.Value, error) { return in.recordHeaders(args.At(0)) })
 	// headerValue is the value without the space around it, or null.
 	_ = register("headerValue", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
 		v := args.At(0)
@@ -79,6 +80,76 @@ var (
 		return in.r.StringLatin1(in.text)
 	})
 )
+
+// recordHeaders reads an object of names and values into a flat array, in one step. It gives up (null) on whatever is not plain:
+// another kind of object, a value that is not a string, anything wrong. The prelude then does it by the book, and says what is wrong.
+func (in *Instance) recordHeaders(record vm.Value) (vm.Value, error) {
+	r := in.r
+	if r.ObjectClass(record) != vm.PlainObject {
+		return vm.Null, nil
+	}
+	a, err := r.Array()
+	if err != nil {
+		return vm.Undefined, err
+	}
+	n, plain := uint32(0), true
+	keys := r.Keys(record, func(key vm.Value) bool {
+		var name, value vm.Value
+		if name, plain = in.plainName(key); !plain {
+			return false
+		}
+		if err = r.DefineIndex(a, n, name); err != nil {
+			return false
+		}
+		if value, err = r.GetValue(record, key); err != nil {
+			return false
+		}
+		b, ok := r.Latin1(value)
+		if plain = ok && isPlainHeaderValue(b); !plain {
+			r.Free(value)
+			return false
+		}
+		err = r.DefineIndex(a, n+1, value)
+		n += 2
+		return err == nil
+	})
+	if err == nil {
+		err = keys
+	}
+	if err != nil || !plain {
+		r.Free(a)
+		return vm.Null, err
+	}
+	return a, nil
+}
+
+// plainName is a header name in lower case, owned by the caller.
+func (in *Instance) plainName(key vm.Value) (_ vm.Value, ok bool) {
+	b, ok := in.r.Latin1(key)
+	if !ok || len(b) == 0 {
+		return vm.Undefined, false
+	}
+	lower := true
+	for _, c := range b {
+		l := tokenChars[c]
+		if l == 0 {
+			return vm.Undefined, false
+		}
+		lower = lower && l == c
+	}
+	if lower {
+		return in.r.Dup(key), true
+	}
+	in.text, _ = appendHeaderName(in.text[:0], b)
+	v, err := in.r.StringLatin1(in.text)
+	return v, err == nil
+}
+
+// isPlainHeaderValue reports whether a value is already as it is to be.
+func isPlainHeaderValue(b []byte) bool {
+	clean, ok := trimHeaderValue(b)
+	return ok && len(clean) == len(b)
+}
 
 // narrow makes bytes of units; ok is false if one does not fit.
 func narrow(units []uint16) (_ []byte, ok bool) {

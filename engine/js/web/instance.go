@@ -14,23 +14,20 @@ type Instance struct {
 	r *vm.Runtime
 
 	// messages are the requests and responses that JavaScript holds, by the payload of their handles.
-	messages []Message
+	messages []held
 	free     []uint32
 
 	// reply is where host.reply and host.forward put what Reply returns.
 	reply *Reply
 
-	// Scratch of host calls: none of it lives beyond a call.
+	// Scratch of host calls: none of it lives beyond a call, nor is in use while JavaScript can run.
 	text     []byte
 	repaired []byte
 	part     []byte
-	keys     [][]byte
-	values   []vm.Value
-	entries  Entries
 
 	// The prelude's doors, owned.
-	workerFetch, newObject, objectFetch, takeReply, fireTimer, responseFrom, namespaceFrom vm.Value
-	nothing, domException, workers                                                         vm.Value
+	workerFetch, newObject, objectFetch, takeReply, fireTimer, namespaceFrom vm.Value
+	nothing, domException, workers, requestProto, responseProto              vm.Value
 }
 
 // Load runs the prelude in a fresh runtime and makes r.Host the Instance. Everything of it lives as long as r.
@@ -70,7 +67,8 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"objectFetch", &in.objectFetch},
 		{"reply", &in.takeReply},
 		{"fireTimer", &in.fireTimer},
-		{"responseFrom", &in.responseFrom},
+		{"requestProto", &in.requestProto},
+		{"responseProto", &in.responseProto},
 		{"namespaceFrom", &in.namespaceFrom},
 		{"nothing", &in.nothing},
 		{"DOMException", &in.domException},

@@ -42,40 +42,130 @@ func (m *Outgoing) Redirected() bool   { return m.WasRedirected }
 func (m *Outgoing) Header() []Field    { return m.Fields }
 func (m *Outgoing) Body() []byte       { return m.Bytes }
 
-// messageClass is the handle of a Message; its payload is an index into Instance.messages.
+// held is a Message that JavaScript has an object of: a Request or Response of the host. The object is the handle itself, with
+// the prototype of its class and no private fields, so that making one is one step in Go.
+type held struct {
+	m       Message
+	request bool
+	used    bool // its body was read or passed on
+	touched bool // JavaScript keeps a state of its own for the object, which decides from then on whether it is used
+}
+
+// messageClass is the class of those objects; the payload is an index into Instance.messages.
 var messageClass = vm.RegisterClass("Message", func(r *vm.Runtime, payload uint64) {
 	in := r.Host.(*Instance)
-	in.messages[payload] = nil
+	in.messages[payload] = held{}
 	in.free = append(in.free, uint32(payload))
 })
 
-// handleOf makes the handle of a message.
-func (in *Instance) handleOf(m Message) (vm.Value, error) {
+// hold makes the Request or Response of a message.
+func (in *Instance) hold(m Message, request bool) (vm.Value, error) {
 	var slot uint32
 	if n := len(in.free); n > 0 {
 		slot = in.free[n-1]
 		in.free = in.free[:n-1]
 	} else {
 		slot = uint32(len(in.messages))
-		in.messages = append(in.messages, nil)
+		in.messages = append(in.messages, held{})
 	}
-	in.messages[slot] = m
-	v, _, err := in.r.HostObject(messageClass, vm.Undefined, uint64(slot))
+	in.messages[slot] = held{m: m, request: request}
+	proto := in.responseProto
+	if request {
+		proto = in.requestProto
+	}
+	v, _, err := in.r.HostObject(messageClass, proto, uint64(slot))
 	if err != nil {
-		in.messages[slot] = nil
+		in.messages[slot] = held{}
 		in.free = append(in.free, slot)
 	}
 	return v, err
 }
 
-// message is the Message of a handle.
-func (in *Instance) message(v vm.Value) (Message, error) {
+// held finds what is held under an object; the pointer is good until the next hold.
+func (in *Instance) held(v vm.Value) (*held, error) {
 	slot, ok := in.r.Payload(messageClass, v)
 	if !ok {
-		return nil, vm.TypeError("Illegal invocation")
+		return nil, errIllegal
 	}
-	return in.messages[slot], nil
+	return &in.messages[slot], nil
 }
+
+// message is the Message of an object.
+func (in *Instance) message(v vm.Value) (Message, error) {
+	h, err := in.held(v)
+	if err != nil {
+		return nil, err
+	}
+	return h.m, nil
+}
+
+// errUsed is what reading a body twice gives.
+var errUsed = vm.TypeError("Body has already been used. It can only be used once. Use tee() first if you need to read it twice.")
+
+// use takes a held message's body for reading. ok is false when JavaScript has to decide.
+func (h *held) use() (ok bool, err error) {
+	if h.touched {
+		return false, nil
+	}
+	if h.used {
+		return false, errUsed
+	}
+	h.used = h.m.Body() != nil
+	return true, nil
+}
+
+// heldFunc registers a host function over the body of a held message. It answers null when JavaScript has to decide.
+func heldFunc(name string, fn func(in *Instance, body vm.Value) (vm.Value, error)) struct{} {
+	return register(name, 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		h, err := in.held(args.At(0))
+		if err != nil {
+			return vm.Undefined, err
+		}
+		if ok, err := h.use(); !ok {
+			return vm.Null, err
+		}
+		return fn(in, args.At(0))
+	})
+}
+
+var (
+	_ = heldFunc("msgText", (*Instance).bodyText)
+	_ = heldFunc("msgJSON", (*Instance).bodyJSON)
+	// msgUse: true when the body was taken for reading.
+	_ = heldFunc("msgUse", func(*Instance, vm.Value) (vm.Value, error) { return vm.True, nil })
+	_ = register("msgUsed", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		h, err := in.held(args.At(0))
+		if err != nil {
+			return vm.Undefined, err
+		}
+		return vm.Bool(h.used), nil
+	})
+	// msgTouch hands the decision about use over to JavaScript, and says what it was.
+	_ = register("msgTouch", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		h, err := in.held(args.At(0))
+		if err != nil {
+			return vm.Undefined, err
+		}
+		h.touched = true
+		return vm.Bool(h.used), nil
+	})
+	// msgClone makes another object of the message, whose body is not used.
+	_ = register("msgClone", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		h, err := in.held(args.At(0))
+		if err != nil {
+			return vm.Undefined, err
+		}
+		return in.hold(h.m, h.request)
+	})
+	_ = register("isRequest", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		h, err := in.held(args.At(0))
+		return vm.Bool(err == nil && h.request), nil
+	})
+	_ = register("isResponse", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		h, err := in.held(args.At(0))
+		return vm.Bool(err == nil && !h.request), nil
+	})
+)
 
 // byteString makes a string whose units are the bytes of s, as header values are.
 func (in *Instance) byteString(s string) (vm.Value, error) {
@@ -192,6 +282,14 @@ const (
 // no code of the program. An error says what the program returned instead of a response, for its author; v is borrowed.
 func (in *Instance) Reply(v vm.Value, out *Reply) error {
 	*out = Reply{Header: out.Header[:0], Body: out.Body[:0], WebSocket: vm.Undefined}
+	if h, err := in.held(v); err == nil && !h.request {
+		if ok, err := h.use(); err != nil {
+			return in.r.Throw(err)
+		} else if ok {
+			out.Forward = h.m
+			return nil
+		}
+	}
 	in.reply = out
 	_, err := in.r.Call(in.takeReply, vm.Undefined, v)
 	in.reply = nil

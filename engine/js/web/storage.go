@@ -37,12 +37,10 @@ func (in *Instance) collect(f func(e *Entries) error) (vm.Value, error) {
 	if err != nil {
 		return vm.Undefined, err
 	}
-	e := &in.entries
-	*e = Entries{in: in, array: a}
-	if err = f(e); err == nil {
+	e := Entries{in: in, array: a}
+	if err = f(&e); err == nil {
 		err = e.err
 	}
-	*e = Entries{}
 	if err != nil {
 		in.r.Free(a)
 		return vm.Undefined, err
@@ -50,15 +48,23 @@ func (in *Instance) collect(f func(e *Entries) error) (vm.Value, error) {
 	return a, nil
 }
 
-// keyList reads an array of strings into in.keys.
-func (in *Instance) keyList(array vm.Value) ([][]byte, error) {
-	in.keys = in.keys[:0]
-	err := in.each(array, func(_ int, v vm.Value) error {
-		in.keys = append(in.keys, in.r.AppendString(nil, v))
+// keyList reads an array of strings.
+func (in *Instance) keyList(array vm.Value) (keys [][]byte, err error) {
+	err = in.each(array, func(_ int, v vm.Value) error {
+		keys = append(keys, in.r.AppendString(nil, v))
 		in.r.Free(v)
 		return nil
 	})
-	return in.keys, err
+	return keys, err
+}
+
+// key is a key in UTF-8. It does not use the scratch text: a host that serialises a value runs the value's getters, and these may
+// use this very storage.
+func (in *Instance) key(v vm.Value) []byte {
+	if b, ok := in.r.Latin1(v); ok && isASCII(b) {
+		return b
+	}
+	return in.r.AppendString(nil, v)
 }
 
 func registerStore(name string, length int, fn func(in *Instance, s Store, args vm.Args) (vm.Value, error)) struct{} {
@@ -76,7 +82,7 @@ func writeFlags(v vm.Value) WriteFlags {
 	return WriteFlags(n)
 }
 
-// bound is a string of list's options; nil for null. Unlike a key it is not a view of scratch: there may be four.
+// bound is a string of list's options; nil for null, and not nil for an empty one.
 func (in *Instance) bound(v vm.Value) []byte {
 	if !v.IsString() {
 		return nil
@@ -87,7 +93,7 @@ func (in *Instance) bound(v vm.Value) []byte {
 var (
 	// storageGet(store, key): a promise, made in one step.
 	_ = registerStore("storageGet", 2, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
-		return in.promise(in.Host.StorageGet(s, in.utf8(args.At(1))))
+		return in.promise(in.Host.StorageGet(s, in.key(args.At(1))))
 	})
 	// storageGetMany(store, keys): a flat array.
 	_ = registerStore("storageGetMany", 2, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
@@ -99,33 +105,31 @@ var (
 	})
 	// storagePut(store, key, value, flags): a promise.
 	_ = registerStore("storagePut", 4, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
-		err := in.Host.StoragePut(s, in.utf8(args.At(1)), args.At(2), writeFlags(args.At(3)))
+		err := in.Host.StoragePut(s, in.key(args.At(1)), args.At(2), writeFlags(args.At(3)))
 		return in.promise(vm.Undefined, err)
 	})
 	// storagePutMany(store, flat array, flags): a promise.
 	_ = registerStore("storagePutMany", 3, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
-		in.keys, in.values = in.keys[:0], in.values[:0]
-		defer func() {
-			in.r.FreeAll(in.values...)
-			in.values = in.values[:0]
-		}()
+		var keys [][]byte
+		var values []vm.Value
+		defer func() { in.r.FreeAll(values...) }()
 		err := in.each(args.At(1), func(i int, v vm.Value) error {
 			if i%2 == 1 {
-				in.values = append(in.values, v)
+				values = append(values, v)
 				return nil
 			}
-			in.keys = append(in.keys, in.r.AppendString(nil, v))
+			keys = append(keys, in.r.AppendString(nil, v))
 			in.r.Free(v)
 			return nil
 		})
 		if err == nil {
-			err = in.Host.StoragePutMany(s, in.keys, in.values, writeFlags(args.At(2)))
+			err = in.Host.StoragePutMany(s, keys, values, writeFlags(args.At(2)))
 		}
 		return in.promise(vm.Undefined, err)
 	})
 	// storageDelete(store, key, flags): a promise of a boolean.
 	_ = registerStore("storageDelete", 3, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
-		found, err := in.Host.StorageDelete(s, in.utf8(args.At(1)), writeFlags(args.At(2)))
+		found, err := in.Host.StorageDelete(s, in.key(args.At(1)), writeFlags(args.At(2)))
 		return in.promise(vm.Bool(found), err)
 	})
 	// storageDeleteMany(store, keys, flags): a promise of a count.
@@ -151,6 +155,18 @@ var (
 	})
 	_ = registerObject("storageSync", 1, func(in *Instance, object uint64, _ vm.Args) (vm.Value, error) {
 		return in.Host.StorageSync(object)
+	})
+
+	// kvGet, kvPut and kvDelete are the same at once, without promises.
+	_ = registerStore("kvGet", 2, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
+		return in.Host.StorageGet(s, in.key(args.At(1)))
+	})
+	_ = registerStore("kvPut", 3, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
+		return vm.Undefined, in.Host.StoragePut(s, in.key(args.At(1)), args.At(2), 0)
+	})
+	_ = registerStore("kvDelete", 2, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
+		found, err := in.Host.StorageDelete(s, in.key(args.At(1)), 0)
+		return vm.Bool(found), err
 	})
 
 	// txnBegin(object, sync): the handle of a transaction.

@@ -130,3 +130,12 @@ func CanonicalURL(s string) string {
 	}
 	return s
 }
+
+// ResolveURL is ref relative to base, as the URL standard has it and without its fragment. ok is false if that is no URL.
+func ResolveURL(base, ref string) (_ string, ok bool) {
+	u, ok := parseURL(ref, base, true)
+	if !ok {
+		return "", false
+	}
+	return u.Href(true), true
+}

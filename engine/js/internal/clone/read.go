@@ -3,6 +3,7 @@ package clone
 import (
 	"fmt"
 	"math/big"
+	"time"
 
 	"everloop/engine/js/internal/vm"
 	"everloop/engine/value"
@@ -14,6 +15,9 @@ type Reader struct {
 	// Special, if set, makes the values of tags that the format does not know:
 	// it reads the one item behind the tag from rd.
 	Special func(r *vm.Runtime, tag uint64, rd *value.Reader) (vm.Value, error)
+
+	// DOMException, if set, makes a DOMException.
+	DOMException func(r *vm.Runtime, message, name vm.Value) (vm.Value, error)
 
 	r      *vm.Runtime
 	rd     value.Reader
@@ -101,7 +105,7 @@ func (rd *Reader) item(t value.Token, number int) (vm.Value, error) {
 			return v, err
 		}
 		rd.publish(number, v)
-		return rd.keep(v, rd.pairs(v, t.N, false))
+		return rd.keep(v, rd.pairs(v, t.N, 0))
 	case value.KindTag:
 		return rd.tagged(t.N, number)
 	}
@@ -132,13 +136,16 @@ func (rd *Reader) elements(n uint64, put func(i uint64, e vm.Value) error) error
 	return nil
 }
 
-// pairs reads n properties into v. indexes says that integers are keys too.
-func (rd *Reader) pairs(v vm.Value, n uint64, indexes bool) error {
+// pairs reads n properties into v. Integers below length are keys too, if they
+// ascend and come first.
+func (rd *Reader) pairs(v vm.Value, n uint64, length uint64) error {
 	r := rd.r
+	least := uint64(0)
 	for range n {
 		k := rd.next()
 		switch {
 		case k.Kind == value.KindText:
+			least = length
 			// The bytes alias the data, so they outlive the reading of x.
 			x, err := rd.item(rd.next(), -1)
 			if err != nil {
@@ -147,7 +154,8 @@ func (rd *Reader) pairs(v vm.Value, n uint64, indexes bool) error {
 			if err := r.DefineKey(v, k.Bytes, x, vm.Plain); err != nil {
 				return err
 			}
-		case k.Kind == value.KindUint && indexes && k.N < 1<<32-1:
+		case k.Kind == value.KindUint && k.N >= least && k.N < length:
+			least = k.N + 1
 			x, err := rd.item(rd.next(), -1)
 			if err != nil {
 				return err
@@ -156,6 +164,7 @@ func (rd *Reader) pairs(v vm.Value, n uint64, indexes bool) error {
 				return err
 			}
 		case k.Kind == value.KindTag && k.N == value.TagWTF8:
+			least = length
 			key, err := rd.tagged(k.N, -1)
 			if err != nil {
 				return err
@@ -172,7 +181,7 @@ func (rd *Reader) pairs(v vm.Value, n uint64, indexes bool) error {
 			if err := rd.rd.Err(); err != nil {
 				return err
 			}
-			return rd.fail("a key is %v, not text", k.Kind)
+			return rd.fail("a %v is no key here", k.Kind)
 		}
 	}
 	return nil
@@ -197,16 +206,31 @@ func (rd *Reader) tagged(tag uint64, number int) (vm.Value, error) {
 		rd.shared = append(rd.shared, vm.Undefined)
 		rd.known = append(rd.known, false)
 		v, err := rd.item(rd.next(), number)
-		if err == nil {
-			rd.publish(number, v)
+		if err == nil && !v.IsObject() {
+			err = rd.fail("a primitive is marked as shared")
+			r.Free(v)
 		}
-		return v, err
+		if err != nil {
+			return vm.Undefined, err
+		}
+		return rd.publish(number, v), nil
 	case value.TagRef:
 		t := rd.next()
 		if t.Kind != value.KindUint || t.N >= uint64(len(rd.shared)) || !rd.known[t.N] {
 			return vm.Undefined, rd.fail("a reference to an item that is not there")
 		}
 		return r.Dup(rd.shared[t.N]), nil
+	case value.TagDateText:
+		t := rd.next()
+		if t.Kind != value.KindText {
+			return vm.Undefined, rd.fail("a date is not text")
+		}
+		when, err := time.Parse(time.RFC3339Nano, string(t.Bytes))
+		if err != nil {
+			return vm.Undefined, rd.fail("a date is not in the form of RFC 3339")
+		}
+		v, err := r.NewDate(float64(when.UnixMilli()))
+		return rd.publish(number, v), err
 	case value.TagDate:
 		var seconds float64
 		switch t := rd.next(); t.Kind {
@@ -435,7 +459,7 @@ func (rd *Reader) sparse(number int) (vm.Value, error) {
 	if err := r.SetLength(v, uint32(n.N)); err != nil {
 		return rd.keep(v, err)
 	}
-	return rd.keep(v, rd.pairs(v, m.N, true))
+	return rd.keep(v, rd.pairs(v, m.N, n.N))
 }
 
 func (rd *Reader) errorObject(number int) (vm.Value, error) {
@@ -446,6 +470,9 @@ func (rd *Reader) errorObject(number int) (vm.Value, error) {
 	name, m := rd.next(), rd.next()
 	if name.Kind != value.KindText || m.Kind != value.KindMap {
 		return vm.Undefined, rd.fail("an error is not a name and a map")
+	}
+	if string(name.Bytes) == "DOMException" && rd.DOMException != nil {
+		return rd.domException(m.N, number)
 	}
 	v, err := r.NewErrorObject(vm.ErrorClassNamed(string(name.Bytes)))
 	if err != nil {
@@ -461,12 +488,41 @@ func (rd *Reader) errorObject(number int) (vm.Value, error) {
 		if err != nil {
 			return rd.keep(v, err)
 		}
-		// As the language has them: there, and not enumerable.
-		if err := r.DefineKey(v, k.Bytes, x, vm.Method); err != nil {
+		flags := vm.Plain
+		switch string(k.Bytes) {
+		case "message", "stack", "cause", "errors":
+			flags = vm.Method // as the language has them: not enumerable
+		}
+		if err := r.DefineKey(v, k.Bytes, x, flags); err != nil {
 			return rd.keep(v, err)
 		}
 	}
 	return v, nil
+}
+
+func (rd *Reader) domException(n uint64, number int) (vm.Value, error) {
+	r := rd.r
+	parts := [2]vm.Value{vm.Undefined, vm.Undefined}
+	defer func() { r.FreeAll(parts[:]...) }()
+	for range n {
+		k := rd.next()
+		if k.Kind != value.KindText {
+			return vm.Undefined, rd.fail("a key of an error is not text")
+		}
+		x, err := rd.item(rd.next(), -1)
+		if err != nil {
+			return vm.Undefined, err
+		}
+		switch string(k.Bytes) {
+		case "message":
+			x, parts[0] = parts[0], x
+		case "name":
+			x, parts[1] = parts[1], x
+		}
+		r.Free(x)
+	}
+	v, err := rd.DOMException(r, parts[0], parts[1])
+	return rd.publish(number, v), err
 }
 
 // Clone copies v within its runtime or into another, as structuredClone does.

@@ -43,12 +43,8 @@ func (t *table) put(address uintptr, offset int) (at int, again bool) {
 	return offset, false
 }
 
-func (t *table) get(address uintptr) (offset int, ok bool) {
-	if t.n == 0 {
-		return 0, false
-	}
-	s := t.find(address)
-	return s.offset, s.address != 0
+func (t *table) has(address uintptr) bool {
+	return t.n > 0 && t.find(address).address != 0
 }
 
 // shift moves the offsets from body on by grow.

@@ -8,7 +8,6 @@
 package clone
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 
@@ -30,30 +29,36 @@ const maxDepth = 1000
 // by its loop. The zero Writer works.
 type Writer struct {
 	// Special, if set, is asked about every object that structured clone
-	// refuses, and about those of the host (vm.HostObject) first: it appends
-	// the object's form and reports true, or reports false.
+	// refuses, those of the host (vm.HostObject) among them: it appends the
+	// object's form, one item under a tag of its own, and reports true, or
+	// reports false.
 	Special func(dst []byte, r *vm.Runtime, v vm.Value) (_ []byte, ok bool, err error)
+
+	// IsDOMException, if set, tells which errors are DOMExceptions.
+	IsDOMException func(r *vm.Runtime, v vm.Value) bool
 
 	r     *vm.Runtime
 	dst   []byte
 	base  int
 	depth int
 
-	seen     table      // address of an object -> where its item begins
-	held     []vm.Value // keeps what getters return alive, so addresses stay unique
-	shared   []int      // where items begin that something refers to
-	refs     []ref
-	inlined  table // address of a buffer that was written inside its view
-	explicit bool  // write views with their buffers apart
+	seen    table      // address of an object -> where its item begins
+	held    []vm.Value // keeps what getters return alive, so addresses stay unique
+	shared  []int      // where items begin that something refers to
+	refs    []ref
+	inlined table // address of a buffer that was written inside its view
+	apart   table // address of a buffer that must be written apart from its views
+	retry   bool  // apart has grown: what is written now will be thrown away
 }
 
 // ref is a placeholder in the output for a reference.
 type ref struct{ at, target int }
 
-var (
-	errSharedBuffer = errors.New("two views share a buffer")
-	errTooLarge     = &Error{"The object is too large to be cloned."}
-)
+// maxTries is how often a value is written again: once is enough unless getters
+// make new buffers each time.
+const maxTries = 4
+
+var errTooLarge = &Error{"The object is too large to be cloned."}
 
 var (
 	keyMessage     = vm.Intern("message")
@@ -67,11 +72,17 @@ var (
 // *Error, what a getter threw (*vm.Exception), or the runtime's loss.
 func (w *Writer) Append(dst []byte, r *vm.Runtime, v vm.Value) ([]byte, error) {
 	out, err := w.try(dst, r, v)
-	if err == errSharedBuffer {
-		w.explicit = true
+	for tries := 0; err == nil && w.retry; tries++ {
+		// A buffer was written inside a view before it turned out that
+		// something else refers to it as well.
+		if tries == maxTries {
+			err = &Error{"The object changes while it is being cloned."}
+			break
+		}
 		out, err = w.try(dst, r, v)
-		w.explicit = false
 	}
+	w.apart.reset()
+	w.retry = false
 	if err != nil {
 		return dst, err
 	}
@@ -79,7 +90,7 @@ func (w *Writer) Append(dst []byte, r *vm.Runtime, v vm.Value) ([]byte, error) {
 }
 
 func (w *Writer) try(dst []byte, r *vm.Runtime, v vm.Value) ([]byte, error) {
-	w.r, w.dst, w.base, w.depth = r, dst, len(dst), 0
+	w.r, w.dst, w.base, w.depth, w.retry = r, dst, len(dst), 0, false
 	err := w.value(v)
 	out := w.dst
 	if err == nil && len(w.refs) > 0 {
@@ -332,13 +343,20 @@ func (w *Writer) errorObject(v vm.Value) error {
 		name = vm.ErrorClassNamed(r.GoString(n)).String()
 	}
 	r.Free(n)
+	keys := errorKeys[:3]
+	if name == "AggregateError" {
+		keys = errorKeys[:4]
+	}
+	if w.IsDOMException != nil && w.IsDOMException(r, v) {
+		return w.domException(v)
+	}
 	at := len(w.dst)
 	w.dst = value.AppendErrorHeader(w.dst, name, 3)
 	body := len(w.dst)
 	count := 0
-	for _, k := range [...]vm.Key{keyMessage, keyStack, keyCause} {
+	for _, k := range keys {
 		var x vm.Value
-		ok := true
+		var ok bool
 		if k == keyStack {
 			x, err = r.Get(v, k)
 			ok = x.IsString()
@@ -375,13 +393,35 @@ func (w *Writer) errorObject(v vm.Value) error {
 	return nil
 }
 
+var errorKeys = [...]vm.Key{keyMessage, keyStack, keyCause, vm.Intern("errors")}
+
+func (w *Writer) domException(v vm.Value) error {
+	w.dst = value.AppendErrorHeader(w.dst, "DOMException", 2)
+	for _, k := range [...]vm.Key{keyMessage, keyName} {
+		x, err := w.r.Get(v, k)
+		if err != nil {
+			return err
+		}
+		w.dst = value.AppendString(w.dst, k.String())
+		s, err := w.r.ToStringValue(x)
+		w.r.Free(x)
+		if err != nil {
+			return err
+		}
+		w.text(s)
+		w.r.Free(s)
+	}
+	return nil
+}
+
 func (w *Writer) buffer(v vm.Value) error {
 	b, ok := w.r.Bytes(v)
 	if !ok {
 		return &Error{"An ArrayBuffer is detached and could not be cloned."}
 	}
-	if _, inside := w.inlined.get(v.Address()); inside {
-		return errSharedBuffer
+	if w.inlined.has(v.Address()) {
+		w.apart.put(v.Address(), 0)
+		w.retry = true
 	}
 	if most := w.r.MaxByteLength(v); most >= 0 {
 		w.dst = value.AppendResizableArrayBuffer(w.dst, b, uint64(most))
@@ -409,17 +449,23 @@ func (w *Writer) view(v vm.Value) error {
 		return &Error{"An ArrayBuffer is detached and could not be cloned."}
 	}
 	kind := arrayKinds[view.Kind]
-	alone := !w.explicit && kind != value.DataView && view.Offset == 0 && view.Length == len(whole) &&
+	shared := w.apart.has(view.Buffer.Address())
+	alone := !shared && kind != value.DataView && view.Offset == 0 && view.Length == len(whole) &&
 		r.MaxByteLength(view.Buffer) < 0
 	if alone {
-		if _, known := w.seen.get(view.Buffer.Address()); known {
-			return errSharedBuffer
+		known := w.seen.has(view.Buffer.Address())
+		_, again := w.inlined.put(view.Buffer.Address(), 0)
+		if known || again {
+			w.apart.put(view.Buffer.Address(), 0)
+			w.retry = true
 		}
-		if _, again := w.inlined.put(view.Buffer.Address(), 0); again {
-			return errSharedBuffer
-		}
+		w.held = append(w.held, r.Dup(view.Buffer))
 		w.dst = value.AppendTypedArray(w.dst, kind, whole)
 		return nil
+	}
+	if w.inlined.has(view.Buffer.Address()) {
+		w.apart.put(view.Buffer.Address(), 0)
+		w.retry = true
 	}
 	w.dst = value.AppendViewHeader(w.dst, kind)
 	if err := w.object(view.Buffer); err != nil {

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"sync"
 	"unsafe"
 
 	"modernc.org/libc"
@@ -26,7 +27,7 @@ func (r *Runtime) SetClock(now func() float64) error {
 	if r.classOf(date) == lib.EJS_CLASS_C_FUNCTION {
 		f := at[lib.TJSCFunctionType](date.ptr() + objectData + 8)
 		if f.Fgeneric != fp(dateConstructor) {
-			engineDate = f.Fgeneric
+			engineDateOnce.Do(func() { engineDate = f.Fgeneric })
 			f.Fgeneric = fp(dateConstructor)
 		}
 	}
@@ -34,7 +35,10 @@ func (r *Runtime) SetClock(now func() float64) error {
 }
 
 // engineDate is the engine's Date constructor, the same for every runtime.
-var engineDate uintptr
+var (
+	engineDate     uintptr
+	engineDateOnce sync.Once
+)
 
 // SetRandom makes Math.random return what random returns, which must be in
 // [0, 1). nil is the engine's own generator, seeded by the time.

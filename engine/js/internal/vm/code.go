@@ -40,7 +40,7 @@ func Compile(name string, source []byte, o CompileOptions) (*Code, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
+	defer r.closeIdle()
 	// The engine asks for the modules that are imported, but looks at what they export only when it links them.
 	r.SetResolver(func(name, _ string) (*NativeModule, error) { return &NativeModule{Name: name}, nil })
 	return r.compile(name, source, o)

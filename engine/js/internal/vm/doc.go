@@ -9,7 +9,7 @@
 //
 // A Runtime is owned by one loop: at any time at most one goroutine may be
 // inside it. It needs no locked thread. Three methods are safe from any
-// goroutine: Interrupt, Running and Label. Compile and Intern are process-wide
+// goroutine: Interrupt, SetLimit and Label. Compile and Intern are process-wide
 // and safe for concurrent use.
 //
 // # Ownership of values
@@ -26,6 +26,15 @@
 //   - Numbers, booleans, null and undefined own nothing: Free on them is free.
 //
 // The zero Value is the number 0. Use Undefined for "nothing".
+//
+// # Turns
+//
+// The host brackets each run of an object's code, with the Pump after it, by
+// Begin and End. Only a turn can be interrupted, by the Watchdog or Interrupt.
+// After ErrInterrupted the host ends the turn; jobs of other turns are still
+// queued and run at the next Pump. An object that catches the rejections of its
+// own interrupted calls can queue jobs for ever: if the next Pump is
+// interrupted too, close the runtime.
 //
 // # Failure
 //

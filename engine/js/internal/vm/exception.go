@@ -51,9 +51,23 @@ const (
 	ClassSyntaxError
 	ClassTypeError
 	ClassURIError
+	ClassEvalError
+	ClassAggregateError
 )
 
-var errorNames = [...]string{"Error", "RangeError", "ReferenceError", "SyntaxError", "TypeError", "URIError"}
+var errorNames = [...]string{
+	"Error", "RangeError", "ReferenceError", "SyntaxError", "TypeError", "URIError", "EvalError", "AggregateError",
+}
+
+// errorProto is the prototype of a class other than Error, borrowed.
+func (r *Runtime) errorProto(c ErrorClass) lib.TJSValue {
+	i := [...]int{
+		ClassRangeError: lib.EJS_RANGE_ERROR, ClassReferenceError: lib.EJS_REFERENCE_ERROR,
+		ClassSyntaxError: lib.EJS_SYNTAX_ERROR, ClassTypeError: lib.EJS_TYPE_ERROR, ClassURIError: lib.EJS_URI_ERROR,
+		ClassEvalError: lib.EJS_EVAL_ERROR, ClassAggregateError: lib.EJS_AGGREGATE_ERROR,
+	}[c]
+	return r.engineContext().Fnative_error_proto[i]
+}
 
 func (c ErrorClass) String() string { return errorNames[c] }
 
@@ -82,7 +96,8 @@ func (r *Runtime) ErrorValue(err error) (v Value, _ error) {
 	if r.dead != nil {
 		return Undefined, r.dead
 	}
-	class, message := ClassError, ""
+	class := ClassError
+	var message string
 	switch e := err.(type) {
 	case *Exception:
 		if e == r.lastException {
@@ -120,8 +135,7 @@ func (r *Runtime) newErrorValue(class ErrorClass, message string) (v Value, err 
 	if class == ClassError {
 		v, err = r.result(lib.XJS_NewError(r.tls, r.ctx))
 	} else {
-		proto := r.engineContext().Fnative_error_proto[class]
-		v, err = r.result(lib.XJS_NewObjectProtoClass(r.tls, r.ctx, proto, lib.EJS_CLASS_ERROR))
+		v, err = r.result(lib.XJS_NewObjectProtoClass(r.tls, r.ctx, r.errorProto(class), lib.EJS_CLASS_ERROR))
 	}
 	if err != nil {
 		r.Free(text)
@@ -203,13 +217,13 @@ func (r *Runtime) describe(v Value) (e *Exception) {
 	r.Dup(v) // reading below may throw anew
 	held := v
 	if !v.IsObject() {
-		e.Message, _ = r.text(v)
+		e.Message = r.text(v)
 	} else {
-		e.Name, _ = r.textOf(v, keyName)
-		e.Message, _ = r.textOf(v, keyMessage)
-		e.Stack, _ = r.textOf(v, keyStack)
+		e.Name = r.textOf(v, keyName)
+		e.Message = r.textOf(v, keyMessage)
+		e.Stack = r.textOf(v, keyStack)
 		if e.Name == "" && e.Message == "" {
-			e.Message, _ = r.text(v)
+			e.Message = r.text(v)
 		}
 		e.Frames = ParseStack(e.Stack)
 	}
@@ -222,46 +236,47 @@ func (r *Runtime) describe(v Value) (e *Exception) {
 }
 
 // text converts without calling thrown, which would recurse.
-func (r *Runtime) text(v Value) (s string, ok bool) {
+func (r *Runtime) text(v Value) (s string) {
 	if r.dead != nil {
-		return "", false
+		return ""
 	}
 	if v.js.Ftag == tagSymbol {
-		return "a symbol", true
+		return "a symbol"
 	}
 	var err error
 	defer r.leave(r.enter(), &err)
 	js := lib.XJS_ToString(r.tls, r.ctx, v.js)
 	if js.Ftag == tagException {
 		lib.XFreeValue(r.tls, r.ctx, lib.XJS_GetException(r.tls, r.ctx))
-		return "an object", false
+		return "an object"
 	}
 	s = r.GoString(Value{js})
 	lib.XFreeValue(r.tls, r.ctx, js)
-	return s, true
+	return s
 }
 
-func (r *Runtime) textOf(obj Value, k Key) (s string, ok bool) {
+// textOf is the property k of obj if that is a string, else "".
+func (r *Runtime) textOf(obj Value, k Key) (s string) {
 	if r.dead != nil {
-		return "", false
+		return ""
 	}
 	var err error
 	defer r.leave(r.enter(), &err)
 	a := r.atom(k)
 	if a == 0 {
 		lib.XFreeValue(r.tls, r.ctx, lib.XJS_GetException(r.tls, r.ctx))
-		return "", false
+		return ""
 	}
 	js := lib.XJS_GetPropertyInternal(r.tls, r.ctx, obj.js, a, obj.js, 0)
 	if js.Ftag == tagException {
 		lib.XFreeValue(r.tls, r.ctx, lib.XJS_GetException(r.tls, r.ctx))
-		return "", false
+		return ""
 	}
 	if (Value{js}).IsString() {
 		s = r.GoString(Value{js})
 	}
 	lib.XFreeValue(r.tls, r.ctx, js)
-	return s, true
+	return s
 }
 
 // ParseStack reads the frames of a stack in V8's form. Lines it does not know

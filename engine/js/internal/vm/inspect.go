@@ -575,8 +575,7 @@ func (r *Runtime) NewErrorObject(class ErrorClass) (v Value, err error) {
 	if class == ClassError {
 		return r.result(lib.XJS_NewError(r.tls, r.ctx))
 	}
-	proto := r.engineContext().Fnative_error_proto[class]
-	return r.result(lib.XJS_NewObjectProtoClass(r.tls, r.ctx, proto, lib.EJS_CLASS_ERROR))
+	return r.result(lib.XJS_NewObjectProtoClass(r.tls, r.ctx, r.errorProto(class), lib.EJS_CLASS_ERROR))
 }
 
 // ErrorClassNamed finds the error class of a name; ClassError if it is not the

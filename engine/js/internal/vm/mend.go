@@ -90,8 +90,8 @@ func stackGet(r *Runtime, this Value, _ Args) (Value, error) {
 
 // appendStack appends V8's form of a backtrace: the header, then the frames.
 func (r *Runtime) appendStack(b []byte, e Value, trace string) []byte {
-	name, _ := r.textOf(e, keyName)
-	message, _ := r.textOf(e, keyMessage)
+	name := r.textOf(e, keyName)
+	message := r.textOf(e, keyMessage)
 	if name == "" {
 		name = "Error"
 	}
@@ -125,7 +125,7 @@ func captureStackTrace(r *Runtime, _ Value, args Args) (Value, error) {
 	trace := r.GoString(Value{js})
 	r.Free(Value{js})
 	if until := args.At(1); r.IsFunction(until) {
-		name, _ := r.textOf(until, keyName)
+		name := r.textOf(until, keyName)
 		lines := strings.SplitAfter(trace, "\n")
 		for i, line := range lines {
 			if name != "" && strings.HasPrefix(strings.TrimLeft(line, " "), "at "+name+" (") {

@@ -187,9 +187,12 @@ func TestMend(t *testing.T) {
 		{"Array(2**31).values().drop(2**31)", "RangeError"},
 		{"'a'.repeat(1e6).indexOf('a'.repeat(5e5)+'b')", "RangeError"},
 		{"'a'.repeat(1000).indexOf('ab')", "-1"},
+		{"BigInt('9'.repeat(300000)) > 5n", "true"},
+		{"BigInt('0x10') + BigInt(5) + BigInt('9'.repeat(20))", "100000000000000000020"},
+		{"try { new BigInt(1) } catch (e) { e.name }", "TypeError"},
 	} {
 		v, err := r.Eval("test.js", x.source)
-		got := ""
+		var got string
 		var e *Exception
 		if errors.As(err, &e) {
 			got = e.Name
@@ -388,7 +391,7 @@ func TestModules(t *testing.T) {
 
 var hostBoom = RegisterHost("boom", 0, func(r *Runtime, this Value, args Args) (Value, error) {
 	var m map[string]int
-	m["x"] = 1
+	m["x"] = 1 //nolint:staticcheck // a panic of the Go runtime is what this is for
 	return Undefined, nil
 })
 

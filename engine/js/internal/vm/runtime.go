@@ -26,7 +26,8 @@ type Options struct {
 	// means 1 MiB; negative means only when RunGC is called.
 	GCThreshold int64
 
-	bare bool // without mend.js
+	bare        bool // without mend.js
+	engineAsync bool // with the engine's own async functions, for tests to compare with
 }
 
 const (
@@ -37,7 +38,7 @@ const (
 )
 
 // Runtime is one JavaScript heap with its global object. Owned by its loop:
-// one goroutine at a time, except for Interrupt, Running and Label. Not
+// one goroutine at a time, except for Interrupt, SetLimit and Label. Not
 // reusable once a method has returned ErrOutOfMemory or a *FaultError; Close it
 // then as well.
 type Runtime struct {
@@ -63,6 +64,9 @@ type Runtime struct {
 
 	now    func() float64
 	random func() float64
+
+	// promiseThen is the engine's own Promise.prototype.then; owned. See async.go.
+	promiseThen Value
 
 	// Host is for the host's use: what this runtime belongs to.
 	Host any
@@ -111,7 +115,7 @@ func newRuntime(o Options) (_ *Runtime, err error) {
 	live.Unlock()
 	defer func() {
 		if err != nil {
-			r.Close()
+			r.closeIdle()
 		}
 	}()
 	defer r.leave(r.enter(), &err)
@@ -137,7 +141,11 @@ func newRuntime(o Options) (_ *Runtime, err error) {
 	lib.XJS_SetInterruptHandler(r.tls, r.rt, fp(interruptHandler), uintptr(unsafe.Pointer(r)))
 	lib.XJS_SetHostPromiseRejectionTracker(r.tls, r.rt, fp(rejectionTracker), uintptr(unsafe.Pointer(r)))
 	lib.XJS_SetModuleLoaderFunc(r.tls, r.rt, fp(moduleNormalize), fp(moduleLoad), 0)
-	r.shortenAsync()
+	if !o.engineAsync {
+		if err := r.shortenAsync(); err != nil {
+			return nil, err
+		}
+	}
 	if !o.bare {
 		if err := r.mend(); err != nil {
 			return nil, err
@@ -213,7 +221,7 @@ func (r *Runtime) release() {
 		return
 	}
 	r.handles.finalizeAll()
-	r.heap.pages.Close()
+	_ = r.heap.pages.Close() // unmapping fails on no mapping of its own
 	r.tls.Close()
 	r.rt, r.ctx, r.atoms, r.rejections = 0, 0, nil, nil
 	r.lastException, r.lastThrown = nil, Undefined
@@ -235,6 +243,13 @@ func (r *Runtime) Close() error {
 	}
 	r.release()
 	return nil
+}
+
+// closeIdle is Close where no call of the runtime can be under way, so that it cannot fail.
+func (r *Runtime) closeIdle() {
+	if err := r.Close(); err != nil {
+		panic(err)
+	}
 }
 
 // Err says why the runtime cannot be used: nil while it is alive, then

@@ -19,7 +19,7 @@ func prepareEngine() error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer r.closeIdle()
 	if err := r.selfTest(); err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (r *Runtime) selfTest() (err error) {
 	eval := func(source string) Value {
 		v, e := r.Eval("selftest.js", source)
 		if e != nil && err == nil {
-			err = fmt.Errorf("%w: self-test %q: %v", ErrEngine, source, e)
+			err = fmt.Errorf("%w: self-test %q: %w", ErrEngine, source, e)
 		}
 		return v
 	}
@@ -102,13 +102,27 @@ func (r *Runtime) selfTest() (err error) {
 		source string
 		class  ObjectClass
 	}{
-		{"({})", PlainObject}, {"[]", ArrayObject}, {"new Error", ErrorObject}, {"Object(1)", NumberObject},
-		{"Object('')", StringObject}, {"Object(true)", BooleanObject}, {"Object(1n)", BigIntObject},
-		{"Object(Symbol())", SymbolObject}, {"new Date", DateObject}, {"/x/", RegExpObject}, {"(() => 1)", FunctionObject},
-		{"Array.isArray", FunctionObject}, {"new ArrayBuffer(1)", ArrayBufferObject},
-		{"new SharedArrayBuffer(1)", SharedArrayBufferObject}, {"new Uint8Array", TypedArrayObject},
-		{"new DataView(new ArrayBuffer(1))", DataViewObject}, {"new Map", MapObject}, {"new Set", SetObject},
-		{"new Proxy({}, {})", ProxyObject}, {"Promise.resolve()", PromiseObject}, {"new WeakMap", OtherObject},
+		{"({})", PlainObject},
+		{"[]", ArrayObject},
+		{"new Error", ErrorObject},
+		{"Object(1)", NumberObject},
+		{"Object('')", StringObject},
+		{"Object(true)", BooleanObject},
+		{"Object(1n)", BigIntObject},
+		{"Object(Symbol())", SymbolObject},
+		{"new Date", DateObject},
+		{"/x/", RegExpObject},
+		{"(() => 1)", FunctionObject},
+		{"Array.isArray", FunctionObject},
+		{"new ArrayBuffer(1)", ArrayBufferObject},
+		{"new SharedArrayBuffer(1)", SharedArrayBufferObject},
+		{"new Uint8Array", TypedArrayObject},
+		{"new DataView(new ArrayBuffer(1))", DataViewObject},
+		{"new Map", MapObject},
+		{"new Set", SetObject},
+		{"new Proxy({}, {})", ProxyObject},
+		{"Promise.resolve()", PromiseObject},
+		{"new WeakMap", OtherObject},
 	} {
 		v := eval(x.source)
 		check("the class of "+x.source, r.ObjectClass(v) == x.class)

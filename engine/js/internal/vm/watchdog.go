@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"strings"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -20,6 +21,7 @@ type turnState struct {
 	label atomic.Pointer[string] // who runs
 	limit atomic.Int64           // nanoseconds; 0: DefaultLimit
 	hit   bool                   // the loop's: this turn was interrupted
+	where string                 // the loop's: the stack at that moment
 
 	// The watchdog's own.
 	seen uint64
@@ -32,7 +34,9 @@ type turnState struct {
 // costs two stores.
 func (r *Runtime) Begin(label *string) {
 	r.turn.label.Store(label)
-	r.turn.hit = false
+	if r.turn.hit {
+		r.turn.hit, r.turn.where = false, ""
+	}
 	r.turn.seq.Store(r.turn.seq.Load() | 1)
 }
 
@@ -44,6 +48,12 @@ func (r *Runtime) End() {
 // Interrupted reports whether the current turn, or the last one if none runs,
 // was interrupted.
 func (r *Runtime) Interrupted() bool { return r.turn.hit }
+
+// InterruptedAt is the stack at which the current turn, or the last one if
+// none runs, was interrupted, in V8's form; "" if it was not, or if JavaScript
+// had no frame. The functions are right; the line in the innermost one is that
+// of its last call, because the engine notes no others.
+func (r *Runtime) InterruptedAt() string { return r.turn.where }
 
 // SetLimit sets how long each turn of the runtime may run. The watchdog
 // notices within two of its ticks. Safe for concurrent use.
@@ -87,10 +97,26 @@ func interruptHandler(tls *libc.TLS, rt uintptr, opaque uintptr) int32 {
 		return 1
 	}
 	if seq := r.turn.seq.Load(); seq&1 != 0 && r.turn.stop.Load() == seq {
-		r.turn.hit = true
+		if !r.turn.hit {
+			r.turn.hit = true // first: what follows may come here again
+			r.turn.where = r.backtrace()
+		}
 		return 1
 	}
 	return 0
+}
+
+// backtrace is where JavaScript stands, in V8's form. The exception that the
+// engine throws next is no help: an async function may swallow it.
+func (r *Runtime) backtrace() string {
+	v, err := r.newErrorValue(ClassError, "interrupted")
+	if err != nil {
+		return ""
+	}
+	defer r.Free(v)
+	stack := r.textOf(v, keyStack)
+	_, frames, _ := strings.Cut(stack, "\n") // without the header line
+	return frames
 }
 
 // interruptNow polls, for loops in Go.

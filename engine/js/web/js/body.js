@@ -15,11 +15,11 @@ function bodyFrom(v) {
   if (typeof v === "string" || v === null) return v;
   if (v === undefined) return null;
   if (typeof v !== "object" && typeof v !== "function") return `${v}`;
-  const bytes = bytesOf(v);
-  if (bytes !== null) return host.bodyBytes(bytes);
   const pairs = paramsList(v);
   if (pairs !== null) return host.queryFormat(pairs);
   if (isStream(v)) return takeStream(v);
+  const bytes = bytesOf(v);
+  if (bytes !== null) return host.bodyBytes(bytes);
   throw new TypeErrorCtor(`A body cannot be made of ${typeName(v)}: give a string, an ArrayBuffer, a view of one, URLSearchParams, or the body of a Request or Response`);
 }
 

@@ -4,6 +4,12 @@ const inspectDepth = 2;
 const inspectItems = 100;
 const inspectText = 10000; // characters of one string inside an object
 const consoleText = 65536; // characters of one message
+const inspectObjects = 5000; // objects shown in all, so that a log line of a large structure stays cheap
+
+// inspection is the state of showing one value: the objects it is inside of, and how many more it may show.
+function inspection(...path) {
+  return { __proto__: null, path, left: inspectObjects };
+}
 
 function quote(s) {
   const q = strIndexOf(s, "'") < 0 ? "'" : strIndexOf(s, '"') < 0 ? '"' : strIndexOf(s, "`") < 0 && strIndexOf(s, "${") < 0 ? "`" : "'";
@@ -43,6 +49,7 @@ function inspect(v, state) {
       return `${v}`;
   }
   if (v === null) return "null";
+  if (--state.left < 0) return "...";
   const depth = state.path.length;
   try {
     return inspectObject(v, state);
@@ -235,7 +242,7 @@ const functionToString = uncurry(Function.prototype.toString);
 function primitiveOf(v) {
   for (let i = 0; i < unboxers.length; i++) {
     try {
-      return inspect(unboxers[i](v), { path: [] });
+      return inspect(unboxers[i](v), inspection());
     } catch {
       // Not of this kind.
     }
@@ -283,7 +290,7 @@ function layout(parts, open, close, depth) {
 }
 
 function show(v) {
-  return typeof v === "string" ? v : inspect(v, { path: [] });
+  return typeof v === "string" ? v : inspect(v, inspection());
 }
 
 // format joins the arguments of a console call, with printf's placeholders in the first.
@@ -305,12 +312,12 @@ function format(args) {
         else if (next >= args.length) continue;
         else {
           const v = args[next];
-          if (c === "s") text = typeof v === "object" && v !== null ? inspect(v, { path: [] }) : typeof v === "bigint" ? `${v}n` : typeof v === "symbol" ? symbolToString(v) : `${v}`;
+          if (c === "s") text = typeof v === "object" && v !== null ? inspect(v, inspection()) : typeof v === "bigint" ? `${v}n` : typeof v === "symbol" ? symbolToString(v) : `${v}`;
           else if (c === "d") text = typeof v === "bigint" ? `${v}n` : typeof v === "symbol" || typeof v === "object" ? "NaN" : `${NumberOf(v)}`;
           else if (c === "i") text = typeof v === "bigint" ? `${v}n` : typeof v === "symbol" || typeof v === "object" ? "NaN" : `${trunc(parseFloat_(`${v}`))}`;
           else if (c === "f") text = typeof v === "symbol" ? "NaN" : `${parseFloat_(`${v}`)}`;
           else if (c === "j") text = safeJSON(v);
-          else if (c === "o" || c === "O") text = inspect(v, { path: [] });
+          else if (c === "o" || c === "O") text = inspect(v, inspection());
           else if (c === "c") text = "";
           else continue;
           next++;
@@ -367,11 +374,11 @@ function tableText(data) {
       const names = objectKeys(v);
       for (let j = 0; j < names.length; j++) {
         if (arrIndexOf(columns, names[j]) < 0) push(columns, names[j]);
-        line[names[j]] = inspect(v[names[j]], { path: [data, v] });
+        line[names[j]] = inspect(v[names[j]], inspection(data, v));
       }
     } else {
       plain = true;
-      line.Values = inspect(v, { path: [data] });
+      line.Values = inspect(v, inspection(data));
     }
     push(cells, line);
   }
@@ -437,7 +444,7 @@ const console = {
     logLine("error", format(args));
   },
   dir(value = undefined) {
-    logLine("log", inspect(value, { path: [] }));
+    logLine("log", inspect(value, inspection()));
   },
   dirxml(...args) {
     logLine("log", format(args));

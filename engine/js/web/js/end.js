@@ -4,7 +4,7 @@ const globals = {
   __proto__: null,
   AbortController, AbortSignal, Crypto, CustomEvent, DOMException, Event, EventTarget, ExecutionContext, Headers, Navigator,
   Performance, ReadableStream, ReadableStreamDefaultReader, Request, Response, Scheduler, TextDecoder, TextEncoder, URL,
-  URLSearchParams, DurableObjectId, DurableObjectNamespace, DurableObjectState, DurableObjectStorage, DurableObjectTransaction,
+  URLSearchParams, WebSocket, WebSocketPair, DurableObjectId, DurableObjectNamespace, DurableObjectState, DurableObjectStorage, DurableObjectTransaction,
   DurableObject: DurableObjectStub,
   console,
 };
@@ -14,8 +14,8 @@ for (let i = 0; i < globalNames.length; i++) hide(globalThis, globalNames[i], gl
 // Functions and objects of the global scope are enumerable, as in the standard.
 const members = {
   __proto__: null,
-  atob, btoa, clearInterval, clearTimeout, crypto: new Crypto(internal), navigator: new Navigator(internal),
-  performance: new Performance(internal), queueMicrotask, reportError, scheduler: new Scheduler(internal), self: globalThis,
+  addEventListener, atob, btoa, clearInterval, clearTimeout, crypto: new Crypto(internal), dispatchEvent, navigator: new Navigator(internal),
+  performance: new Performance(internal), queueMicrotask, removeEventListener, reportError, scheduler: new Scheduler(internal), self: globalThis,
   setInterval, setTimeout, structuredClone,
 };
 const memberNames = objectKeys(members);
@@ -27,7 +27,9 @@ return {
   __proto__: null,
   workerFetch, newObject, objectFetch, reply, fireTimer,
   nothing() {},
-  responseFrom, namespaceFrom,
+  namespaceFrom,
+  requestProto: Request.prototype,
+  responseProto: Response.prototype,
   DOMException,
   workers: { __proto__: null, DurableObject, WorkerEntrypoint, RpcTarget, waitUntil },
 };

@@ -32,17 +32,19 @@ function headerValue(name, value) {
   return clean;
 }
 
-let headersOf; // (message handle) the immutable Headers of a message of the host
+let headersOf; // (object of the host) the immutable Headers of a message
 let headersList; // (Headers) the flat list: name, value, name, value; not to be changed
 let headersAppend; // (Headers, lower-case name, clean value)
 let headersHas; // (Headers, lower-case name)
 let isHeaders;
+
+// hostedHeaders finds the Headers of a Request or Response of the host, which has no private fields to keep it in.
+const hostedHeaders = new WeakMapCtor();
 let freezeHeaders; // makes a Headers immutable
 
 class Headers {
   #list = null;
-  #src = null; // the message that the list is still in
-  #immutable = false;
+  #src = null; // not null: immutable. The message that the list is still in, if there is no list yet
   #sorted = null; // what an iterator walks, until the next change
   constructor(init = undefined) {
     if (init === undefined) {
@@ -57,6 +59,13 @@ class Headers {
     if (#list in init && method === Headers.prototype[iteratorSymbol]) {
       this.#list = arrSlice(headersList(init));
       return;
+    }
+    if ((method === undefined || method === null) && getOwnPropertySymbols(init).length === 0) {
+      const list = host.headerRecord(init);
+      if (list !== null) {
+        this.#list = list;
+        return;
+      }
     }
     const flat = method !== undefined && method !== null ? pairsFrom(init, method, "Headers") : recordFrom(init, "Headers");
     for (let i = 0; i < flat.length; i += 2) {
@@ -129,7 +138,7 @@ class Headers {
     return new HeadersIterator(this, 2);
   }
   static #change(h) {
-    if (h.#immutable) throw new TypeErrorCtor("Can't modify immutable headers.");
+    if (h.#src !== null) throw new TypeErrorCtor("Can't modify immutable headers.");
     h.#sorted = null;
     return headersList(h);
   }
@@ -139,9 +148,12 @@ class Headers {
   }
   static {
     headersOf = (src) => {
-      const h = new Headers(internal);
-      h.#src = src;
-      h.#immutable = true;
+      let h = weakMapGet(hostedHeaders, src);
+      if (h === undefined) {
+        h = new Headers(internal);
+        h.#src = src;
+        weakMapSet(hostedHeaders, src, h);
+      }
       return h;
     };
     headersList = (h) => {
@@ -160,7 +172,7 @@ class Headers {
     };
     isHeaders = (v) => typeof v === "object" && v !== null && #list in v;
     freezeHeaders = (h) => {
-      h.#immutable = true;
+      h.#src = internal;
       return h;
     };
   }

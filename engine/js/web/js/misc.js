@@ -64,6 +64,21 @@ function structuredClone(value, options = undefined) {
   return host.structuredClone(value, transfer);
 }
 
+// The global scope's own events. Nothing of this engine fires one, but programs register for them when they start.
+const globalEvents = new EventTarget();
+
+function addEventListener(type, callback, options = undefined) {
+  globalEvents.addEventListener(type, callback, options);
+}
+
+function removeEventListener(type, callback, options = undefined) {
+  globalEvents.removeEventListener(type, callback, options);
+}
+
+function dispatchEvent(event) {
+  return globalEvents.dispatchEvent(event);
+}
+
 function reportError(error) {
   if (arguments.length === 0) throw new TypeErrorCtor("reportError needs a value");
   host.reportError(error);

@@ -15,24 +15,23 @@ function requestMethod(method) {
   return method;
 }
 
-let requestFrom; // (message handle) a Request that is still in Go
 let isRequest;
-let sendRequest; // (send, request) calls send with what the host needs
+let sendRequest; // (stub, request) sends it to a stub of the host
+
+// hostedDetails finds what JavaScript knows of a Request of the host. Such a request is an object of the host without any
+// private field: a program that looks at its method, its URL and its headers and passes it on makes no more of it.
+const hostedDetails = new WeakMapCtor();
 
 class Request {
-  #src = null; // the handle of the message that holds all of the request, as long as #d is null
-  // What the program has asked about or given, or null:
-  // {method, url, headers, body, used, stream, redirect, signal, cf, cache, integrity, keepalive}
-  #d = null;
+  #d; // see newDetails
   constructor(input, init = undefined) {
     if (input === internal) {
-      this.#src = init;
+      this.#d = init;
       return;
     }
-    if (arguments.length === 0) throw new TypeErrorCtor("Request needs a URL or a Request");
     const d = newDetails();
     let from = null;
-    if (typeof input === "object" && input !== null && #d in input) {
+    if (isRequest(input)) {
       from = Request.#details(input);
       d.method = from.method;
       d.url = from.url;
@@ -99,30 +98,33 @@ class Request {
     }
     this.#d = d;
   }
-  // #details pulls a request of the host over. Its headers stay where they are until asked for.
+  // #details is what JavaScript knows of a request. A request of the host is pulled over for it, but its headers stay where
+  // they are.
   static #details(r) {
-    let d = r.#d;
-    if (d === null) {
-      const src = r.#src;
+    if (#d in r) return r.#d;
+    let d = weakMapGet(hostedDetails, r);
+    if (d === undefined) {
       d = newDetails();
-      d.method = host.msgMethod(src);
-      d.url = host.msgURL(src);
-      d.headers = headersOf(src);
-      d.body = host.msgHasBody(src) ? src : null;
+      d.method = host.msgMethod(r);
+      d.url = host.msgURL(r);
+      d.headers = headersOf(r);
+      d.body = host.msgHasBody(r) ? r : null;
       d.redirect = "manual";
-      d.hosted = true;
-      r.#d = d;
+      d.hosted = r;
+      d.used = host.msgTouch(r);
+      weakMapSet(hostedDetails, r, d);
     }
     return d;
   }
   get method() {
-    return this.#d === null ? host.msgMethod(this.#src) : this.#d.method;
+    return #d in this ? this.#d.method : host.msgMethod(this);
   }
   get url() {
-    return this.#d === null ? host.msgURL(this.#src) : this.#d.url;
+    return #d in this ? this.#d.url : host.msgURL(this);
   }
   get headers() {
-    const d = Request.#details(this);
+    if (!(#d in this)) return void host.msgMethod(this), headersOf(this);
+    const d = this.#d;
     if (d.headers === null) d.headers = new Headers();
     return d.headers;
   }
@@ -136,8 +138,9 @@ class Request {
     return d.stream;
   }
   get bodyUsed() {
-    const d = this.#d;
-    return d !== null && detailsDisturbed(d);
+    if (#d in this) return detailsDisturbed(this.#d);
+    const d = weakMapGet(hostedDetails, this);
+    return d === undefined ? host.msgUsed(this) : detailsDisturbed(d);
   }
   get redirect() {
     return Request.#details(this).redirect;
@@ -148,31 +151,33 @@ class Request {
     return d.signal;
   }
   get cf() {
-    return this.#d === null ? undefined : this.#d.cf;
+    return #d in this ? this.#d.cf : undefined;
   }
   get cache() {
-    return this.#d === null ? undefined : this.#d.cache;
+    return #d in this ? this.#d.cache : undefined;
   }
   get integrity() {
-    return this.#d === null ? "" : this.#d.integrity;
+    return #d in this ? this.#d.integrity : "";
   }
   get keepalive() {
-    return this.#d !== null && this.#d.keepalive;
+    return #d in this ? this.#d.keepalive : false;
   }
   clone() {
     const from = Request.#details(this);
     if (detailsUsed(from)) throw new TypeErrorCtor(usedText);
-    const r = new Request(internal, this.#src);
     const d = newDetails();
     assign(d, from);
     d.stream = null;
-    if (from.headers !== null && !from.hosted) d.headers = new Headers(from.headers);
+    if (from.headers !== null && from.hosted === null) d.headers = new Headers(from.headers);
     if (from.signal !== null) d.signal = followSignal(from.signal);
-    r.#d = d;
-    return r;
+    return new Request(internal, d);
   }
   text() {
     try {
+      if (!(#d in this)) {
+        const p = host.msgText(this);
+        if (p !== null) return p;
+      }
       return host.bodyText(useDetails(Request.#details(this)));
     } catch (e) {
       return rejected(e);
@@ -180,6 +185,10 @@ class Request {
   }
   json() {
     try {
+      if (!(#d in this)) {
+        const p = host.msgJSON(this);
+        if (p !== null) return p;
+      }
       return host.bodyJSON(useDetails(Request.#details(this)));
     } catch (e) {
       return rejected(e);
@@ -200,20 +209,22 @@ class Request {
     }
   }
   static {
-    requestFrom = (src) => new Request(internal, src);
-    isRequest = (v) => typeof v === "object" && v !== null && #d in v;
-    sendRequest = (target, r) => {
-      let d = r.#d;
-      // Untouched, or only looked at: the host passes its own message on. A body that is there is used up by it.
-      if (d === null || (d.hosted && !detailsUsed(d) && d.signal === null)) {
-        if (d === null && host.msgHasBody(r.#src)) d = Request.#details(r);
-        if (d !== null && d.body !== null) useDetails(d);
-        return host.stubForward(target, r.#src);
+    isRequest = (v) => typeof v === "object" && v !== null && (#d in v || host.isRequest(v));
+    sendRequest = (stub, r) => {
+      if (!(#d in r)) {
+        // Untouched, or only looked at: the host passes its own message on, and uses up its body.
+        const reply = host.stubForward(stub, r);
+        if (reply !== null) return reply;
+      }
+      const d = Request.#details(r);
+      if (d.hosted !== null && d.signal === null) {
+        useDetails(d);
+        return host.stubForward(stub, d.hosted, true);
       }
       if (d.signal !== null && d.signal.aborted) return rejected(d.signal.reason);
       const headers = d.headers === null ? null : headersList(d.headers);
       const body = useDetails(d);
-      const reply = host.stubFetch(target, d.method, d.url, headers, body, redirectModes[d.redirect]);
+      const reply = host.stubFetch(stub, d.method, d.url, headers, body, redirectModes[d.redirect]);
       return d.signal === null ? reply : abortable(reply, d.signal);
     };
   }
@@ -223,7 +234,8 @@ webClass(Request, "Request");
 function newDetails() {
   return {
     __proto__: null, method: "GET", url: "", headers: null, body: null, used: false, stream: null, redirect: "follow",
-    signal: null, cf: undefined, cache: undefined, integrity: "", keepalive: false, hosted: false,
+    signal: null, cf: undefined, cache: undefined, integrity: "", keepalive: false,
+    hosted: null, // the object of the host that this is all about, or a clone of
   };
 }
 

@@ -3,7 +3,6 @@
 // One number holds a response's status (the low ten bits) and these flags.
 const statusMask = 1023;
 const bodyWasUsed = 1024;
-const fromHost = 2048; // #body is the handle of a message in Go that holds all of the response
 const isTextBody = 4096; // the body's type is text/plain and no header list has been made yet
 const isFormBody = 8192; // the same for a form
 const isJSONBody = 16384; // the same for JSON
@@ -13,9 +12,39 @@ function isNullBodyStatus(status) {
   return status === 101 || status === 204 || status === 205 || status === 304;
 }
 
-let responseFrom; // (message handle) a Response that is still in Go
 let replyWith; // (value) gives a Response to the host
 let isResponse;
+
+// hostedStreams finds the stream over the body of a Response of the host. Such a response is an object of the host without
+// any private field: what it has is in Go, and a response that is only handed on costs no more than that.
+const hostedStreams = new WeakMapCtor();
+
+function hostedStream(r) {
+  if (!host.msgHasBody(r)) return null;
+  let s = weakMapGet(hostedStreams, r);
+  if (s === undefined) {
+    // From here on the stream knows whether the body was used.
+    s = streamOf(r);
+    if (host.msgTouch(r)) takeStream(s);
+    weakMapSet(hostedStreams, r, s);
+  }
+  return s;
+}
+
+function hostedUsed(r) {
+  const s = weakMapGet(hostedStreams, r);
+  return s === undefined ? host.msgUsed(r) : streamDisturbed(s);
+}
+
+// hostedUse takes the body for reading.
+function hostedUse(r) {
+  if (host.msgUse(r) === null) {
+    const s = weakMapGet(hostedStreams, r);
+    if (streamDisturbed(s) || streamLocked(s)) throw new TypeErrorCtor(usedText);
+    takeStream(s);
+  }
+  return host.msgHasBody(r) ? r : null;
+}
 
 class Response {
   #bits = 200;
@@ -23,11 +52,6 @@ class Response {
   #headers = null; // made when asked for
   #x = null; // the rest, made when needed: {statusText, stream, webSocket, cf, encodeBody}
   constructor(body = null, init = undefined) {
-    if (body === internal) {
-      this.#body = init;
-      this.#bits = fromHost;
-      return;
-    }
     if (typeof body === "string" && init === undefined) {
       // The commonest response of all.
       this.#body = body;
@@ -92,13 +116,13 @@ class Response {
     }
   }
   static #use(r) {
+    if (!(#bits in r)) return hostedUse(r);
     const x = r.#x;
     if (r.#bits & bodyWasUsed || (x !== null && x.stream !== null && (streamDisturbed(x.stream) || streamLocked(x.stream)))) {
       throw new TypeErrorCtor(usedText);
     }
     const body = r.#body;
     if (body === null) return null;
-    if (r.#bits & fromHost && !host.msgHasBody(body)) return null;
     r.#bits |= bodyWasUsed;
     if (x !== null && x.stream !== null) takeStream(x.stream);
     return body;
@@ -135,79 +159,84 @@ class Response {
     return r;
   }
   get status() {
-    const bits = this.#bits;
-    if (bits & fromHost) return host.msgStatus(this.#body);
-    return bits & statusMask;
+    return #bits in this ? this.#bits & statusMask : host.msgStatus(this);
   }
   get ok() {
-    const status = this.#bits & fromHost ? host.msgStatus(this.#body) : this.#bits & statusMask;
+    const status = #bits in this ? this.#bits & statusMask : host.msgStatus(this);
     return status >= 200 && status <= 299;
   }
   get statusText() {
-    if (this.#bits & fromHost) return host.msgStatusText(this.#body);
+    if (!(#bits in this)) return host.msgStatusText(this);
     return this.#x === null ? "" : this.#x.statusText;
   }
   get headers() {
+    if (!(#bits in this)) return void host.msgStatus(this), headersOf(this);
     let h = this.#headers;
     if (h === null) {
       const bits = this.#bits;
-      if (bits & fromHost) {
-        h = headersOf(this.#body);
-      } else {
-        h = new Headers();
-        if (bits & isTextBody) headersAppend(h, "content-type", textType);
-        else if (bits & isFormBody) headersAppend(h, "content-type", formType);
-        else if (bits & isJSONBody) headersAppend(h, "content-type", jsonType);
-        this.#bits = bits & ~(isTextBody | isFormBody | isJSONBody);
-      }
+      h = new Headers();
+      if (bits & isTextBody) headersAppend(h, "content-type", textType);
+      else if (bits & isFormBody) headersAppend(h, "content-type", formType);
+      else if (bits & isJSONBody) headersAppend(h, "content-type", jsonType);
+      this.#bits = bits & ~(isTextBody | isFormBody | isJSONBody);
       this.#headers = h;
     }
     return h;
   }
   get body() {
+    if (!(#bits in this)) return hostedStream(this);
     const body = this.#body;
     if (body === null) return null;
     const x = Response.#extra(this);
     if (x.stream === null) {
-      if (this.#bits & fromHost && !host.msgHasBody(body)) return null;
       x.stream = streamOf(body);
       if (this.#bits & bodyWasUsed) takeStream(x.stream);
     }
     return x.stream;
   }
   get bodyUsed() {
+    if (!(#bits in this)) return hostedUsed(this);
     if (this.#bits & bodyWasUsed) return true;
     const x = this.#x;
     return x !== null && x.stream !== null && streamDisturbed(x.stream);
   }
   get url() {
-    return this.#bits & fromHost ? host.msgURL(this.#body) : "";
+    return #bits in this ? "" : host.msgURL(this);
   }
   get redirected() {
-    return (this.#bits & fromHost) !== 0 && host.msgRedirected(this.#body);
+    return #bits in this ? false : host.msgRedirected(this);
   }
   get type() {
-    return this.#bits & isErrorResponse ? "error" : "default";
+    return #bits in this && this.#bits & isErrorResponse ? "error" : "default";
   }
   get webSocket() {
-    return this.#x === null ? null : this.#x.webSocket;
+    return !(#bits in this) || this.#x === null ? null : this.#x.webSocket;
   }
   get cf() {
-    return this.#x === null ? undefined : this.#x.cf;
+    return !(#bits in this) || this.#x === null ? undefined : this.#x.cf;
   }
   clone() {
+    if (!(#bits in this)) {
+      const s = weakMapGet(hostedStreams, this);
+      if (hostedUsed(this) || (s !== undefined && streamLocked(s))) throw new TypeErrorCtor(usedText);
+      return host.msgClone(this);
+    }
     const x = this.#x;
     if (this.bodyUsed || (x !== null && x.stream !== null && streamLocked(x.stream))) throw new TypeErrorCtor(usedText);
     if (x !== null && x.webSocket !== null) throw new TypeErrorCtor("Cannot clone a response to a WebSocket handshake.");
     const r = new Response();
     r.#bits = this.#bits;
     r.#body = this.#body;
-    if (this.#headers !== null && !(this.#bits & fromHost)) r.#headers = new Headers(this.#headers);
+    if (this.#headers !== null) r.#headers = new Headers(this.#headers);
     if (x !== null) r.#x = { __proto__: null, statusText: x.statusText, stream: null, webSocket: null, cf: x.cf, encodeBody: x.encodeBody };
     return r;
   }
   text() {
     try {
+      if (!(#bits in this)) {
+        const p = host.msgText(this);
+        if (p !== null) return p;
+      }
       return host.bodyText(Response.#use(this));
     } catch (e) {
       return rejected(e);
@@ -215,6 +244,10 @@ class Response {
   }
   json() {
     try {
+      if (!(#bits in this)) {
+        const p = host.msgJSON(this);
+        if (p !== null) return p;
+      }
       return host.bodyJSON(Response.#use(this));
     } catch (e) {
       return rejected(e);
@@ -235,21 +268,20 @@ class Response {
     }
   }
   static {
-    isResponse = (v) => typeof v === "object" && v !== null && #bits in v;
-    responseFrom = (src) => new Response(internal, src);
+    isResponse = (v) => typeof v === "object" && v !== null && (#bits in v || host.isResponse(v));
     replyWith = (v) => {
-      if (typeof v !== "object" || v === null || !(#bits in v)) return false;
+      if (!isResponse(v)) return false;
+      if (!(#bits in v)) {
+        hostedUse(v);
+        host.forward(v);
+        return true;
+      }
       const bits = v.#bits;
       const x = v.#x;
       if (bits & bodyWasUsed || (x !== null && x.stream !== null && (streamDisturbed(x.stream) || streamLocked(x.stream)))) {
         throw new TypeErrorCtor(usedText);
       }
       if (bits & isErrorResponse) throw new TypeErrorCtor("Response.error() cannot be sent as a response");
-      if (bits & fromHost) {
-        v.#bits = bits | bodyWasUsed;
-        host.forward(v.#body);
-        return true;
-      }
       const body = v.#body;
       if (body !== null) v.#bits = bits | bodyWasUsed;
       const headers = v.#headers === null ? null : headersList(v.#headers);

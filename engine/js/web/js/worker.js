@@ -1,8 +1,19 @@
 // What a Worker's event and the module cloudflare:workers are made of, and the doors through which the host comes in.
 
+// propsOf is the props of a context: few programs look at them, so a context has no field for them.
+const contextProps = new WeakMapCtor();
+
+function propsOf(ctx) {
+  let props = weakMapGet(contextProps, ctx);
+  if (props === undefined) {
+    props = {};
+    weakMapSet(contextProps, ctx, props);
+  }
+  return props;
+}
+
 class ExecutionContext {
   #event;
-  #props = undefined;
   constructor(key, event) {
     if (key !== internal) throw illegalConstructor();
     this.#event = event;
@@ -12,8 +23,8 @@ class ExecutionContext {
   }
   passThroughOnException() {}
   get props() {
-    if (this.#props === undefined) this.#props = {};
-    return this.#props;
+    void this.#event;
+    return propsOf(this);
   }
 }
 webClass(ExecutionContext, "ExecutionContext");
@@ -42,15 +53,15 @@ const noFetch = "Handler does not export a fetch() function.";
 
 // workerFetch delivers a request to a module's default export (or a named entry point): an object with fetch, or a
 // class that is made anew for each event.
-function workerFetch(handler, src, env, event) {
+function workerFetch(handler, request, env, event) {
   const ctx = new ExecutionContext(internal, event);
   if (typeof handler === "function") {
     const instance = new handler(ctx, env);
     if (typeof instance.fetch !== "function") throw new ErrorCtor(noFetch);
-    return instance.fetch(requestFrom(src));
+    return instance.fetch(request);
   }
   if (typeof handler.fetch !== "function") throw new ErrorCtor(noFetch);
-  return handler.fetch(requestFrom(src), env, ctx);
+  return handler.fetch(request, env, ctx);
 }
 
 // newObject runs an object's constructor.
@@ -59,9 +70,9 @@ function newObject(cls, actor, env) {
 }
 
 // objectFetch delivers a request to an object.
-function objectFetch(object, src) {
+function objectFetch(object, request) {
   if (typeof object.fetch !== "function") throw new ErrorCtor(noFetch);
-  return object.fetch(requestFrom(src));
+  return object.fetch(request);
 }
 
 // reply gives the host the Response that a handler returned; see replyWith.

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"everloop/bench/load"
+)
+
+// contestant is a server under a load.
+type contestant struct {
+	kind    kind
+	objects int // 0: there are none
+}
+
+func (c contestant) String() string {
+	switch c.objects {
+	case 0:
+		return c.kind.name
+	case 1:
+		return c.kind.name + ", 1 object"
+	}
+	return fmt.Sprintf("%s, %d objects", c.kind.name, c.objects)
+}
+
+// sample is what one round measured of one contestant.
+type sample struct {
+	rate     float64 // requests a second
+	p50, p99 time.Duration
+	cpu      time.Duration // of the server, a request
+	resident int64         // bytes of memory of the server at the end
+	batch    float64       // requests an fsync; 0: not known
+	cold     int           // objects that may have had their first request while it was measured
+}
+
+// firstRequests bounds the time in which each object gets its first request.
+const firstRequests = 30 * time.Second
+
+// measure starts a server, makes load on it, and ends it.
+func (b *bench) measure(ctx context.Context, c contestant, seed uint64) (_ sample, err error) {
+	s, err := b.start(ctx, c.kind)
+	if err != nil {
+		return sample{}, err
+	}
+	ended := false
+	defer func() {
+		if !ended {
+			s.abandon()
+		}
+		if err != nil {
+			err = fmt.Errorf("%v: %w", c, err)
+		}
+	}()
+	m, err := b.loadOn(ctx, s, c, seed)
+	if err != nil {
+		return sample{}, fmt.Errorf("%w\n%s", err, s.Output())
+	}
+	ended = true
+	if err := s.end(); err != nil {
+		return sample{}, err
+	}
+	if c.kind.name == counterGo.name {
+		log, err := parseEnded(s.Output())
+		if err != nil {
+			return sample{}, err
+		}
+		m.batch = log.records / log.syncs
+	}
+	return m, nil
+}
+
+func (b *bench) loadOn(ctx context.Context, s *server, c contestant, seed uint64) (m sample, err error) {
+	paths, counters := []string{"/"}, load.NewCounters(max(1, c.objects))
+	o := load.Options{Addr: s.addr, Conns: b.conns, Seed: seed}
+	if c.kind.counts {
+		paths = paths[:0]
+		for i := range c.objects {
+			paths = append(paths, fmt.Sprintf("/?id=object-%d", i))
+		}
+		o.Check = counters.Check
+	}
+	o.Paths = paths
+	g, err := load.Dial(o)
+	if err != nil {
+		return m, err
+	}
+	defer g.Close()
+	// What an object's first request costs is another question. A server may be so slow at them that a run would take
+	// for ever; then the results say so.
+	touched, err := g.Run(ctx, load.Until{Each: true, Elapsed: firstRequests})
+	if err != nil {
+		return m, err
+	}
+	m.cold = len(paths) - touched.Requests
+	if _, err := g.Run(ctx, load.Until{Elapsed: b.warm}); err != nil {
+		return m, err
+	}
+	var logBefore logCounts
+	if c.kind.admin {
+		if logBefore, err = s.metrics(ctx); err != nil {
+			return m, err
+		}
+	}
+	before, err := s.CPU()
+	if err != nil {
+		return m, err
+	}
+	r, err := g.Run(ctx, load.Until{Elapsed: b.elapsed})
+	if err != nil {
+		return m, err
+	}
+	used, err := s.CPU()
+	if err != nil {
+		return m, err
+	}
+	memory, err := s.Memory()
+	if err != nil {
+		return m, err
+	}
+	if c.kind.admin {
+		log, err := s.metrics(ctx)
+		if err != nil {
+			return m, err
+		}
+		m.batch = float64(r.Requests) / log.minus(logBefore).syncs
+	}
+	if c.kind.counts {
+		if err := counters.Complete(); err != nil {
+			return m, err
+		}
+	}
+	m.rate, m.p50, m.p99 = r.Rate(), r.Quantile(50), r.Quantile(99)
+	m.resident = memory.Resident
+	m.cpu = (used - before) / time.Duration(r.Requests)
+	return m, nil
+}
+
+// compare measures every contestant once a round.
+func (b *bench) compare(ctx context.Context, contestants []contestant, r *results) ([][]sample, error) {
+	samples := make([][]sample, len(contestants))
+	for round := range b.rounds {
+		for i, c := range contestants {
+			m, err := b.measure(ctx, c, uint64(round))
+			if err != nil {
+				return nil, err
+			}
+			b.say("round %d of %d  %-38s %9.0f requests/s  p50 %-8v p99 %-8v %v CPU a request", round+1, b.rounds, c, m.rate, m.p50, m.p99, m.cpu)
+			if m.cold > 0 {
+				note := fmt.Sprintf("%v, round %d: %d objects had no request within %v of warm-up, so that first requests are in its figures", c, round+1, m.cold, firstRequests)
+				b.say("%s", note)
+				r.notes = append(r.notes, note)
+			}
+			samples[i] = append(samples[i], m)
+		}
+	}
+	return samples, nil
+}
+
+// compareGo compares the Go counter with a server that keeps nothing.
+func (b *bench) compareGo(ctx context.Context, r *results) error {
+	cs := []contestant{{hello, 0}, {counterGo, 1}, {counterGo, b.objects}}
+	samples, err := b.compare(ctx, cs, r)
+	if err != nil {
+		return err
+	}
+	t := newTable("Go: a durable counter against a server that keeps nothing", cs, samples)
+	for i := 1; i < len(cs); i++ {
+		t.ratio(fmt.Sprintf("%v: rate, of hello's", cs[i]), samples[i], samples[0], func(a, b sample) float64 { return a.rate / b.rate }, atLeast(0.6))
+	}
+	r.tables = append(r.tables, t)
+	return nil
+}
+
+// compareTS compares the TypeScript counter on everloop with the same on workerd.
+func (b *bench) compareTS(ctx context.Context, r *results) error {
+	cs := []contestant{{counterTS, 1}, {counterTS, b.objects}}
+	version, err := b.findWorkerd(ctx)
+	if err != nil {
+		b.say("without workerd, as it is missing: %v", err)
+		r.missing = append(r.missing, fmt.Sprintf("workerd: %v", err))
+	} else {
+		b.say("%s", version)
+		r.peers = append(r.peers, version)
+		cs = []contestant{{counterTS, 1}, {workerd, 1}, {counterTS, b.objects}, {workerd, b.objects}}
+	}
+	samples, err := b.compare(ctx, cs, r)
+	if err != nil {
+		return err
+	}
+	t := newTable("TypeScript: the same durable counter on everloop and workerd", cs, samples)
+	for i := 0; b.workerd != "" && i < len(cs); i += 2 {
+		what := cs[i].String()
+		t.ratio(what+": rate, of workerd's", samples[i], samples[i+1], func(a, b sample) float64 { return a.rate / b.rate }, atLeast(8))
+		t.ratio(what+": requests for the same CPU, of workerd's", samples[i], samples[i+1], func(a, b sample) float64 { return float64(b.cpu) / float64(a.cpu) }, atLeast(8))
+		t.ratio(what+": p99, of workerd's", samples[i], samples[i+1], func(a, b sample) float64 { return float64(a.p99) / float64(b.p99) }, atMost(0.25))
+	}
+	r.tables = append(r.tables, t)
+	return nil
+}
+
+// dataDir makes an empty directory on the disk that is measured.
+func (b *bench) dataDir() (string, error) {
+	parent := filepath.Join(b.work, "data")
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(parent, "run")
+}

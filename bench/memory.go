@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"everloop/bench/proc"
+)
+
+// memoryReport is what bench/memory prints.
+type memoryReport struct {
+	Objects                            int
+	Seconds                            float64
+	Before, After, Peak, Heap, Trimmed int64
+}
+
+// measureMemory writes many objects in a process of their own, and recovers them in another.
+func (b *bench) measureMemory(ctx context.Context, r *results) error {
+	data, err := b.dataDir()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(data) }()
+	for _, what := range []string{"write", "recover"} {
+		b.say("memory: %s %d objects", what, b.memoryObjects)
+		p, err := proc.Start("memory", nil, filepath.Join(b.bin, "memory"), what, data, strconv.Itoa(b.memoryObjects))
+		if err != nil {
+			return err
+		}
+		if err := p.Wait(ctx); err != nil {
+			return err
+		}
+		var m memoryReport
+		lines := strings.Split(strings.TrimSpace(p.Output()), "\n") // log lines, if any, come before the report
+		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &m); err != nil {
+			return fmt.Errorf("memory %s printed %q: %w", what, p.Output(), err)
+		}
+		if m.Objects != b.memoryObjects || m.After == 0 {
+			return fmt.Errorf("memory %s printed %q", what, p.Output())
+		}
+		r.memory = append(r.memory, m)
+	}
+	return nil
+}

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"everloop/bench/proc"
+)
+
+// kind is a server that can be measured.
+type kind struct {
+	name string
+	// args returns program and arguments, for a server on a port, its admin side on another, and an empty directory.
+	args func(b *bench, port, admin int, data string) []string
+	// counts says that its answers are counts.
+	counts bool
+	// admin says that it has metrics.
+	admin bool
+}
+
+var (
+	hello = kind{name: "hello (fasthttp)", args: func(b *bench, port, _ int, _ string) []string {
+		return []string{filepath.Join(b.bin, "hello"), "--listen", address(port)}
+	}}
+	counterGo = kind{name: "counter-go", counts: true, args: func(b *bench, port, _ int, data string) []string {
+		return []string{filepath.Join(b.bin, "counter-go"), "--listen", address(port), "--data", data, "--sync", "always"}
+	}}
+	counterTS = kind{name: "everloop (TypeScript)", counts: true, admin: true, args: func(b *bench, port, admin int, data string) []string {
+		return []string{
+			filepath.Join(b.bin, "everloop"), "serve", filepath.Join(b.root, "docs", "examples", "counter"),
+			"--listen", address(port), "--admin", address(admin), "--data", data, "--sync", "always",
+		}
+	}}
+	workerd = kind{name: "workerd", counts: true, args: func(b *bench, port, _ int, data string) []string {
+		return []string{
+			b.workerd, "serve", filepath.Join(b.root, "bench", "workerd", "config.capnp"),
+			"--socket-addr", "http=" + address(port), "--directory-path", "objects=" + data,
+		}
+	}}
+)
+
+func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
+
+// build builds the programs of this repository into the work directory.
+func (b *bench) build(ctx context.Context) error {
+	b.bin = filepath.Join(b.work, "bin")
+	b.say("building")
+	for name, pkg := range map[string]string{
+		"everloop": "./cmd/everloop", "counter-go": "./docs/examples/counter-go", "hello": "./bench/hello", "memory": "./bench/memory",
+	} {
+		cmd := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(b.bin, name), pkg)
+		cmd.Dir = b.root
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("build %s: %w\n%s", pkg, err, out)
+		}
+	}
+	return nil
+}
+
+// findWorkerd finds workerd, or installs it, and returns its version. Without it, it says why.
+func (b *bench) findWorkerd(ctx context.Context) (version string, err error) {
+	arch, ok := map[string]string{"amd64": "64", "arm64": "arm64"}[runtime.GOARCH]
+	if !ok {
+		return "", fmt.Errorf("there is no workerd for linux/%s", runtime.GOARCH)
+	}
+	folder := filepath.Join(b.work, "workerd")
+	// The package's own command may be a script around this one, whose cost must not be measured.
+	program := filepath.Join(folder, "node_modules/@cloudflare/workerd-linux-"+arch+"/bin/workerd")
+	if _, err := os.Stat(program); err != nil {
+		if !b.install {
+			return "", fmt.Errorf("%s is not there and -install is off", program)
+		}
+		if err := b.installWorkerd(ctx, folder); err != nil {
+			return "", err
+		}
+	}
+	out, err := exec.CommandContext(ctx, program, "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("%s --version: %w", program, err)
+	}
+	b.workerd = program
+	return strings.TrimSpace(string(out)), nil
+}
+
+func (b *bench) installWorkerd(ctx context.Context, folder string) error {
+	npm, err := exec.LookPath("npm")
+	if err != nil {
+		return errors.New("npm, which brings it, is not installed")
+	}
+	b.say("installing workerd into %s", folder)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	// npm wants to find a package in the folder that it installs into.
+	if err := os.WriteFile(filepath.Join(folder, "package.json"), []byte("{\"private\": true}\n"), 0o644); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder, "workerd")
+	cmd.Dir = folder
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("npm install workerd: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// server is one that runs.
+type server struct {
+	*proc.Process
+	kind  kind
+	addr  string
+	admin string
+	data  string
+}
+
+// start starts a server on an empty directory and returns when it answers.
+func (b *bench) start(ctx context.Context, k kind) (_ *server, err error) {
+	port, err := proc.FreePort()
+	if err != nil {
+		return nil, err
+	}
+	admin, err := proc.FreePort()
+	if err != nil {
+		return nil, err
+	}
+	s := &server{kind: k, addr: address(port), admin: address(admin)}
+	if s.data, err = b.dataDir(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(s.data)
+		}
+	}()
+	args := k.args(b, port, admin, s.data)
+	if s.Process, err = proc.Start(k.name, nil, args[0], args[1:]...); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	// An object of its own, so that the counts of the others begin at 1.
+	if err := s.Ready(ctx, func() error { _, err := get(ctx, "http://"+s.addr+"/?id=ready"); return err }); err != nil {
+		s.Kill()
+		return nil, err
+	}
+	return s, nil
+}
+
+// end ends a server in an orderly way and removes its data.
+func (s *server) end() error {
+	return errors.Join(s.Stop(20*time.Second), os.RemoveAll(s.data))
+}
+
+// abandon ends a server after an error.
+func (s *server) abandon() {
+	s.Kill()
+	_ = os.RemoveAll(s.data)
+}
+
+func get(ctx context.Context, url string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	req.Close = true // a connection that stays would be one more for the server to keep
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 8<<20))
+	if err != nil {
+		return "", err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s: %s: %.200s", url, resp.Status, body)
+	}
+	return string(body), nil
+}
+
+// logCounts are figures of a log.
+type logCounts struct{ records, commits, syncs float64 }
+
+func (c logCounts) minus(d logCounts) logCounts {
+	return logCounts{c.records - d.records, c.commits - d.commits, c.syncs - d.syncs}
+}
+
+// metrics reads the figures of the daemon's log.
+func (s *server) metrics(ctx context.Context) (c logCounts, err error) {
+	text, err := get(ctx, "http://"+s.admin+"/metrics")
+	if err != nil {
+		return c, err
+	}
+	return parseMetrics(text)
+}
+
+func parseMetrics(text string) (c logCounts, err error) {
+	wanted := map[string]*float64{
+		"everloop_log_records_total":                 &c.records,
+		`everloop_log_commits_total{kind="records"}`: &c.commits,
+		"everloop_log_syncs_total":                   &c.syncs,
+	}
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if to := wanted[name]; to != nil {
+			if *to, err = strconv.ParseFloat(value, 64); err != nil {
+				return c, fmt.Errorf("metrics: %w", err)
+			}
+			delete(wanted, name)
+		}
+	}
+	if len(wanted) > 0 {
+		return c, fmt.Errorf("metrics: %d of the figures of the log are missing", len(wanted))
+	}
+	return c, nil
+}
+
+// parseEnded reads the figures that counter-go prints at its end.
+func parseEnded(output string) (c logCounts, err error) {
+	for line := range strings.Lines(output) {
+		if _, err := fmt.Sscanf(after(line, " ended "), "records=%f commits=%f syncs=%f", &c.records, &c.commits, &c.syncs); err == nil {
+			return c, nil
+		}
+	}
+	return c, fmt.Errorf("counter-go has not said at its end what its log did:\n%s", output)
+}
+
+func after(s, sep string) string {
+	_, s, _ = strings.Cut(s, sep)
+	return s
+}

@@ -1,0 +1,69 @@
+package js_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"everloop/engine"
+	"everloop/engine/js"
+)
+
+// loadDriver keeps a number of requests in flight on one loop.
+type loadDriver struct {
+	port  *engine.Port
+	entry engine.Entrypoint
+	urls  []string
+	left  int
+	next  int
+	wg    sync.WaitGroup
+	err   error
+}
+
+func (d *loadDriver) send() {
+	d.next++
+	d.port.Enter(d.entry, &engine.Request{Method: "GET", URL: d.urls[d.next%len(d.urls)], Header: engine.Header{{Name: "host", Value: "example.com"}}}, d)
+}
+
+func (d *loadDriver) Reply(r engine.Reply) {
+	if r.Err != nil {
+		d.err = r.Err
+	}
+	if d.left--; d.left >= 0 {
+		d.send()
+		return
+	}
+	d.wg.Done()
+}
+
+func benchmarkProject(b *testing.B, path string, urls []string) {
+	v, err := tryServe(b, path, setup{opts: js.Options{}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	d := &loadDriver{port: v.ports[0], entry: v.app.Entrypoint(), urls: urls, left: b.N}
+	const inFlight = 64
+	b.ReportAllocs()
+	b.ResetTimer()
+	d.wg.Add(inFlight)
+	v.eng.Post(0, func() {
+		for range inFlight {
+			d.send()
+		}
+	})
+	d.wg.Wait()
+	if d.err != nil {
+		b.Fatal(d.err)
+	}
+}
+
+// BenchmarkCounter is a durable request from the Worker's fetch to the answer, without HTTP: the Worker's turns, the
+// object's, and a share of an fsync.
+func BenchmarkCounter(b *testing.B) {
+	urls := make([]string, 1000)
+	for i := range urls {
+		urls[i] = fmt.Sprintf("http://example.com/?id=%d", i)
+	}
+	b.Run("1 object", func(b *testing.B) { benchmarkProject(b, "../../docs/examples/counter", urls[:1]) })
+	b.Run("1000 objects", func(b *testing.B) { benchmarkProject(b, "../../docs/examples/counter", urls) })
+}

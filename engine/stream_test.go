@@ -1,0 +1,205 @@
+package engine_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"everloop/engine"
+)
+
+// speaker is an object whose responses are streamed.
+type speaker struct {
+	st       *engine.State
+	written  int
+	ended    error
+	finished bool
+}
+
+func newSpeaker(st *engine.State) (*speaker, error) { return &speaker{st: st}, nil }
+
+const pieces = 64
+
+func (s *speaker) Fetch(ctx context.Context, r *engine.Request) (*engine.Response, error) {
+	switch r.Method {
+	case "GET": // pieces of 16 KiB, each of which tells of a write before it
+		return &engine.Response{Body: s.st.Stream(func(ctx context.Context, write func([]byte) error) error {
+			for i := range pieces {
+				if err := s.st.Storage().Put("i", i); err != nil {
+					return err
+				}
+				if err := write(bytes.Repeat([]byte{byte(i)}, 16<<10)); err != nil {
+					s.ended, s.finished = err, true
+					return err
+				}
+				s.written = i + 1
+			}
+			s.finished = true
+			return nil
+		})}, nil
+	case "FAIL":
+		return &engine.Response{Body: s.st.Stream(func(context.Context, func([]byte) error) error { return errors.New("half way") })}, nil
+	case "PANIC":
+		return &engine.Response{Body: s.st.Stream(func(context.Context, func([]byte) error) error { panic("half way") })}, nil
+	case "RESET":
+		return &engine.Response{Body: s.st.Stream(func(_ context.Context, write func([]byte) error) error {
+			_ = write([]byte("x"))
+			s.st.Abort(errors.New("reset on purpose"))
+			return nil
+		})}, nil
+	case "RELAY": // hands on the body of another, unread
+		return s.st.Namespace("S").GetByName("other").Fetch(ctx, &engine.Request{Method: "GET", URL: r.URL})
+	case "READ": // reads the body of another
+		resp, err := s.st.Namespace("S").GetByName("other").Fetch(ctx, &engine.Request{Method: "GET", URL: r.URL})
+		if err != nil {
+			return nil, err
+		}
+		data, err := s.st.ReadBody(ctx, resp.Body, 16<<20)
+		if err != nil {
+			return nil, err
+		}
+		return engine.TextResponse(200, fmt.Sprint(len(data))), nil
+	}
+	return nil, errors.New("no such method")
+}
+
+func (s *speaker) State() []int {
+	state := []int{s.written, 0, 0}
+	if s.finished {
+		state[1] = 1
+	}
+	if errors.Is(s.ended, engine.ErrStreamCanceled) {
+		state[2] = 1
+	}
+	return state
+}
+
+// taker is a Sink of a test.
+type taker struct {
+	data  []byte
+	ended bool
+	err   error
+}
+
+func (k *taker) Chunk(b []byte) { k.data = append(k.data, b...) }
+func (k *taker) End(err error)  { k.ended, k.err = true, err }
+
+// fetchStream fetches through a port on loop 0 and starts reading.
+func (s *stepped) fetchStream(name, method string) (*taker, *engine.Stream) {
+	s.t.Helper()
+	a := new(answer)
+	s.Port(s.pool.Loop(0)).Namespace("S").GetByName(name).StartFetch(&engine.Request{Method: method, URL: "http://x/"}, a)
+	s.settle()
+	if !a.done || a.got.Err != nil || !a.got.Response.Body.Streamed() {
+		s.t.Fatalf("no streamed answer: %v", a.got.Err)
+	}
+	k := new(taker)
+	return k, s.Port(s.pool.Loop(0)).Start(a.got.Response.Body, k)
+}
+
+func TestStreamFlowAndOrder(t *testing.T) {
+	for _, name := range []string{"GET", "RELAY"} {
+		for loops := 1; loops <= 3; loops++ {
+			s := step(t, loops, uint64(loops))
+			ns := register(t, s.Engine, "S", engine.ClassOf(newSpeaker))
+			object := map[string]string{"GET": "one", "RELAY": "relay"}[name]
+			producer := map[string]string{"GET": "one", "RELAY": "other"}[name]
+			k, stream := s.fetchStream(object, name)
+			// Each piece tells of a write that is not durable: nothing arrives before a commit.
+			s.pool.Run()
+			if len(k.data) != 0 {
+				t.Errorf("%s, %d loops: %d bytes left before what they tell of was durable", name, loops, len(k.data))
+			}
+			s.settle()
+			if len(k.data) != engine.StreamWindow {
+				t.Errorf("%s, %d loops: %d bytes without an acknowledgement, want the window, %d", name, loops, len(k.data), engine.StreamWindow)
+			}
+			for acked := 0; !k.ended; {
+				n := len(k.data) - acked
+				if n == 0 {
+					t.Fatalf("%s, %d loops: it stopped at %d bytes", name, loops, len(k.data))
+				}
+				stream.Ack(n)
+				acked += n
+				s.settle()
+			}
+			if k.err != nil || len(k.data) != pieces*16<<10 {
+				t.Errorf("%s, %d loops: %d bytes, %v", name, loops, len(k.data), k.err)
+			}
+			for i := range pieces {
+				if k.data[i*16<<10] != byte(i) {
+					t.Fatalf("%s, %d loops: piece %d is out of order", name, loops, i)
+				}
+			}
+			if st := decode[[]int](t, s.finishCall(ns.GetByName(producer), "State")); st[1] != 1 {
+				t.Errorf("%s, %d loops: the producer has not finished: %v", name, loops, st)
+			}
+		}
+	}
+}
+
+func (s *stepped) finishCall(stub *engine.Stub, method string) *answer {
+	a := s.start(stub, method)
+	s.settle()
+	return a
+}
+
+func TestStreamCancel(t *testing.T) {
+	for loops := 1; loops <= 2; loops++ {
+		s := step(t, loops, 1)
+		ns := register(t, s.Engine, "S", engine.ClassOf(newSpeaker))
+		k, stream := s.fetchStream("one", "GET")
+		s.settle()
+		got := len(k.data)
+		stream.Cancel()
+		s.settle()
+		if st := decode[[]int](t, s.finishCall(ns.GetByName("one"), "State")); st[1] != 1 || st[2] != 1 {
+			t.Errorf("%d loops: the producer was not told: %v", loops, st)
+		}
+		if len(k.data) != got || k.ended {
+			t.Errorf("%d loops: the sink heard something after it had left", loops)
+		}
+	}
+}
+
+func TestStreamErrors(t *testing.T) {
+	for method, want := range map[string]string{"FAIL": "half way", "PANIC": "panic: half way", "RESET": engine.ErrStreamLost.Error()} {
+		s := step(t, 2, 1)
+		register(t, s.Engine, "S", engine.ClassOf(newSpeaker))
+		k, _ := s.fetchStream("one", method)
+		s.settle()
+		if !k.ended || k.err == nil || !strings.Contains(k.err.Error(), want) {
+			t.Errorf("%s: ended %v, %v, want %q", method, k.ended, k.err, want)
+		}
+	}
+}
+
+func TestStreamIsReadByAnObjectAndFromOutside(t *testing.T) {
+	e := open(t, engine.Options{Loops: 2})
+	ns := register(t, e, "S", engine.ClassOf(newSpeaker))
+	r, err := ns.GetByName("reader").Fetch(t.Context(), &engine.Request{Method: "READ", URL: "http://x/"})
+	if err != nil || string(r.Body.Bytes()) != fmt.Sprint(pieces*16<<10) {
+		t.Errorf("an object read %v, %v", r, err)
+	}
+	r, err = ns.GetByName("one").Fetch(t.Context(), &engine.Request{Method: "GET", URL: "http://x/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := e.ReadBody(t.Context(), r.Body, 16<<20)
+	if err != nil || len(data) != pieces*16<<10 {
+		t.Errorf("from outside: %d bytes, %v", len(data), err)
+	}
+	if _, err := e.ReadBody(t.Context(), r.Body, 16<<20); !errors.Is(err, engine.ErrStreamUsed) {
+		t.Errorf("a second time: %v", err)
+	}
+	r, err = ns.GetByName("two").Fetch(t.Context(), &engine.Request{Method: "GET", URL: "http://x/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.ReadBody(t.Context(), r.Body, 1000); err == nil || !strings.Contains(err.Error(), "more than 1000 bytes") {
+		t.Errorf("above the bound: %v", err)
+	}
+}
