@@ -128,6 +128,10 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 	if rl.in, err = web.Load(r, rl); err != nil {
 		return nil, err
 	}
+	rl.writer.IsDOMException = func(_ *vm.Runtime, v vm.Value) bool { return rl.in.IsDOMException(v) }
+	rl.reader.DOMException = func(r *vm.Runtime, message, name vm.Value) (vm.Value, error) {
+		return rl.in.DOMException(r.GoString(message), r.GoString(name))
+	}
 	if err = rl.makeRecall(); err != nil {
 		return nil, err
 	}
@@ -287,7 +291,7 @@ func (rl *realm) end(err error) {
 		if rl.r.Interrupted() { // otherwise it called abort
 			class, id := w.where()
 			rl.app.opts.Logger.Warn("a turn computed longer than it may and was interrupted", "class", class, "object", id,
-				"limit", rl.app.opts.CPULimit, "stack", rl.app.bundle.MapStack(rl.r.InterruptedAt()))
+				"limit", rl.app.opts.CPULimit, "stack", sourceStack(rl.app.bundle, rl.r.InterruptedAt()))
 		}
 		if w.alive() {
 			w.interrupted()
