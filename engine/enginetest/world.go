@@ -205,9 +205,9 @@ func (w *world) open() {
 			w.journal.Log = log
 			return w.journal, err
 		},
-		IdleTimeout:     w.idle,
-		MaxEvents: w.maxQueued,
-		Logger:          slog.New(&faults{w}),
+		IdleTimeout: w.idle,
+		MaxEvents:   w.maxQueued,
+		Logger:      slog.New(&faults{w}),
 	})
 	if err != nil {
 		w.fail(Fault, "open: %v", err)
