@@ -267,7 +267,7 @@ func (a *actor) construct() {
 				a.close(sec)
 			})
 			if !called && !a.dead { // it waits, perhaps for itself
-				unwatch = a.State.watchSection(sec, "constructor")
+				unwatch = a.State.watchSection("constructor")
 			}
 		})
 		if err != nil {

@@ -78,11 +78,11 @@ func TestRecordThatTheLogDoesNotTake(t *testing.T) {
 func TestNameOfAnObjectWhoseRecordWasNotTaken(t *testing.T) {
 	log := &refusing{}
 	s := &stepped{t: t, pool: looptest.New(1, 1)}
-	openOn := func(make func(waltest.MemOptions) *waltest.MemLog) *engine.Namespace {
+	openOn := func(open func(waltest.MemOptions) *waltest.MemLog) *engine.Namespace {
 		e, err := engine.Open(engine.Options{
 			Pool: s.pool,
 			OpenLog: func(n int, durable func(wal.LSN, error)) (engine.Log, error) {
-				s.log = make(waltest.MemOptions{Buffers: n, OnDurable: durable})
+				s.log = open(waltest.MemOptions{Buffers: n, OnDurable: durable})
 				log.MemLog = s.log
 				return log, nil
 			},

@@ -84,7 +84,7 @@ func (v *visit) step() error {
 		v.env.After(time.Duration(1+v.w.pick(20))*time.Millisecond, func() { v.called("timer") })
 	case 6:
 		j := v.w.job(fmt.Sprintf("visit %d", v.n), nil, &v.knows)
-		v.env.Start(func() { _ = j.run(nil) }, func(error) { v.called("work off the loop") })
+		v.env.Start(func() { _ = j.run(context.Background()) }, func(error) { v.called("work off the loop") })
 	default:
 		if v.w.pick(8) == 0 {
 			panic(&failed{what: "a panic on purpose", knowledge: v.knows})

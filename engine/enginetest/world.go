@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -107,7 +108,7 @@ func Run(t *testing.T, c Config) (failure *Failure) {
 	}
 	if c.Digest != nil {
 		w.trace.digest = sha256.New()
-		defer func() { *c.Digest = fmt.Sprintf("%x", w.trace.digest.Sum(nil)) }()
+		defer func() { *c.Digest = hex.EncodeToString(w.trace.digest.Sum(nil)) }()
 	}
 	defer func() {
 		// A history that failed is left as it is, with its coroutines: the bubble complains about them.
