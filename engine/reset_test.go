@@ -210,3 +210,30 @@ func TestResetOfAnotherObjectBreaksNoStub(t *testing.T) {
 		t.Errorf("a stub that saw its object being reset works again: %v", again.got.Err)
 	}
 }
+
+// answerer answers and aborts in one turn, as code that ends by callback can.
+type answerer struct{ st *engine.State }
+
+func (a *answerer) New(st *engine.State, ready func(engine.Object, error)) {
+	ready(&answerer{st}, nil)
+}
+func (a *answerer) Evict() {}
+func (a *answerer) Deliver(ev *engine.Event) {
+	if err := a.st.Storage().Put("n", 1); err != nil {
+		ev.Fail(err)
+		return
+	}
+	ev.Return([]byte{0x01})
+	a.st.Abort(errors.New("aborted on purpose"))
+}
+
+// An answer of the turn that is taken back is taken back with it.
+func TestAnswerBeforeAbortIsTakenBack(t *testing.T) {
+	s := step(t, 1, 1)
+	ns := register(t, s.Engine, "A", new(answerer))
+	a := s.start(ns.GetByName("x"), "Run")
+	s.settle()
+	if !a.done || a.got.Err == nil || a.got.Value != nil {
+		t.Errorf("answered %v, %x, %v", a.done, a.got.Value, a.got.Err)
+	}
+}

@@ -348,6 +348,7 @@ func TestParse(t *testing.T) {
 		{name: "two lengths", in: "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", err: "content-length"},
 		{name: "a negative length", in: "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", err: "content-length"},
 		{name: "another coding", in: "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n", err: "transfer-encoding"},
+		{name: "a bare line feed", in: "HTTP/1.1 200 O\n\r\nContent-Length: 2\r\n\r\n\\\\", err: "without a carriage return"},
 		{name: "a bad field", in: "HTTP/1.1 200 OK\r\nnonsense\r\n\r\n", err: "a field without a name"},
 		{name: "a bad chunk size", in: "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n", err: "chunk size"},
 		{name: "a chunk that is too long", in: "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nabc\r\n", err: "a chunk of 1 bytes"},

@@ -62,20 +62,30 @@ func TestLimits(t *testing.T) {
 		alien = "TypeError: Durable Object ID is not valid for this namespace."
 	)
 	for _, tt := range []struct{ what, want string }{
-		{"bad-hex", id}, {"short-hex", id}, {"foreign-id", alien}, {"foreign-get", alien},
+		{"bad-hex", id},
+		{"short-hex", id},
+		{"foreign-id", alien},
+		{"foreign-get", alien},
 		{"relative-url", "TypeError: Invalid URL"},
 		{"no-fetch", "Error: Handler does not export a fetch() function. | remote"},
 		{"unknown-binding", "TypeError: cannot read property 'idFromName' of undefined"},
-		{"large-value", large}, {"large-bytes", large},
-		{"large-key", key}, {"large-key-utf8", key}, {"large-key-get", key}, {"large-key-delete", key},
-		{"many-puts", "RangeError: Maximum number of pairs is 128."}, {"many-gets", keys}, {"many-deletes", keys},
+		{"large-value", large},
+		{"large-bytes", large},
+		{"large-key", key},
+		{"large-key-utf8", key},
+		{"large-key-get", key},
+		{"large-key-delete", key},
+		{"many-puts", "RangeError: Maximum number of pairs is 128."},
+		{"many-gets", keys},
+		{"many-deletes", keys},
 		{"put-undefined", "TypeError: put() called with undefined value."},
 		{"put-function", "DataCloneError: () => 1 could not be cloned."},
 		{"put-symbol", "DataCloneError: Symbol(s) could not be cloned."},
 		{"list-limit", "TypeError: List limit must be positive."},
 		{"list-bounds", "TypeError: list() cannot be called with both start and startAfter values."},
 		{"keys", "0"}, // nothing of all that is there
-		{"largest-key", "undefined"}, {"most-puts", "undefined"},
+		{"largest-key", "undefined"},
+		{"most-puts", "undefined"},
 		{"keys", "129"},
 	} {
 		p.want("/a/"+tt.what+"?caught", 200, tt.want)
@@ -206,8 +216,12 @@ func TestBombs(t *testing.T) {
 		what    string
 		rebuilt bool // otherwise the engine refuses one request that is too large, and goes on
 	}{
-		{"bomb-array", false}, {"bomb-string", false},
-		{"bomb-map", true}, {"bomb-buffer", true}, {"bomb-closures", true}, {"bomb-caught", true},
+		{"bomb-array", false},
+		{"bomb-string", false},
+		{"bomb-map", true},
+		{"bomb-buffer", true},
+		{"bomb-closures", true},
+		{"bomb-caught", true},
 	} {
 		p.want("/a/count", 200, fmt.Sprint(2*i+1))
 		lost := strings.Count(p.log.String(), "a JavaScript runtime was lost")

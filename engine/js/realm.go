@@ -116,7 +116,7 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 	}
 	defer func() {
 		if err != nil {
-			r.Close()
+			_ = r.Close() // nothing runs in it, so it cannot refuse
 		}
 	}()
 	r.SetLimit(a.opts.CPULimit)
@@ -257,7 +257,10 @@ func (rl *realm) exportedClasses() ([]string, error) {
 		return nil, err
 	}
 	var names []string
-	return names, json.Unmarshal(text, &names)
+	if err := json.Unmarshal(text, &names); err != nil {
+		return nil, err
+	}
+	return names, nil
 }
 
 // A class is a function whose prototype cannot be replaced.
@@ -396,16 +399,16 @@ func (rl *realm) answer(w waiting) {
 	resp := responseOf(&rl.out)
 	r.Free(rl.out.WebSocket)
 	w.ev.Respond(resp)
-	w.done(rl)
+	w.done()
 }
 
 func (w *waiting) fail(rl *realm, err error) {
 	w.ev.Fail(rl.engineError(err, w))
-	w.done(rl)
+	w.done()
 }
 
 // done ends what the handler's event holds in the realm.
-func (w *waiting) done(rl *realm) {
+func (w *waiting) done() {
 	if w.event != nil {
 		w.event.answered()
 	}
@@ -436,6 +439,8 @@ func (rl *realm) lose(cause error) {
 	for _, o := range rl.objects.all() {
 		o.st.Abort(&engine.Error{Name: "Error", Message: message, Retryable: true})
 	}
-	rl.r.Close()
+	if err := rl.r.Close(); err != nil {
+		rl.app.opts.Logger.Error("a lost JavaScript runtime keeps its memory", "loop", h.loop, "runtime", rl.index, "err", err)
+	}
 	rl.current = nil
 }

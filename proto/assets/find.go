@@ -243,7 +243,7 @@ func (s *Site) serve(f *file, r *Request, status int) Answer {
 // choose picks the form that a client takes (RFC 9110, section 12.5.3). The smaller one wins where it takes both.
 func (f *forms) choose(accept string) (coding string, data []byte) {
 	takes := func(name string) bool {
-		any := false
+		others := false
 		for part := range strings.SplitSeq(accept, ",") {
 			token, params, _ := strings.Cut(part, ";")
 			token = strings.ToLower(strings.TrimSpace(token))
@@ -254,10 +254,10 @@ func (f *forms) choose(accept string) (coding string, data []byte) {
 			case name:
 				return ok
 			case "*":
-				any = ok
+				others = ok
 			}
 		}
-		return any
+		return others
 	}
 	if f.zstd != nil && takes("zstd") {
 		coding, data = "zstd", f.zstd
