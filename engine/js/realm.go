@@ -297,11 +297,20 @@ func (rl *realm) end(err error) {
 			w.interrupted()
 		}
 		// The jobs of others are still there. They are their turn, not this one's.
+		rl.r.SetLimit(min(rl.app.opts.CPULimit, leftoverLimit))
 		rl.r.Begin(w.labelled())
 		if _, perr := rl.r.Pump(); perr != nil {
 			err = perr
 		}
+		endless := rl.r.Interrupted()
 		rl.r.End()
+		rl.r.SetLimit(rl.app.opts.CPULimit)
+		if endless && !lost(err) {
+			// A chain of promises can go on behind a job that was interrupted. Nobody knows whose it is, and it
+			// would be run at the end of every turn from now on, and get the wrong object interrupted.
+			rl.lose(vm.ErrInterrupted)
+			return
+		}
 	}
 	if lost(err) {
 		rl.lose(err)
@@ -316,6 +325,9 @@ func (rl *realm) end(err error) {
 	rl.settle()
 	rl.current = nil
 }
+
+// leftoverLimit bounds what is run of others after a turn was interrupted: they had been waiting for a moment, no more.
+const leftoverLimit = time.Second
 
 // lost reports whether err says that the runtime cannot be used any more.
 func lost(err error) bool {
@@ -408,7 +420,10 @@ func (rl *realm) lose(cause error) {
 	}
 	h.realms[rl.index] = nil
 	message := "Durable Object's isolate exceeded its memory limit and was reset."
-	if !errors.Is(cause, vm.ErrOutOfMemory) {
+	switch {
+	case errors.Is(cause, vm.ErrInterrupted):
+		message = "Durable Object's isolate exceeded its CPU time limit and was reset."
+	case !errors.Is(cause, vm.ErrOutOfMemory):
 		message = "The JavaScript engine failed and was restarted."
 	}
 	rl.app.opts.Logger.Error("a JavaScript runtime was lost and will be built anew", "loop", h.loop, "runtime", rl.index, "err", cause)
