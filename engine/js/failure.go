@@ -178,7 +178,7 @@ func (rl *realm) storageError(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, engine.ErrKeyTooLarge), errors.Is(err, engine.ErrValueTooLarge),
-		errors.Is(err, engine.ErrTooManyKeys), errors.Is(err, engine.ErrTooManyPairs):
+		errors.Is(err, engine.ErrTooManyKeys), errors.Is(err, engine.ErrTooManyPairs), errors.Is(err, engine.ErrTurnTooLarge):
 		return vm.RangeError("%s", err.Error())
 	case errors.Is(err, engine.ErrListBounds), errors.Is(err, engine.ErrListLimit):
 		return vm.TypeError("%s", err.Error())

@@ -1,7 +1,9 @@
 package js
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"everloop/engine"
@@ -39,7 +41,11 @@ func (a *App) migrate() error {
 		if err := a.eng.Migrate(step); err != nil {
 			return fmt.Errorf("%s: migration %q: %w", config, m.Tag, err)
 		}
-		a.opts.Logger.Info("migration applied", "tag", m.Tag, "new", len(step.New), "renamed", len(step.Rename), "deleted", len(step.Delete))
+		level := slog.LevelDebug
+		if len(step.Rename)+len(step.Delete) > 0 {
+			level = slog.LevelInfo // what there was has changed
+		}
+		a.opts.Logger.Log(context.Background(), level, "migration applied", "tag", m.Tag, "new", len(step.New), "renamed", len(step.Rename), "deleted", len(step.Delete))
 	}
 	return nil
 }

@@ -116,7 +116,7 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 	}
 	defer func() {
 		if err != nil {
-			r.Close()
+			_ = r.Close() // nothing runs in it, so it cannot refuse
 		}
 	}()
 	r.SetLimit(a.opts.CPULimit)
@@ -257,7 +257,10 @@ func (rl *realm) exportedClasses() ([]string, error) {
 		return nil, err
 	}
 	var names []string
-	return names, json.Unmarshal(text, &names)
+	if err := json.Unmarshal(text, &names); err != nil {
+		return nil, err
+	}
+	return names, nil
 }
 
 // A class is a function whose prototype cannot be replaced.
@@ -297,11 +300,20 @@ func (rl *realm) end(err error) {
 			w.interrupted()
 		}
 		// The jobs of others are still there. They are their turn, not this one's.
+		rl.r.SetLimit(min(rl.app.opts.CPULimit, leftoverLimit))
 		rl.r.Begin(w.labelled())
 		if _, perr := rl.r.Pump(); perr != nil {
 			err = perr
 		}
+		endless := rl.r.Interrupted()
 		rl.r.End()
+		rl.r.SetLimit(rl.app.opts.CPULimit)
+		if endless && !lost(err) {
+			// A chain of promises can go on behind a job that was interrupted. Nobody knows whose it is, and it
+			// would be run at the end of every turn from now on, and get the wrong object interrupted.
+			rl.lose(vm.ErrInterrupted)
+			return
+		}
 	}
 	if lost(err) {
 		rl.lose(err)
@@ -316,6 +328,9 @@ func (rl *realm) end(err error) {
 	rl.settle()
 	rl.current = nil
 }
+
+// leftoverLimit bounds what is run of others after a turn was interrupted: they had been waiting for a moment, no more.
+const leftoverLimit = time.Second
 
 // lost reports whether err says that the runtime cannot be used any more.
 func lost(err error) bool {
@@ -387,16 +402,16 @@ func (rl *realm) answer(w waiting) {
 	resp := responseOf(&rl.out)
 	r.Free(rl.out.WebSocket)
 	w.ev.Respond(resp)
-	w.done(rl)
+	w.done()
 }
 
 func (w *waiting) fail(rl *realm, err error) {
 	w.ev.Fail(rl.engineError(err, w))
-	w.done(rl)
+	w.done()
 }
 
 // done ends what the handler's event holds in the realm.
-func (w *waiting) done(rl *realm) {
+func (w *waiting) done() {
 	if w.event != nil {
 		w.event.answered()
 	}
@@ -411,7 +426,10 @@ func (rl *realm) lose(cause error) {
 	}
 	h.realms[rl.index] = nil
 	message := "Durable Object's isolate exceeded its memory limit and was reset."
-	if !errors.Is(cause, vm.ErrOutOfMemory) {
+	switch {
+	case errors.Is(cause, vm.ErrInterrupted):
+		message = "Durable Object's isolate exceeded its CPU time limit and was reset."
+	case !errors.Is(cause, vm.ErrOutOfMemory):
 		message = "The JavaScript engine failed and was restarted."
 	}
 	rl.app.opts.Logger.Error("a JavaScript runtime was lost and will be built anew", "loop", h.loop, "runtime", rl.index, "err", cause)
@@ -424,6 +442,8 @@ func (rl *realm) lose(cause error) {
 	for _, o := range rl.objects.all() {
 		o.st.Abort(&engine.Error{Name: "Error", Message: message, Retryable: true})
 	}
-	rl.r.Close()
+	if err := rl.r.Close(); err != nil {
+		rl.app.opts.Logger.Error("a lost JavaScript runtime keeps its memory", "loop", h.loop, "runtime", rl.index, "err", err)
+	}
 	rl.current = nil
 }

@@ -12,6 +12,7 @@ export const wrong: Record<string, (storage: DurableObjectStorage) => unknown> =
   },
 
   spin: () => {
+    console.log("spinning");
     while (true);
   },
   "spin-caught": () => {
@@ -27,6 +28,10 @@ export const wrong: Record<string, (storage: DurableObjectStorage) => unknown> =
   },
   "spin-promises": async () => {
     for (;;) await null;
+  },
+  "spin-chain": async () => {
+    const again = (): Promise<void> => Promise.resolve().then(again);
+    await again();
   },
   "spin-regexp": () => /^(a+)+$/.test("a".repeat(40) + "b"),
   // Written before the turn is cut off in the middle: the turn must leave nothing.
