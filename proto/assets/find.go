@@ -87,6 +87,9 @@ func (s *Site) Missing(r *Request) (a Answer, found bool) {
 	return a, false
 }
 
+// SinglePage reports whether the site is a single-page application.
+func (s *Site) SinglePage() bool { return s.opts.NotFound == SinglePageApplication }
+
 // decodePath decodes a request's path. It refuses what no file has: a NUL, or segments that lead elsewhere.
 func decodePath(p string) (string, bool) {
 	if !strings.HasPrefix(p, "/") {

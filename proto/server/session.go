@@ -178,12 +178,14 @@ func (s *session) enter() {
 		s.c.Finish()
 	}
 	x.entering = true
-	ev := s.c.Port().Enter(s.srv.entry, x.req, &x.Slot)
+	if file := s.srv.file(x.req); file != nil {
+		x.Reply(engine.Reply{Response: file})
+	} else {
+		x.ev = s.c.Port().Enter(s.srv.entry, x.req, &x.Slot)
+	}
 	x.entering = false
 	if x.finished {
 		s.here.recycle(x)
-	} else {
-		x.ev = ev
 	}
 }
 
