@@ -27,10 +27,10 @@ func TestSmoke(t *testing.T) {
 	}
 	for _, want := range []string{
 		`(?m)^- MISSING: workerd: .* is not there and -install is off$`,
-		`(?m)^\| hello \(fasthttp\) \| [1-9]\d* \(\d+-\d+\) \| .* us \(.*\) \| - \|$`,
-		`(?m)^\| counter-go, 1 object \| [1-9]\d* .* us \(.*\) \| [1-9]\d*\.\d \(.*\) \|$`,
+		`(?m)^\| hello \(fasthttp\) \| [1-9]\d* \(\d+-\d+\) \| .* us \(.*\) \| [1-9]\d* MB \| - \|$`,
+		`(?m)^\| counter-go, 1 object \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| [1-9]\d*\.\d \(.*\) \|$`,
 		`(?m)^\| counter-go, 3 objects: rate, of hello's \| \d+\.\d\d \(.*\) \| at least 0\.6 \| (met|MISSED) \|$`,
-		`(?m)^\| everloop \(TypeScript\), 3 objects \| [1-9]\d* .* us \(.*\) \| [1-9]\d*\.\d \(.*\) \|$`,
+		`(?m)^\| everloop \(TypeScript\), 3 objects \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| [1-9]\d*\.\d \(.*\) \|$`,
 		`(?m)^## Memory: 2000 objects`,
 		`(?m)^\| recovered from the log \| \d+\.\d\d s \| [1-9]\d* MB \|`,
 	} {

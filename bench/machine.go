@@ -24,6 +24,7 @@ type machine struct {
 	fileSystem string
 	sync       time.Duration // a small write and its fsync, the median of many; 0: it failed
 	load       string
+	nice       int // of this process, which the servers inherit; 0 is what everybody has
 }
 
 func describe(ctx context.Context, o options) machine {
@@ -43,6 +44,9 @@ func describe(ctx context.Context, o options) machine {
 	var s unix.Sysinfo_t
 	if unix.Sysinfo(&s) == nil {
 		m.memoryGB = float64(s.Totalram) * float64(s.Unit) / (1 << 30)
+	}
+	if priority, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil {
+		m.nice = 20 - priority // the system call returns no negative numbers
 	}
 	m.fileSystem = fileSystem(o.work)
 	m.sync = probeSync(o.work)

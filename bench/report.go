@@ -15,6 +15,7 @@ type results struct {
 	options options
 	peers   []string
 	missing []string
+	notes   []string
 	tables  []*table
 	syncs   []syncCount
 	memory  []memoryReport // written, recovered
@@ -35,6 +36,7 @@ type row struct {
 	rate     spread
 	p50, p99 spread // seconds
 	cpu      spread // seconds
+	resident spread // bytes
 	batch    spread
 }
 
@@ -103,12 +105,13 @@ func newTable(title string, cs []contestant, samples [][]sample) *table {
 	for i, c := range cs {
 		s := samples[i]
 		t.rows = append(t.rows, row{
-			name:  c.String(),
-			rate:  over(s, func(s sample) float64 { return s.rate }),
-			p50:   over(s, func(s sample) float64 { return s.p50.Seconds() }),
-			p99:   over(s, func(s sample) float64 { return s.p99.Seconds() }),
-			cpu:   over(s, func(s sample) float64 { return s.cpu.Seconds() }),
-			batch: over(s, func(s sample) float64 { return s.batch }),
+			name:     c.String(),
+			rate:     over(s, func(s sample) float64 { return s.rate }),
+			p50:      over(s, func(s sample) float64 { return s.p50.Seconds() }),
+			p99:      over(s, func(s sample) float64 { return s.p99.Seconds() }),
+			cpu:      over(s, func(s sample) float64 { return s.cpu.Seconds() }),
+			resident: over(s, func(s sample) float64 { return float64(s.resident) }),
+			batch:    over(s, func(s sample) float64 { return s.batch }),
 		})
 	}
 	return t
@@ -131,6 +134,9 @@ func (r *results) markdown() string {
 	p("# Results of %s, commit %s", m.date.UTC().Format("2006-01-02 15:04 UTC"), m.commit)
 	p("")
 	p("- machine: %s, %d cores, %.0f GB, Linux %s, %s; load average %s at the start, %s at the end", m.cpu, m.cores, m.memoryGB, m.kernel, runtime.Version(), m.load, r.loadAfter)
+	if m.nice != 0 {
+		p("- priority: servers and load ran at nice %d", m.nice)
+	}
 	if average, err := strconv.ParseFloat(m.load, 64); err == nil && average > float64(m.cores)/2 {
 		p("- OTHER WORK was running at the start: rates and latencies, those of servers that wait for the disk most of all, are worse than they could be, and the ratios less reliable")
 	}
@@ -142,6 +148,9 @@ func (r *results) markdown() string {
 	}
 	for _, what := range r.missing {
 		p("- MISSING: %s", what)
+	}
+	for _, note := range r.notes {
+		p("- NOTE: %s", note)
 	}
 	p("")
 	p("Figures are medians over the rounds, with the range in brackets. Ratios are taken within each round. Servers and load")
@@ -158,14 +167,15 @@ func (t *table) write(p func(string, ...any)) {
 	p("")
 	p("## %s", t.title)
 	p("")
-	p("| server | requests/s | p50 | p99 | CPU a request | requests an fsync |")
-	p("| --- | --- | --- | --- | --- | --- |")
+	p("| server | requests/s | p50 | p99 | CPU a request | resident | requests an fsync |")
+	p("| --- | --- | --- | --- | --- | --- | --- |")
 	for _, r := range t.rows {
 		batch := "-"
 		if r.batch.median > 0 {
 			batch = fmt.Sprintf("%.1f (%.1f-%.1f)", r.batch.median, r.batch.low, r.batch.high)
 		}
-		p("| %s | %.0f (%.0f-%.0f) | %s | %s | %s | %s |", r.name, r.rate.median, r.rate.low, r.rate.high, r.p50.millis(), r.p99.millis(), r.cpu.micros(), batch)
+		p("| %s | %.0f (%.0f-%.0f) | %s | %s | %s | %s | %s |", r.name, r.rate.median, r.rate.low, r.rate.high,
+			r.p50.millis(), r.p99.millis(), r.cpu.micros(), mb(int64(r.resident.median)), batch)
 	}
 	if len(t.ratios) == 0 {
 		return

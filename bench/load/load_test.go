@@ -146,6 +146,20 @@ func TestConcurrency(t *testing.T) {
 	}
 }
 
+// TestEach asks for each path once.
+func TestEach(t *testing.T) {
+	srv, addr := newCounting(t, nil)
+	g := mustDial(t, Options{Addr: addr, Paths: paths(100), Conns: 7})
+	if r, err := g.Run(t.Context(), Until{Each: true, Elapsed: time.Hour}); err != nil || r.Requests != 100 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for _, p := range paths(100) {
+		if n := srv.counts[p]; n != 1 {
+			t.Errorf("%s was asked for %d times", p, n)
+		}
+	}
+}
+
 func TestUnixSocket(t *testing.T) {
 	lis, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
 	if err != nil {

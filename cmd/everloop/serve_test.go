@@ -39,7 +39,7 @@ func TestServe(t *testing.T) {
 
 	p.kill()
 	p = serve(t, counter, "--data", data)
-	p.reported(`(recovered +2 objects from 5 records in )`)
+	p.reported(`(recovered +2 objects from 6 records in )`)
 	p.want("/", 200, "4")
 	admin := (&process{t: t, listen: p.admin}).newClient(1)
 	if resp, err := admin.Get("http://" + p.admin + "/healthz"); err != nil || resp.StatusCode != 200 {

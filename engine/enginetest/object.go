@@ -681,7 +681,9 @@ func (t *thread) do() error {
 	h := t.pause("work off the loop")
 	err := t.in.st.Do(context.Background(), j.run)
 	t.resume(h)
-	j.finished = true
+	if err == nil && !j.released && !w.over {
+		w.fail(Answers, "%s: goes on before its work off the loop has ended", t.name)
+	}
 	if err != nil {
 		w.plausible(t.name+": work off the loop", err)
 		return err

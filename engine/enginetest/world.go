@@ -505,7 +505,6 @@ type job struct {
 	durable  atomic.Uint64
 	ending   chan struct{}
 	released bool
-	finished bool
 	checked  bool
 }
 

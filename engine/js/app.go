@@ -105,12 +105,15 @@ func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) 
 	if err := <-result; err != nil {
 		return nil, err
 	}
+	if err := a.migrate(); err != nil {
+		return nil, err
+	}
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(a.namespaces))) {
 		var c engine.Class = &class{app: a, name: name}
 		if goClass, ok := o.Classes[name]; ok {
 			c = goClass
 		}
-		if _, err := eng.Register(name, c, engine.UniqueKey(p.Name+"-"+name)); err != nil {
+		if _, err := eng.Register(name, c, engine.UniqueKey(a.uniqueKey(name))); err != nil {
 			return nil, err
 		}
 	}
