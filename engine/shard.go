@@ -183,6 +183,11 @@ func (o *owner) endTurn() {
 			e.ev.dep = e.by.dep
 			o.route(e.ev)
 		case effectReply:
+			if a := e.ev.actor; a != nil && a.dead && a.broken != nil && e.ev.reply.Err == nil {
+				// It was answered before its object was reset in the same turn, and could reveal
+				// what was taken back.
+				e.ev.reply = Reply{Err: a.broken}
+			}
 			e.ev.dep = max(e.ev.dep, e.by.dep)
 			o.routeReply(e.ev)
 		case effectHold:

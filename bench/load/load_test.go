@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -37,6 +38,13 @@ func (c *counting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	k := c.counts[r.URL.Path]
 	c.mu.Unlock()
 	fmt.Fprintf(w, "%d\n", k)
+}
+
+// snapshot returns the counts of now.
+func (c *counting) snapshot() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.counts)
 }
 
 func newCounting(t *testing.T, change func(int64, http.ResponseWriter) bool) (*counting, string) {
@@ -90,7 +98,7 @@ func TestRun(t *testing.T) {
 	if err := counters.Complete(); err != nil {
 		t.Error(err)
 	}
-	for p, n := range srv.counts {
+	for p, n := range srv.snapshot() {
 		if n == 0 || n > total/2 {
 			t.Errorf("path %s was asked %d times of %d: paths are not chosen at random", p, n, total)
 		}
@@ -153,8 +161,9 @@ func TestEach(t *testing.T) {
 	if r, err := g.Run(t.Context(), Until{Each: true, Elapsed: time.Hour}); err != nil || r.Requests != 100 {
 		t.Fatalf("%+v, %v", r, err)
 	}
+	counts := srv.snapshot()
 	for _, p := range paths(100) {
-		if n := srv.counts[p]; n != 1 {
+		if n := counts[p]; n != 1 {
 			t.Errorf("%s was asked for %d times", p, n)
 		}
 	}

@@ -3,7 +3,6 @@ package enginetest
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 
@@ -144,8 +143,7 @@ func (v *visit) hear(k *knowledge, l *line, err error) {
 	if k != nil {
 		v.knows.merge(k)
 	}
-	var e *engine.Error
-	if errors.As(err, &e) && e.Reset {
+	if l.breaks(v.w, err) {
 		delete(v.stubs, l.to.index)
 	}
 }

@@ -76,7 +76,7 @@ func (o *object) Deliver(ev *engine.Event) {
 	}
 	w := waiting{ev: ev, object: o}
 	rl.begin(o)
-	v, err := rl.in.ObjectFetch(o.value, &request{ev.Request})
+	v, err := rl.in.ObjectFetch(o.value, request{ev.Request})
 	if err == nil {
 		rl.await(v, w)
 	} else if !errors.Is(err, vm.ErrInterrupted) {

@@ -334,6 +334,9 @@ const leftoverLimit = time.Second
 
 // lost reports whether err says that the runtime cannot be used any more.
 func lost(err error) bool {
+	if err == nil {
+		return false
+	}
 	var fault *vm.FaultError
 	return errors.Is(err, vm.ErrOutOfMemory) || errors.As(err, &fault) || errors.Is(err, vm.ErrClosed)
 }

@@ -8,13 +8,36 @@ import (
 	"everloop/engine/js/web"
 )
 
-// stub is a stub that JavaScript holds. It calls in the name of whoever opened it, as long as that lives: the turn that
-// uses it may be somebody else's, which happened to resolve the promise that the user waited for. Owned by its loop.
+// stub is a stub that JavaScript holds. It calls in the name of whoever first called through it, as long as that lives:
+// the turn that uses it may be somebody else's, which happened to resolve the promise that the user waited for. Owned by
+// its loop.
 type stub struct {
-	class string
-	id    engine.ID
+	ns    uint64
+	name  string // of the object, or its id in hex
+	isID  bool
 	owner actor
-	to    *engine.Stub
+	to    *engine.Stub // nil until the first call
+}
+
+// open makes the stub one of its owner's.
+func (s *stub) open(rl *realm) error {
+	if s.owner = rl.current; s.owner == nil {
+		return vm.PlainError("%s", errGlobalScope)
+	}
+	ns := s.owner.namespace(rl.app.namespaces[s.ns])
+	if ns == nil {
+		return engine.ErrUnknownClass
+	}
+	if !s.isID {
+		s.to = ns.Get(ns.IDFromName(s.name))
+		return nil
+	}
+	id, err := ns.IDFromString(s.name)
+	if err != nil {
+		return vm.TypeError("%s", err.Error())
+	}
+	s.to = ns.Get(id)
+	return nil
 }
 
 func (rl *realm) space(ns uint64) *engine.Namespace {
@@ -60,24 +83,12 @@ func (rl *realm) NewUniqueID(ns uint64) (string, error) {
 
 // StubByName is part of [web.NamespaceHost].
 func (rl *realm) StubByName(ns uint64, name string) (uint64, error) {
-	s, err := rl.namespaceOf(ns)
-	if err != nil {
-		return 0, err
-	}
-	return rl.stubs.add(&stub{class: s.Class(), id: s.IDFromName(name), owner: rl.current}), nil
+	return rl.stubs.add(&stub{ns: ns, name: name}), nil
 }
 
 // StubByID is part of [web.NamespaceHost].
 func (rl *realm) StubByID(ns uint64, hex string) (uint64, error) {
-	s, err := rl.namespaceOf(ns)
-	if err != nil {
-		return 0, err
-	}
-	id, err := s.IDFromString(hex)
-	if err != nil {
-		return 0, vm.TypeError("%s", err.Error())
-	}
-	return rl.stubs.add(&stub{class: s.Class(), id: id, owner: rl.current}), nil
+	return rl.stubs.add(&stub{ns: ns, name: hex, isID: true}), nil
 }
 
 // StubClosed is part of [web.StubHost].
@@ -89,18 +100,10 @@ func (rl *realm) Fetch(n uint64, m web.Message, redirect web.Redirect) (vm.Value
 	if !ok {
 		return vm.Undefined, vm.TypeError("Illegal invocation")
 	}
-	if s.owner == nil || !s.owner.alive() {
-		s.owner, s.to = rl.current, nil
-	}
-	if s.owner == nil {
-		return vm.Undefined, vm.PlainError("%s", errGlobalScope)
-	}
-	if s.to == nil {
-		ns := s.owner.namespace(s.class)
-		if ns == nil {
-			return vm.Undefined, engine.ErrUnknownClass
+	if s.to == nil || !s.owner.alive() {
+		if err := s.open(rl); err != nil {
+			return vm.Undefined, err
 		}
-		s.to = ns.Get(s.id)
 	}
 	p, err := rl.r.PendingPromise()
 	if err != nil {
@@ -126,6 +129,7 @@ type fetching struct {
 	redirect web.Redirect
 	hops     int
 	promise  vm.Value // owned
+	answer   *engine.Response
 }
 
 // Reply takes the answer, as a turn of the caller.
@@ -170,7 +174,8 @@ func (f *fetching) settle(reply engine.Reply) (again bool, err error) {
 		f.to.StartFetch(next, f)
 		return true, nil
 	}
-	v, err := rl.in.Response(&response{Response: reply.Response, url: f.req.URL, redirected: f.hops > 0})
+	f.answer = reply.Response
+	v, err := rl.in.Response(response{f})
 	if err != nil {
 		return false, rl.reject(f.promise, err)
 	}

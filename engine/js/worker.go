@@ -47,7 +47,7 @@ func (p *entrypoint) Serve(ev *engine.Event) {
 	if err == nil {
 		e.handle = h
 		var v vm.Value
-		v, err = rl.in.WorkerFetch(rl.worker, &request{ev.Request}, rl.env, handle)
+		v, err = rl.in.WorkerFetch(rl.worker, request{ev.Request}, rl.env, handle)
 		rl.r.Free(handle)
 		if err == nil {
 			rl.await(v, w)

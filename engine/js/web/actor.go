@@ -19,9 +19,9 @@ func (in *Instance) ObjectHandle(object uint64) (vm.Value, vm.Handle, error) {
 	return in.r.HostObject(objectClass, vm.Undefined, object)
 }
 
-// EventHandle makes the handle of a Worker's event. Revoke it when the event is over.
+// EventHandle makes the handle of a Worker's event, which is its ExecutionContext. Revoke it when the event is over.
 func (in *Instance) EventHandle(event uint64) (vm.Value, vm.Handle, error) {
-	return in.r.HostObject(eventClass, vm.Undefined, event)
+	return in.r.HostObject(eventClass, in.contextProto, event)
 }
 
 // Namespace makes a DurableObjectNamespace, owned by the caller, for an env.
@@ -114,7 +114,7 @@ func (in *Instance) stub(id uint64, err error) (vm.Value, error) {
 	if err != nil {
 		return vm.Undefined, err
 	}
-	v, _, err := in.r.HostObject(stubClass, vm.Undefined, id)
+	v, _, err := in.r.HostObject(stubClass, in.stubProto, id)
 	return v, err
 }
 
@@ -179,6 +179,10 @@ var (
 		return in.stub(in.Host.StubByID(ns, in.r.GoString(args.At(1))))
 	})
 
+	// isContext: whether it is an event's handle, also of one that is over.
+	_ = register("isContext", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		return vm.Bool(in.r.IsHost(eventClass, args.At(0))), nil
+	})
 	// stubForward(stub, message, sure): sends a message of the host as it is, or answers null if JavaScript has to decide and is not
 	// sure yet. A request that came in is not followed when it is redirected: who sent it decides.
 	_ = register("stubForward", 3, func(in *Instance, args vm.Args) (vm.Value, error) {

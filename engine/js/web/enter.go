@@ -9,7 +9,7 @@ import (
 // are borrowed.
 
 // WorkerFetch delivers a request to a Worker's handler: the default export (or a named entry point) of its module, an
-// object with fetch or a class. event is the handle of the event.
+// object with fetch or a class. event is the handle of the event, which it gets as its ctx.
 func (in *Instance) WorkerFetch(handler vm.Value, m Message, env, event vm.Value) (vm.Value, error) {
 	h, err := in.hold(m, true)
 	if err != nil {

@@ -27,7 +27,8 @@ type Instance struct {
 
 	// The prelude's doors, owned.
 	workerFetch, newObject, objectFetch, takeReply, fireTimer, namespaceFrom vm.Value
-	nothing, domException, workers, requestProto, responseProto              vm.Value
+	nothing, domException, workers                                           vm.Value
+	requestProto, responseProto, contextProto, stubProto                     vm.Value
 }
 
 // Load runs the prelude in a fresh runtime and makes r.Host the Instance. Everything of it lives as long as r.
@@ -69,6 +70,8 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"fireTimer", &in.fireTimer},
 		{"requestProto", &in.requestProto},
 		{"responseProto", &in.responseProto},
+		{"contextProto", &in.contextProto},
+		{"stubProto", &in.stubProto},
 		{"namespaceFrom", &in.namespaceFrom},
 		{"nothing", &in.nothing},
 		{"DOMException", &in.domException},

@@ -10,8 +10,7 @@ function settle(value) {
 }
 
 let idHex;
-let idFor; // (id, namespace handle) checks that the id is one of the namespace and returns its name
-let openStub; // (id) the host's stub for it
+let openStub; // (id, namespace handle) a stub for it
 let newID;
 let isID;
 
@@ -42,13 +41,16 @@ class DurableObjectId {
       if (id.#hex === null) id.#hex = host.idFromName(id.#ns, id.#name);
       return id.#hex;
     };
-    idFor = (id, ns) => {
+    openStub = (id, ns) => {
       if (typeof id !== "object" || id === null || !(#ns in id)) throw new TypeErrorCtor(`DurableObjectNamespace.get needs a DurableObjectId, not ${typeName(id)}`);
       // The same class may be bound twice: then the handles differ and the host decides.
       if (id.#ns !== ns && typeof host.idFromString(ns, idHex(id)) !== "string") throw new TypeErrorCtor(wrongNamespace);
-      return id.#name;
+      const name = id.#name;
+      const stub = name === undefined ? host.stubByID(ns, id.#hex) : host.stubByName(ns, name);
+      stub.id = id;
+      stub.name = name;
+      return stub;
     };
-    openStub = (id, ns) => (id.#name === undefined ? host.stubByID(ns, id.#hex) : host.stubByName(ns, id.#name));
   }
 }
 webClass(DurableObjectId, "DurableObjectId");
@@ -83,13 +85,12 @@ class DurableObjectNamespace {
     return newID(this.#ns, host.newUniqueId(this.#ns), undefined);
   }
   get(id, options = undefined) {
-    const ns = this.#ns;
-    return new DurableObjectStub(internal, ns, id, idFor(id, ns));
+    return openStub(id, this.#ns);
   }
   getByName(name, options = undefined) {
     const ns = this.#ns;
     if (typeof name !== "string") name = `${name}`;
-    return new DurableObjectStub(internal, ns, new DurableObjectId(internal, ns, null, name), name);
+    return openStub(new DurableObjectId(internal, ns, null, name), ns);
   }
   jurisdiction(jurisdiction = undefined) {
     noJurisdiction(jurisdiction);
@@ -101,29 +102,19 @@ class DurableObjectNamespace {
 }
 webClass(DurableObjectNamespace, "DurableObjectNamespace");
 
+// A stub is the host's handle of it itself, an object of the host with this class's prototype. id and name are properties
+// of its own.
 class DurableObjectStub {
-  #ns; // null once the stub is open
-  #stub; // the id (the property of that name belongs to the user); from the first call on, the host's stub
-  constructor(key, ns, id, name) {
-    if (key !== internal) throw illegalConstructor();
-    this.#ns = ns;
-    this.#stub = id;
-    this.id = id;
-    this.name = name;
+  constructor() {
+    throw illegalConstructor();
   }
   fetch(input, init = undefined) {
     try {
-      let stub = this.#stub;
-      if (this.#ns !== null) {
-        stub = openStub(stub, this.#ns);
-        this.#stub = stub;
-        this.#ns = null;
-      }
       if (init === undefined || init === null) {
-        if (typeof input === "string") return host.stubFetch(stub, "GET", requestURL(input), null, null, 0);
-        if (isRequest(input)) return sendRequest(stub, input);
+        if (typeof input === "string") return host.stubFetch(this, "GET", requestURL(input), null, null, 0);
+        if (isRequest(input)) return sendRequest(this, input);
       }
-      return sendRequest(stub, new Request(input, init));
+      return sendRequest(this, new Request(input, init));
     } catch (e) {
       return rejected(e);
     }

@@ -30,6 +30,8 @@ return {
   namespaceFrom,
   requestProto: Request.prototype,
   responseProto: Response.prototype,
+  contextProto: ExecutionContext.prototype,
+  stubProto: DurableObjectStub.prototype,
   DOMException,
   workers: { __proto__: null, DurableObject, WorkerEntrypoint, RpcTarget, waitUntil },
 };

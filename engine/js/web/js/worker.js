@@ -12,22 +12,26 @@ function propsOf(ctx) {
   return props;
 }
 
+// An ExecutionContext is the event's handle itself, an object of the host with this class's prototype.
 class ExecutionContext {
-  #event;
-  constructor(key, event) {
-    if (key !== internal) throw illegalConstructor();
-    this.#event = event;
+  constructor() {
+    throw illegalConstructor();
   }
   waitUntil(promise) {
-    holdFor(this.#event, promise);
+    contextOnly(this);
+    holdFor(this, promise);
   }
   passThroughOnException() {}
   get props() {
-    void this.#event;
+    contextOnly(this);
     return propsOf(this);
   }
 }
 webClass(ExecutionContext, "ExecutionContext");
+
+function contextOnly(v) {
+  if (!host.isContext(v)) throw new TypeErrorCtor("Illegal invocation");
+}
 
 class DurableObject {
   constructor(ctx, env) {
@@ -53,8 +57,7 @@ const noFetch = "Handler does not export a fetch() function.";
 
 // workerFetch delivers a request to a module's default export (or a named entry point): an object with fetch, or a
 // class that is made anew for each event.
-function workerFetch(handler, request, env, event) {
-  const ctx = new ExecutionContext(internal, event);
+function workerFetch(handler, request, env, ctx) {
   if (typeof handler === "function") {
     const instance = new handler(ctx, env);
     if (typeof instance.fetch !== "function") throw new ErrorCtor(noFetch);
