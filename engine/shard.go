@@ -190,6 +190,11 @@ func (o *owner) endTurn() {
 			e.ev.dep = e.by.dep
 			o.route(e.ev)
 		case effectReply:
+			if a := e.ev.actor; a != nil && a.dead && a.broken != nil && e.ev.reply.Err == nil {
+				// It was answered before its object was reset in the same turn, and could reveal
+				// what was taken back.
+				e.ev.reply = Reply{Err: a.broken}
+			}
 			e.ev.dep = max(e.ev.dep, e.by.dep)
 			o.routeReply(e.ev)
 		case effectHold:
@@ -245,7 +250,7 @@ func (o *owner) accept(ev *Event) {
 
 // crowded answers an event that finds too many others waiting for its object.
 func (o *owner) crowded(a *actor, ev *Event) bool {
-	if a.queue.len() >= o.eng.opts.MaxQueuedEvents {
+	if a.queue.len()+len(a.inflight) >= o.eng.opts.MaxEvents {
 		ev.phase = phaseServe
 		ev.answered = true
 		err := overloaded("Durable Object is overloaded. Too many requests queued.")

@@ -23,9 +23,10 @@ type Stub struct {
 // ID returns the object's ID.
 func (s *Stub) ID() ID { return s.id }
 
-// note remembers that the object was reset.
+// note remembers that the object was reset. An error of another object that this one has only passed on does not
+// count.
 func (s *Stub) note(err error) {
-	if e, ok := err.(*Error); ok && e.Reset {
+	if e, ok := err.(*Error); ok && e.Reset && e.Object == s.id.String() {
 		s.broken.CompareAndSwap(nil, e)
 	}
 }

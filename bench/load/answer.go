@@ -28,6 +28,9 @@ func parse(b []byte, scratch *[]byte) (a answer, err error) {
 		return a, nil
 	}
 	head, rest := b[:end], b[end+4:]
+	if bytes.Count(head, crlf[1:]) != bytes.Count(head, crlf) {
+		return a, fmt.Errorf("a line that ends without a carriage return: %q", clip(head))
+	}
 	line, head, _ := bytes.Cut(head, crlf)
 	if a.status, err = statusOf(line); err != nil {
 		return a, err
@@ -66,7 +69,8 @@ func parse(b []byte, scratch *[]byte) (a answer, err error) {
 	case chunked && length >= 0:
 		return a, errors.New("both content-length and transfer-encoding")
 	case chunked:
-		return a, a.chunks(rest, len(b)-len(rest), scratch)
+		err = a.chunks(rest, len(b)-len(rest), scratch)
+		return a, err
 	case length < 0:
 		return a, errors.New("neither content-length nor chunks: the body would end with the connection")
 	case len(rest) >= length:

@@ -34,7 +34,10 @@ func (rl *realm) Send(n uint64, path []string, args vm.Value) (vm.Value, error) 
 		t = &target{export: s.export, path: path, read: args.IsNull()}
 	}
 	c := &calling{rl: rl, by: s.owner, to: s.to}
-	_, inGo := rl.app.opts.Classes[s.class]
+	inGo := false
+	if s.export == nil && s.entry == nil {
+		_, inGo = rl.app.opts.Classes[rl.app.namespaces[s.ns]]
+	}
 	return rl.send(c, path, t, args, !inGo)
 }
 

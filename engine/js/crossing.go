@@ -31,10 +31,11 @@ type crossing struct {
 	handles []vm.Value // of those, where keep; owned
 }
 
-// object and entry point stubs, as they travel.
+// Stubs of objects and entry points, as they travel.
 type objectCap struct {
-	class string
-	id    engine.ID
+	ns   uint64 // the namespace; they are the same in all runtimes
+	name string // of the object, or its id in hex
+	isID bool
 }
 
 func (objectCap) Dropped() {}
@@ -121,7 +122,7 @@ func (c *crossing) special(dst []byte, r *vm.Runtime, v vm.Value) ([]byte, bool,
 		case s.entry != nil:
 			what = entryCap{s.entry}
 		default:
-			what = objectCap{s.class, s.id}
+			what = s.objectCap
 		}
 	} else {
 		x, err := c.rl.give(c.by, v, shape == web.Own, c.reply)
@@ -173,7 +174,7 @@ func (c *crossing) make(r *vm.Runtime, tag uint64, rd *value.Reader) (vm.Value, 
 	service := true
 	switch what := c.caps[t.N].(type) {
 	case objectCap:
-		s.class, s.id = what.class, what.id
+		s.objectCap = what
 	case entryCap:
 		s.entry = what.entry
 	case *export:
@@ -184,12 +185,11 @@ func (c *crossing) make(r *vm.Runtime, tag uint64, rd *value.Reader) (vm.Value, 
 		c.rl.hold(c.by, n)
 		c.stubs = append(c.stubs, n)
 	}
-	h, err := c.rl.in.StubHandle(n)
-	if err != nil {
-		return vm.Undefined, err
+	if service {
+		return c.rl.in.Fetcher(n)
 	}
-	v, err := c.rl.in.StubFrom(h, service)
-	if err == nil && s.export != nil && c.keep {
+	v, h, err := c.rl.in.Stub(n)
+	if err == nil && c.keep {
 		c.handles = append(c.handles, h)
 	} else {
 		c.rl.r.Free(h)

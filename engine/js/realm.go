@@ -146,7 +146,7 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 	}
 	defer func() {
 		if err != nil {
-			r.Close()
+			_ = r.Close() // nothing runs in it, so it cannot refuse
 		}
 	}()
 	r.SetLimit(a.opts.CPULimit)
@@ -159,10 +159,10 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 	if rl.in, err = web.Load(r, rl); err != nil {
 		return nil, err
 	}
+	rl.writer.IsDOMException, rl.reader.DOMException = rl.isDOMException, rl.makeDOMException
 	if err = rl.makeRecall(); err != nil {
 		return nil, err
 	}
-	rl.writer.IsDOMException, rl.reader.DOMException = rl.isDOMException, rl.makeDOMException
 	if rl.objectProto, err = r.Eval("everloop:object", "Object.prototype"); err != nil {
 		return nil, err
 	}
@@ -177,6 +177,9 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 		_, err = r.Pump()
 	}
 	r.End()
+	if errors.Is(err, vm.ErrInterrupted) {
+		err = fmt.Errorf("the program's top level ran longer than %v: it never ends, or does too much before the first request", a.opts.CPULimit)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", relative(a.project, a.project.Main), mapped(a.bundle, err))
 	}
@@ -258,7 +261,7 @@ func (rl *realm) addServices() error {
 			}
 			continue
 		}
-		v, err := rl.in.StubOf(rl.stubs.add(&stub{entry: rl.app.newEntry(cmp.Or(b.Entrypoint, "default"), nil), shared: true}), true)
+		v, err := rl.in.Fetcher(rl.stubs.add(&stub{entry: rl.app.newEntry(cmp.Or(b.Entrypoint, "default"), nil), shared: true}))
 		if err != nil {
 			return err
 		}
@@ -345,7 +348,10 @@ func (rl *realm) exportsWhere(source string) ([]string, error) {
 		return nil, err
 	}
 	var names []string
-	return names, json.Unmarshal(text, &names)
+	if err := json.Unmarshal(text, &names); err != nil {
+		return nil, err
+	}
+	return names, nil
 }
 
 // A class is a function whose prototype cannot be replaced.
@@ -389,17 +395,26 @@ func (rl *realm) end(err error) {
 		if rl.r.Interrupted() && w.alive() { // otherwise it called abort
 			class, id := w.where()
 			rl.app.opts.Logger.Warn("a turn computed longer than it may and was interrupted", "class", class, "object", id,
-				"limit", rl.app.opts.CPULimit, "stack", rl.app.bundle.MapStack(rl.r.InterruptedAt()))
+				"limit", rl.app.opts.CPULimit, "stack", sourceStack(rl.app.bundle, rl.r.InterruptedAt()))
 		}
 		if w.alive() {
 			w.interrupted()
 		}
 		// The jobs of others are still there. They are their turn, not this one's.
+		rl.r.SetLimit(min(rl.app.opts.CPULimit, leftoverLimit))
 		rl.r.Begin(w.labelled())
 		if _, perr := rl.r.Pump(); perr != nil {
 			err = perr
 		}
+		endless := rl.r.Interrupted()
 		rl.r.End()
+		rl.r.SetLimit(rl.app.opts.CPULimit)
+		if endless && !lost(err) {
+			// A chain of promises can go on behind a job that was interrupted. Nobody knows whose it is, and it
+			// would be run at the end of every turn from now on, and get the wrong object interrupted.
+			rl.lose(vm.ErrInterrupted)
+			return
+		}
 	}
 	if lost(err) {
 		rl.lose(err)
@@ -415,8 +430,14 @@ func (rl *realm) end(err error) {
 	rl.current = nil
 }
 
+// leftoverLimit bounds what is run of others after a turn was interrupted: they had been waiting for a moment, no more.
+const leftoverLimit = time.Second
+
 // lost reports whether err says that the runtime cannot be used any more.
 func lost(err error) bool {
+	if err == nil {
+		return false
+	}
 	var fault *vm.FaultError
 	return errors.Is(err, vm.ErrOutOfMemory) || errors.As(err, &fault) || errors.Is(err, vm.ErrClosed)
 }
@@ -519,7 +540,10 @@ func (rl *realm) lose(cause error) {
 	}
 	h.realms[rl.index] = nil
 	message := "Durable Object's isolate exceeded its memory limit and was reset."
-	if !errors.Is(cause, vm.ErrOutOfMemory) {
+	switch {
+	case errors.Is(cause, vm.ErrInterrupted):
+		message = "Durable Object's isolate exceeded its CPU time limit and was reset."
+	case !errors.Is(cause, vm.ErrOutOfMemory):
 		message = "The JavaScript engine failed and was restarted."
 	}
 	rl.app.opts.Logger.Error("a JavaScript runtime was lost and will be built anew", "loop", h.loop, "runtime", rl.index, "err", cause)
@@ -535,6 +559,8 @@ func (rl *realm) lose(cause error) {
 	for _, o := range rl.objects.all() {
 		o.st.Abort(&engine.Error{Name: "Error", Message: message, Retryable: true})
 	}
-	rl.r.Close()
+	if err := rl.r.Close(); err != nil {
+		rl.app.opts.Logger.Error("a lost JavaScript runtime keeps its memory", "loop", h.loop, "runtime", rl.index, "err", err)
+	}
 	rl.current = nil
 }

@@ -3,6 +3,8 @@ package js_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -76,6 +78,20 @@ export class OBJECT extends DurableObject {
 			try { s.transactionSync(() => { s.put("sync", 2); throw new Error("x"); }); } catch {}
 			return new Response([caught, before, result, await s.get("n"), await s.get("sync")].join());
 		}
+		case "kv": {
+			await s.deleteAll();
+			s.kv.put("b", { x: 1 });
+			s.kv.put("a", [2]);
+			const seen = [...s.kv.list()].map(([k, v]) => k + JSON.stringify(v));
+			return new Response([seen, s.kv.get("b").x, s.kv.get("nope"), s.kv.delete("b"), s.kv.delete("b"), (await s.get("a"))[0], [...s.kv.list({ prefix: "z" })].length].join());
+		}
+		case "absent": {
+			const out = [];
+			for (const f of [() => s.sql.exec("SELECT 1"), () => s.setAlarm(1), () => s.getCurrentBookmark(), () => this.ctx.acceptWebSocket(), () => new WebSocketPair()]) {
+				try { await f(); out.push("no error"); } catch (e) { out.push(e.message); }
+			}
+			return new Response(out.join("\n"));
+		}
 		case "all":
 			await s.deleteAll();
 			await s.sync();
@@ -98,6 +114,14 @@ export class OBJECT extends DurableObject {
 			"RangeError: Maximum number of keys is 128.",
 		}, "\n")},
 		{"transaction", "rolled back,1,done,3,1"},
+		{"kv", `a[2],b{"x":1},1,,true,false,2,0`},
+		{"absent", strings.Join([]string{
+			"storage.sql: this version of everloop does not have it.",
+			"Alarms: this version of everloop does not have it.",
+			"This Durable Object's storage back-end does not implement point-in-time recovery.",
+			"WebSockets of a Durable Object: this version of everloop does not have it.",
+			"WebSocketPair: this version of everloop does not have it.",
+		}, "\n")},
 		{"all", "0"},
 	} {
 		if got := v.get("/o?case=" + c.name); got != c.want {
@@ -286,5 +310,43 @@ export default { async fetch(request, env) { return new Response("got " + await 
 	}}})
 	if got := v.get("/"); got != "got piece 0\npiece 1\npiece 2" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// A stub may be made before the first event; and what a stub and a context do needs the right this.
+func TestStubFromTheTopLevel(t *testing.T) {
+	dir := t.TempDir()
+	config := `{"name": "top", "main": "index.ts", "compatibility_date": "2026-01-01",
+		"durable_objects": {"bindings": [{"name": "Echo", "class_name": "Echo"}]}, "migrations": [{"tag": "v1", "new_sqlite_classes": ["Echo"]}]}`
+	source := `
+import { DurableObject, env } from "cloudflare:workers";
+let early = "none";
+try { await env.Echo.getByName("early").fetch("http://a/"); } catch (e) { early = e.message.slice(0, 20); }
+const stub = env.Echo.getByName("top");
+export class Echo extends DurableObject {
+	async fetch(request) { return new Response((this.ctx.id.name ?? "?") + " " + new URL(request.url).pathname); }
+}
+export default {
+	async fetch(request, env, ctx) {
+		const { waitUntil } = ctx;
+		let bare = "no error";
+		try { waitUntil(null); } catch (e) { bare = e.message; }
+		return new Response([await (await stub.fetch(request)).text(), stub.id.name, stub.name, early, bare].join());
+	},
+};
+`
+	for name, text := range map[string]string{"wrangler.jsonc": config, "index.ts": source} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v, err := tryServe(t, dir, setup{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got, want := v.get("/x"), "top /x,top,top,Disallowed operation,Illegal invocation"; got != want {
+			t.Fatalf("got %s, want %s", got, want)
+		}
 	}
 }

@@ -9,17 +9,16 @@ import (
 )
 
 // stub is a stub that JavaScript holds: of an object, of an entry point, or of what a program gave away. It calls in the
-// name of whoever opened it, as long as that lives: the turn that uses it may be somebody else's, which happened to
-// resolve the promise that the user waited for. Owned by its loop.
+// name of whoever first called through it, as long as that lives: the turn that uses it may be somebody else's, which
+// happened to resolve the promise that the user waited for. Owned by its loop.
 type stub struct {
-	class    string
-	id       engine.ID
-	entry    *entry  // of an entry point
-	export   *export // of what a program gave away
-	owner    actor
-	to       *engine.Stub
-	disposed bool
-	shared   bool // in env: it calls in the name of whoever uses it
+	objectCap         // of an object
+	entry     *entry  // of an entry point
+	export    *export // of what a program gave away
+	owner     actor
+	to        *engine.Stub // nil until the first call
+	disposed  bool
+	shared    bool // in env: it calls in the name of whoever uses it
 }
 
 // open makes the stub ready to call.
@@ -49,11 +48,19 @@ func (rl *realm) open(s *stub) error {
 	case s.entry != nil:
 		s.to = s.owner.entry(s.entry)
 	default:
-		ns := s.owner.namespace(s.class)
+		ns := s.owner.namespace(rl.app.namespaces[s.ns])
 		if ns == nil {
 			return engine.ErrUnknownClass
 		}
-		s.to = ns.Get(s.id)
+		if !s.isID {
+			s.to = ns.Get(ns.IDFromName(s.name))
+			return nil
+		}
+		id, err := ns.IDFromString(s.name)
+		if err != nil {
+			return vm.TypeError("%s", err.Error())
+		}
+		s.to = ns.Get(id)
 	}
 	return nil
 }
@@ -103,24 +110,12 @@ func (rl *realm) NewUniqueID(ns uint64) (string, error) {
 
 // StubByName is part of [web.NamespaceHost].
 func (rl *realm) StubByName(ns uint64, name string) (uint64, error) {
-	s, err := rl.namespaceOf(ns)
-	if err != nil {
-		return 0, err
-	}
-	return rl.stubs.add(&stub{class: s.Class(), id: s.IDFromName(name), owner: rl.current}), nil
+	return rl.stubs.add(&stub{objectCap: objectCap{ns: ns, name: name}}), nil
 }
 
 // StubByID is part of [web.NamespaceHost].
 func (rl *realm) StubByID(ns uint64, hex string) (uint64, error) {
-	s, err := rl.namespaceOf(ns)
-	if err != nil {
-		return 0, err
-	}
-	id, err := s.IDFromString(hex)
-	if err != nil {
-		return 0, vm.TypeError("%s", err.Error())
-	}
-	return rl.stubs.add(&stub{class: s.Class(), id: id, owner: rl.current}), nil
+	return rl.stubs.add(&stub{objectCap: objectCap{ns: ns, name: hex, isID: true}}), nil
 }
 
 // StubClosed is part of [web.StubHost].
@@ -162,6 +157,7 @@ type fetching struct {
 	redirect web.Redirect
 	hops     int
 	promise  vm.Value // owned
+	answer   *engine.Response
 }
 
 // Reply takes the answer, as a turn of the caller.
@@ -206,7 +202,8 @@ func (f *fetching) settle(reply engine.Reply) (again bool, err error) {
 		f.to.StartFetch(next, f)
 		return true, nil
 	}
-	v, err := rl.in.Response(&response{Response: reply.Response, url: f.req.URL, redirected: f.hops > 0})
+	f.answer = reply.Response
+	v, err := rl.in.Response(response{f})
 	if err != nil {
 		return false, rl.reject(f.promise, err)
 	}

@@ -77,7 +77,7 @@ func (p *entry) Serve(ev *engine.Event) {
 				return rl.in.WorkerCall(handler, path, args, rl.env, handle, props)
 			})
 		default:
-			v, err = rl.in.WorkerFetch(handler, &request{ev.Request}, rl.env, handle, props)
+			v, err = rl.in.WorkerFetch(handler, request{ev.Request}, rl.env, handle, props)
 		}
 		rl.r.FreeAll(handle, props)
 		if err == nil {

@@ -9,7 +9,8 @@ import (
 // are borrowed.
 
 // WorkerFetch delivers a request to a Worker's handler: the default export (or a named entry point) of its module, an
-// object with fetch or a class. event is the handle of the event; props are those of its context, or Undefined.
+// object with fetch or a class. event is the handle of the event, which it gets as its ctx; props are those of the context, or
+// Undefined.
 func (in *Instance) WorkerFetch(handler vm.Value, m Message, env, event, props vm.Value) (vm.Value, error) {
 	h, err := in.hold(m, true)
 	if err != nil {

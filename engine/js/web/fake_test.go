@@ -105,6 +105,7 @@ func fakeID(ns uint64, name string) string {
 }
 
 func (h *fakeHost) IDFromName(ns uint64, name string) (string, error) { return fakeID(ns, name), nil }
+
 func (h *fakeHost) CheckID(ns uint64, id string) bool {
 	return strings.HasSuffix(id, fmt.Sprintf("%02x", ns))
 }
@@ -286,6 +287,7 @@ func (h *fakeHost) StorageDeleteAll(object uint64, _ WriteFlags) error {
 	h.stores[object] = nil
 	return h.fail
 }
+
 func (h *fakeHost) StorageSync(uint64) (vm.Value, error) { return h.r.ResolvedPromise(vm.Undefined) }
 
 func (h *fakeHost) TxnBegin(object uint64, sync bool) (uint64, error) {

@@ -42,7 +42,8 @@ type NamespaceHost interface {
 	CheckID(ns uint64, hex string) bool
 	// NewUniqueID makes an id that was never seen before.
 	NewUniqueID(ns uint64) (string, error)
-	// StubByName and StubByID open a stub. It is closed by StubClosed when JavaScript has dropped it.
+	// StubByName and StubByID open a stub. It is closed by StubClosed when JavaScript has dropped it. A program may do so
+	// at its top level, where it cannot call yet.
 	StubByName(ns uint64, name string) (uint64, error)
 	StubByID(ns uint64, hex string) (uint64, error)
 }

@@ -27,8 +27,9 @@ type Instance struct {
 
 	// The prelude's doors, owned.
 	workerFetch, newObject, objectFetch, takeReply, fireTimer, namespaceFrom vm.Value
-	nothing, domException, workers, requestProto, responseProto              vm.Value
-	workerCall, objectCall, exportCall, shape, stubFrom, disposable          vm.Value
+	nothing, domException, workers                                           vm.Value
+	requestProto, responseProto, contextProto, stubProto, fetcherProto       vm.Value
+	workerCall, objectCall, exportCall, shape, newStub, disposable           vm.Value
 	disposeExport, loopbackFrom, exports, pipelinedHere, pipelinedOn         vm.Value
 }
 
@@ -71,6 +72,8 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"fireTimer", &in.fireTimer},
 		{"requestProto", &in.requestProto},
 		{"responseProto", &in.responseProto},
+		{"contextProto", &in.contextProto},
+		{"stubProto", &in.stubProto},
 		{"namespaceFrom", &in.namespaceFrom},
 		{"nothing", &in.nothing},
 		{"DOMException", &in.domException},
@@ -81,7 +84,8 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"rpcShape", &in.shape},
 		{"pipelinedHere", &in.pipelinedHere},
 		{"pipelinedOn", &in.pipelinedOn},
-		{"stubFrom", &in.stubFrom},
+		{"newStub", &in.newStub},
+		{"fetcherProto", &in.fetcherProto},
 		{"disposable", &in.disposable},
 		{"disposeExport", &in.disposeExport},
 		{"loopbackFrom", &in.loopbackFrom},

@@ -42,6 +42,12 @@ var (
 	})
 )
 
+// IsDOMException reports whether v is a DOMException.
+func (in *Instance) IsDOMException(v vm.Value) bool {
+	is, err := in.r.InstanceOf(v, in.domException)
+	return err == nil && is
+}
+
 // DOMException makes a DOMException, owned by the caller, for the host to throw or to reject with.
 func (in *Instance) DOMException(message, name string) (vm.Value, error) {
 	m, err := in.r.String(message)
@@ -55,12 +61,6 @@ func (in *Instance) DOMException(message, name string) (vm.Value, error) {
 	}
 	defer in.r.Free(n)
 	return in.r.Construct(in.domException, m, n)
-}
-
-// IsDOMException tells a DOMException by its class.
-func (in *Instance) IsDOMException(v vm.Value) bool {
-	ok, err := in.r.InstanceOf(v, in.domException)
-	return ok && err == nil
 }
 
 // NewDOMException makes a DOMException of values, which are borrowed.

@@ -28,16 +28,35 @@ func (in *Instance) ShapeOf(v vm.Value) (Shape, uint64, error) {
 	return Refused, 0, nil
 }
 
-// StubOf makes what a program sees of a stub of the host: a Fetcher for one of an object or an entry point (service), an
-// RpcStub for one of what a program gave away. The stub is closed if that fails.
-func (in *Instance) StubOf(stub uint64, service bool) (vm.Value, error) {
-	h, _, err := in.r.HostObject(stubClass, vm.Undefined, stub)
+// Fetcher makes what a program sees of a stub of an entry point, or of an object that another program passed: a Fetcher. The
+// stub is closed if that fails.
+func (in *Instance) Fetcher(stub uint64) (vm.Value, error) {
+	return in.handle(in.fetcherProto, stub)
+}
+
+// Stub makes what a program sees of a stub of something given away: an RpcStub, and the handle in it. Both are owned by the
+// caller.
+func (in *Instance) Stub(stub uint64) (v, handle vm.Value, err error) {
+	if handle, err = in.handle(vm.Undefined, stub); err != nil {
+		return vm.Undefined, vm.Undefined, err
+	}
+	v, err = in.r.Call(in.newStub, vm.Undefined, handle)
+	return v, handle, err
+}
+
+func (in *Instance) handle(proto vm.Value, stub uint64) (vm.Value, error) {
+	h, _, err := in.r.HostObject(stubClass, proto, stub)
 	if err != nil {
 		in.Host.StubClosed(stub)
+	}
+	return h, err
+}
+
+func (in *Instance) bare(stub uint64, err error) (vm.Value, error) {
+	if err != nil {
 		return vm.Undefined, err
 	}
-	defer in.r.Free(h)
-	return in.r.Call(in.stubFrom, vm.Undefined, h, vm.Bool(service))
+	return in.handle(vm.Undefined, stub)
 }
 
 // ObjectCall delivers a call to an object, as NewObject returned it: see [RPCHost] for path and args.
@@ -112,20 +131,6 @@ func (in *Instance) Disposable(v vm.Value, stubs []vm.Value) error {
 	return err
 }
 
-// StubHandle makes the bare handle of a stub, owned by the caller. Only one handle of a stub may exist.
-func (in *Instance) StubHandle(stub uint64) (vm.Value, error) {
-	h, _, err := in.r.HostObject(stubClass, vm.Undefined, stub)
-	if err != nil {
-		in.Host.StubClosed(stub)
-	}
-	return h, err
-}
-
-// StubFrom is StubOf for a handle, which is borrowed.
-func (in *Instance) StubFrom(handle vm.Value, service bool) (vm.Value, error) {
-	return in.r.Call(in.stubFrom, vm.Undefined, handle, vm.Bool(service))
-}
-
 // AddExport puts what others see of an export of the program where its contexts have it: a namespace, or, of an entry
 // point, a function that is also a Fetcher.
 func (in *Instance) AddExport(name string, v vm.Value) error {
@@ -134,7 +139,7 @@ func (in *Instance) AddExport(name string, v vm.Value) error {
 
 // EntrypointExport makes it of a stub of the host.
 func (in *Instance) EntrypointExport(stub uint64) (vm.Value, error) {
-	h, err := in.StubHandle(stub)
+	h, err := in.Fetcher(stub)
 	if err != nil {
 		return vm.Undefined, err
 	}
@@ -181,14 +186,18 @@ var (
 		return in.Host.Pipeline(args.At(0), path, args.At(2))
 	})
 	_ = register("rpcExport", 2, func(in *Instance, args vm.Args) (vm.Value, error) {
-		return in.stub(in.Host.Export(args.At(0), args.At(1).Truth()))
+		return in.bare(in.Host.Export(args.At(0), args.At(1).Truth()))
 	})
 	_ = register("rpcDup", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
 		stub, err := in.stubNumber(args.At(0))
 		if err != nil {
 			return vm.Undefined, err
 		}
-		return in.stub(in.Host.DupStub(stub))
+		return in.bare(in.Host.DupStub(stub))
+	})
+	// isStub tells a stub of an object or entry point.
+	_ = register("isStub", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		return vm.Bool(in.r.IsHost(stubClass, args.At(0))), nil
 	})
 	_ = register("rpcDispose", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
 		stub, err := in.stubNumber(args.At(0))
@@ -202,6 +211,10 @@ var (
 		if err != nil {
 			return vm.Undefined, err
 		}
-		return in.stub(in.Host.Loopback(stub, args.At(1)))
+		n, err := in.Host.Loopback(stub, args.At(1))
+		if err != nil {
+			return vm.Undefined, err
+		}
+		return in.Fetcher(n)
 	})
 )

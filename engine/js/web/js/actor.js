@@ -10,8 +10,7 @@ function settle(value) {
 }
 
 let idHex;
-let idFor; // (id, namespace handle) checks that the id is one of the namespace and returns its name
-let openStub; // (id) the host's stub for it
+let openStub; // (id, namespace handle) a stub for it
 let newID;
 let isID;
 
@@ -42,13 +41,19 @@ class DurableObjectId {
       if (id.#hex === null) id.#hex = host.idFromName(id.#ns, id.#name);
       return id.#hex;
     };
-    idFor = (id, ns) => {
-      if (typeof id !== "object" || id === null || !(#ns in id)) throw new TypeErrorCtor(`DurableObjectNamespace.get needs a DurableObjectId, not ${typeName(id)}`);
+    openStub = (id, ns) => {
+      let of;
+      try {
+        of = id.#ns; // throws for anything else, and costs less than asking first
+      } catch {
+        throw new TypeErrorCtor(`DurableObjectNamespace.get needs a DurableObjectId, not ${typeName(id)}`);
+      }
       // The same class may be bound twice: then the handles differ and the host decides.
-      if (id.#ns !== ns && typeof host.idFromString(ns, idHex(id)) !== "string") throw new TypeErrorCtor(wrongNamespace);
-      return id.#name;
+      if (of !== ns && typeof host.idFromString(ns, idHex(id)) !== "string") throw new TypeErrorCtor(wrongNamespace);
+      const name = id.#name;
+      // The host defines id and name: an assignment would look for setters up to the proxy at the end of the chain.
+      return name === undefined ? host.stubByID(ns, id.#hex, id) : host.stubByName(ns, name, id);
     };
-    openStub = (id, ns) => (id.#name === undefined ? host.stubByID(ns, id.#hex) : host.stubByName(ns, id.#name));
   }
 }
 webClass(DurableObjectId, "DurableObjectId");
@@ -83,13 +88,12 @@ class DurableObjectNamespace {
     return newID(this.#ns, host.newUniqueId(this.#ns), undefined);
   }
   get(id, options = undefined) {
-    const ns = this.#ns;
-    return new DurableObjectStub(internal, ns, id, idFor(id, ns));
+    return openStub(id, this.#ns);
   }
   getByName(name, options = undefined) {
     const ns = this.#ns;
     if (typeof name !== "string") name = `${name}`;
-    return new DurableObjectStub(internal, ns, new DurableObjectId(internal, ns, null, name), name);
+    return openStub(new DurableObjectId(internal, ns, null, name), ns);
   }
   jurisdiction(jurisdiction = undefined) {
     noJurisdiction(jurisdiction);
@@ -101,50 +105,30 @@ class DurableObjectNamespace {
 }
 webClass(DurableObjectNamespace, "DurableObjectNamespace");
 
-// fetchThrough sends a request to what a handle of the host stands for.
+// fetchThrough sends a request to a stub, of an object or an entry point.
 function fetchThrough(stub, input, init) {
   if (init === undefined || init === null) {
+    // A request of the host that was only looked at: in one step.
+    const reply = host.stubForward(stub, input);
+    if (reply !== null) return reply;
     if (typeof input === "string") return host.stubFetch(stub, "GET", requestURL(input), null, null, 0);
     if (isRequest(input)) return sendRequest(stub, input);
   }
   return sendRequest(stub, new Request(input, init));
 }
 
-let isObjectStub; // (v)
-let objectStub; // (stub) the host's handle, opened if it is not yet
-
+// A stub is the host's handle of it itself, an object of the host with this class's prototype. id and name are properties
+// of its own.
 class DurableObjectStub {
-  #ns; // null once the stub is open
-  #stub; // the id (the property of that name belongs to the user); from the first call on, the host's stub
-  // Defined here, so that the constructor's assignments do not look for setters in the prototype chain, which ends in a
-  // proxy.
-  id;
-  name;
-  constructor(key, ns, id, name) {
-    if (key !== internal) throw illegalConstructor();
-    this.#ns = ns;
-    this.#stub = id;
-    this.id = id;
-    this.name = name;
+  constructor() {
+    throw illegalConstructor();
   }
   fetch(input, init = undefined) {
     try {
-      let stub = this.#stub;
-      if (this.#ns !== null) stub = DurableObjectStub.#open(this);
-      return fetchThrough(stub, input, init);
+      return fetchThrough(this, input, init);
     } catch (e) {
       return rejected(e);
     }
-  }
-  static #open(s) {
-    const stub = openStub(s.#stub, s.#ns);
-    s.#stub = stub;
-    s.#ns = null;
-    return stub;
-  }
-  static {
-    isObjectStub = (v) => #ns in v;
-    objectStub = (v) => (v.#ns !== null ? DurableObjectStub.#open(v) : v.#stub);
   }
 }
 webClass(DurableObjectStub, "DurableObject");
@@ -206,8 +190,9 @@ function listBound(v) {
   return v === undefined || v === null ? null : `${v}`;
 }
 
+// storageList returns a flat array of keys and values.
 function storageList(h, options) {
-  if (options === undefined || options === null) return resolved(mapFrom(host.storageList(h, null, null, null, null, false, 0)));
+  if (options === undefined || options === null) return host.storageList(h, null, null, null, null, false, 0);
   const start = listBound(options.start);
   const after = listBound(options.startAfter);
   const end = listBound(options.end);
@@ -220,8 +205,44 @@ function storageList(h, options) {
     if (limit > 2147483647) limit = 2147483647;
   }
   if (start !== null && after !== null) throw new TypeErrorCtor("list() cannot be called with both start and startAfter values.");
-  return resolved(mapFrom(host.storageList(h, start, after, end, prefix, reverse, limit)));
+  return host.storageList(h, start, after, end, prefix, reverse, limit);
 }
+
+// SyncKV is storage.kv: the same entries, at once.
+class SyncKV {
+  #h;
+  constructor(key, h) {
+    if (key !== internal) throw illegalConstructor();
+    this.#h = h;
+  }
+  get(key) {
+    return host.kvGet(this.#h, `${key}`);
+  }
+  put(key, value) {
+    key = `${key}`;
+    if (value === undefined) throw new TypeErrorCtor("put() called with undefined value.");
+    host.kvPut(this.#h, key, value);
+  }
+  delete(key) {
+    return host.kvDelete(this.#h, `${key}`);
+  }
+  list(options = undefined) {
+    return pairs(storageList(this.#h, options));
+  }
+}
+webClass(SyncKV, "SyncKvStorage");
+
+function* pairs(flat) {
+  for (let i = 0; i < flat.length; i += 2) yield [flat[i], flat[i + 1]];
+}
+
+// What an object has on Cloudflare and not here yet says so when it is used, not when it is looked at: programs probe.
+const absent = (feature) => new ErrorCtor(`${feature}: this version of everloop does not have it.`);
+const noAlarms = () => rejected(absent("Alarms"));
+const noRecovery = () => rejected(new ErrorCtor("This Durable Object's storage back-end does not implement point-in-time recovery."));
+const noSockets = () => {
+  throw absent("WebSockets of a Durable Object");
+};
 
 let transactionFrom;
 
@@ -287,6 +308,7 @@ function runSection(h, section, callback, resolve, reject) {
 
 class DurableObjectStorage {
   #h;
+  #kv = null;
   constructor(key, h) {
     if (key !== internal) throw illegalConstructor();
     this.#h = h;
@@ -315,10 +337,39 @@ class DurableObjectStorage {
   }
   list(options = undefined) {
     try {
-      return storageList(this.#h, options);
+      return resolved(mapFrom(storageList(this.#h, options)));
     } catch (e) {
       return rejected(e);
     }
+  }
+  get kv() {
+    let kv = this.#kv;
+    if (kv === null) {
+      kv = new SyncKV(internal, this.#h);
+      this.#kv = kv;
+    }
+    return kv;
+  }
+  get sql() {
+    throw absent("storage.sql");
+  }
+  getAlarm() {
+    return noAlarms();
+  }
+  setAlarm() {
+    return noAlarms();
+  }
+  deleteAlarm() {
+    return noAlarms();
+  }
+  getCurrentBookmark() {
+    return noRecovery();
+  }
+  getBookmarkForTime() {
+    return noRecovery();
+  }
+  onNextSessionRestoreBookmark() {
+    return noRecovery();
   }
   deleteAll(options = undefined) {
     try {
@@ -382,7 +433,7 @@ class DurableObjectTransaction {
     return attempt(() => storageDelete(DurableObjectTransaction.#open(this), key, options));
   }
   list(options = undefined) {
-    return attempt(() => storageList(DurableObjectTransaction.#open(this), options));
+    return attempt(() => resolved(mapFrom(storageList(DurableObjectTransaction.#open(this), options))));
   }
   deleteAll() {
     return attempt(() => {
@@ -463,6 +514,36 @@ class DurableObjectState {
   waitUntil(promise) {
     holdFor(this.#h, promise);
   }
+  acceptWebSocket() {
+    noSockets();
+  }
+  getWebSockets() {
+    return []; // none has been accepted
+  }
+  getTags() {
+    noSockets();
+  }
+  setWebSocketAutoResponse() {
+    noSockets();
+  }
+  getWebSocketAutoResponse() {
+    return null;
+  }
+  getWebSocketAutoResponseTimestamp() {
+    noSockets();
+  }
+  setHibernatableWebSocketEventTimeout() {
+    noSockets();
+  }
+  getHibernatableWebSocketEventTimeout() {
+    return null;
+  }
+  get facets() {
+    throw absent("ctx.facets");
+  }
+  get container() {
+    return undefined; // as for a class without one
+  }
   // abort does not return: the host stops the program at once, and no catch or finally runs.
   abort(reason = undefined, options = undefined) {
     const retryAlarm = options === undefined || options === null || options.retryAlarm === undefined ? true : !!options.retryAlarm;
@@ -473,3 +554,17 @@ class DurableObjectState {
   }
 }
 webClass(DurableObjectState, "DurableObjectState");
+
+class WebSocketPair {
+  constructor() {
+    throw absent("WebSocketPair");
+  }
+}
+webClass(WebSocketPair, "WebSocketPair");
+
+class WebSocket {
+  constructor() {
+    throw absent("WebSocket");
+  }
+}
+webClass(WebSocket, "WebSocket");

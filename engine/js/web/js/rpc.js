@@ -24,7 +24,7 @@ const wildcard = new Proxy(
     get(_, name, receiver) {
       if (typeof name === "symbol" || name === "then") return undefined;
       if (name in ObjectPrototype) return reflectGet(ObjectPrototype, name, receiver);
-      return isNode(receiver) ? newProperty(receiver, null, [name]) : stubHandle(receiver) === undefined ? undefined : newProperty(null, receiver, [name]);
+      return isNode(receiver) ? newProperty(receiver, null, [name]) : isStub(receiver) ? newProperty(null, receiver, [name]) : undefined;
     },
     getPrototypeOf: () => ObjectPrototype,
   },
@@ -66,7 +66,7 @@ class Node extends Returned {
     return host.rpcSend(s.handle, path, args);
   }
   static #follow(from, stub, path, args) {
-    return from === null ? host.rpcSend(openedStub(stub), path, args) : Node.#send(from, path, args);
+    return from === null ? host.rpcSend(stub, path, args) : Node.#send(from, path, args);
   }
   static {
     isNode = (v) => typeof v === "function" && #state in v;
@@ -168,40 +168,26 @@ setPrototypeOf(RpcProperty.prototype, wildcard);
 setPrototypeOf(RpcStub.prototype, wildcard);
 
 // A Fetcher is a stub of an entry point, or of an object that another program gave away: it has no id.
-let fetcherFrom;
-let fetcherHandle;
-
+// Like the stub of an object it is the host's handle itself.
 class Fetcher {
-  #h;
-  constructor(key, h) {
-    if (key !== internal) throw illegalConstructor();
-    this.#h = h;
+  constructor() {
+    throw illegalConstructor();
   }
   fetch(input, init = undefined) {
-    return attempt(() => fetchThrough(this.#h, input, init));
-  }
-  static {
-    fetcherFrom = (h) => new Fetcher(internal, h);
-    fetcherHandle = (v) => (#h in v ? v.#h : undefined);
+    return attempt(() => fetchThrough(this, input, init));
   }
 }
 webClass(Fetcher, "Fetcher");
 setPrototypeOf(Fetcher.prototype, wildcard);
 setPrototypeOf(DurableObjectStub.prototype, wildcard);
 
-// stubHandle is what openedStub opens: defined for stubs of objects and entry points.
-function stubHandle(v) {
-  if (typeof v !== "object" || v === null) return undefined;
-  return isObjectStub(v) ? v : fetcherHandle(v);
-}
-function openedStub(v) {
-  return isObjectStub(v) ? objectStub(v) : fetcherHandle(v);
+function isStub(v) {
+  return typeof v === "object" && v !== null && host.isStub(v);
 }
 
-// entrypointFrom makes what ctx.exports has for an entry point: a Fetcher that is also a function, which takes options.
-function loopbackFrom(handle) {
-  const fn = (options = undefined) => fetcherFrom(host.rpcLoopback(handle, options === undefined || options === null ? undefined : options.props));
-  const bound = fetcherFrom(handle);
+// loopbackFrom makes what ctx.exports has for an entry point of its Fetcher: one that is also a function, which takes options.
+function loopbackFrom(bound) {
+  const fn = (options = undefined) => host.rpcLoopback(bound, options === undefined || options === null ? undefined : options.props);
   delete fn.name;
   delete fn.length;
   return new Proxy(fn, {
@@ -237,7 +223,7 @@ function memberOf(receiver, name, own, names) {
 // The state of what a path leads through: 0 nothing, 1 an instance, 2 a plain object or function. 3 is a stub.
 function stepKind(v) {
   if (isNode(v)) return nodeHandle(v) !== undefined ? 3 : 0;
-  if (stubHandle(v) !== undefined) return 3;
+  if (isStub(v)) return 3;
   return exportKind(v);
 }
 
@@ -276,7 +262,7 @@ function arrive(receiver, path, args, own, names) {
 
 function forward(stub, path, args) {
   if (isNode(stub)) return sendFrom(stub, path, args);
-  return host.rpcSend(openedStub(stub), path, args);
+  return host.rpcSend(stub, path, args);
 }
 
 const noRPC =
@@ -290,8 +276,8 @@ function objectCall(object, path, args) {
 
 // workerCall delivers a call to an entry point: to an instance of its class, or to a function of an exported object, which
 // gets env and ctx behind the one argument.
-function workerCall(handler, path, args, env, event, props) {
-  const ctx = newContext(event, props);
+function workerCall(handler, path, args, env, ctx, props) {
+  setProps(ctx, props);
   if (typeof handler === "function") return arrive(new handler(ctx, env), path, args, false, entryReserved);
   if (args === null || path.length !== 1) return arrive(handler, path, args, true, entryReserved);
   const name = path[0];
@@ -328,7 +314,7 @@ function pipelinedHere(promise, path, args) {
 
 // pipelinedOn makes it on the result itself.
 function pipelinedOn(v, path, args) {
-  if (isNode(v) || stubHandle(v) !== undefined) return forward(v, path, args);
+  if (isNode(v) || isStub(v)) return forward(v, path, args);
   const kind = exportKind(v);
   if (kind === 0 && path.length > 0) throw noMember(path[0]);
   return arrive(v, path, args, kind !== 1, reserved);
@@ -339,17 +325,10 @@ function pipelinedOn(v, path, args) {
 function rpcShape(v) {
   if (isNode(v)) return nodeHandle(v);
   if (typeof v === "object" && v !== null) {
-    if (isObjectStub(v)) return objectStub(v);
-    const h = fetcherHandle(v);
-    if (h !== undefined) return h;
+    if (host.isStub(v)) return v;
     return isPrototypeOf(RpcTarget.prototype, v) ? 1 : undefined;
   }
   return typeof v === "function" ? 2 : undefined;
-}
-
-// stubFrom makes what a program sees of a handle: of an object or entry point, or of something given away.
-function stubFrom(handle, service) {
-  return service ? fetcherFrom(handle) : newStub(handle);
 }
 
 // disposable gives a result the means to dispose of the stubs in it.

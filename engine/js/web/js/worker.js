@@ -16,26 +16,30 @@ function propsOf(ctx) {
   return props;
 }
 
+// An ExecutionContext is the event's handle itself, an object of the host with this class's prototype.
 class ExecutionContext {
-  #event;
-  constructor(key, event) {
-    if (key !== internal) throw illegalConstructor();
-    this.#event = event;
+  constructor() {
+    throw illegalConstructor();
   }
   waitUntil(promise) {
-    holdFor(this.#event, promise);
+    contextOnly(this);
+    holdFor(this, promise);
   }
   passThroughOnException() {}
   get props() {
-    void this.#event;
+    contextOnly(this);
     return propsOf(this);
   }
   get exports() {
-    void this.#event;
+    contextOnly(this);
     return programExports;
   }
 }
 webClass(ExecutionContext, "ExecutionContext");
+
+function contextOnly(v) {
+  if (!host.isContext(v)) throw new TypeErrorCtor("Illegal invocation");
+}
 
 class DurableObject {
   constructor(ctx, env) {
@@ -59,17 +63,15 @@ function waitUntil(promise) {
 
 const noFetch = "Handler does not export a fetch() function.";
 
-// newContext makes the context of an event. Most have no props.
-function newContext(event, props) {
-  const ctx = new ExecutionContext(internal, event);
+// setProps gives the context of an event its props. Most have none.
+function setProps(ctx, props) {
   if (props !== undefined) weakMapSet(contextProps, ctx, props);
-  return ctx;
 }
 
 // workerFetch delivers a request to a module's default export (or a named entry point): an object with fetch, or a
 // class that is made anew for each event.
-function workerFetch(handler, request, env, event, props) {
-  const ctx = newContext(event, props);
+function workerFetch(handler, request, env, ctx, props) {
+  setProps(ctx, props);
   if (typeof handler === "function") {
     const instance = new handler(ctx, env);
     if (typeof instance.fetch !== "function") throw new ErrorCtor(noFetch);
