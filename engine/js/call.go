@@ -220,18 +220,31 @@ func (rl *realm) answerCall(w waiting, v vm.Value) {
 	encoded, caps, sent := x.bytes, x.caps, x.sent
 	rl.done(x)
 	rl.r.End()
-	kept := v
-	defer rl.r.Free(kept)
 	if err != nil {
-		w.fail(rl, err)
+		rl.r.Free(v)
+		rl.unanswerable(&w, err)
 		return
 	}
+	defer rl.r.Free(v)
 	for _, n := range sent {
 		rl.DisposeStub(n)
 	}
 	w.ev.ReturnCaps(encoded, caps)
-	rl.followed(&w, kept)
+	rl.followed(&w, v)
 	w.done(rl)
+}
+
+// unanswerable ends a call whose result could not be encoded. A getter of it that ran for ever costs the object, as any
+// turn that does.
+func (rl *realm) unanswerable(w *waiting, err error) {
+	if w.object != nil && errors.Is(err, vm.ErrInterrupted) {
+		w.object.interrupted() // the reset answers
+		return
+	}
+	w.fail(rl, err)
+	if lost(err) {
+		rl.lose(err)
+	}
 }
 
 // deliver starts an event on something that by gave away.
