@@ -215,6 +215,10 @@ func (ev *Event) step(a *actor) {
 	ev.place = len(a.inflight)
 	a.inflight = append(a.inflight, ev)
 	a.own.eng.metrics.events.Add(1)
+	if ev.live != nil {
+		ev.live.deliver(ev)
+		return
+	}
 	a.object.Deliver(ev)
 }
 
@@ -414,7 +418,11 @@ func (a *actor) failQueue(q *stepQueue, cause *Error) {
 	for q.len() > 0 {
 		switch s := q.pop().(type) {
 		case *Event:
+			if s.phase == phaseReply {
+				drop(s.reply.Caps)
+			}
 			if s.phase == phaseCall {
+				drop(s.Caps)
 				s.actor = a
 				a.pin()
 				s.phase = phaseServe

@@ -110,13 +110,26 @@ func registerObject(name string, length int, fn func(in *Instance, object uint64
 	})
 }
 
-func (in *Instance) stub(id uint64, err error) (vm.Value, error) {
+// stub makes the stub of an object, with the properties id and name (borrowed).
+func (in *Instance) stub(n uint64, err error, id, name vm.Value) (vm.Value, error) {
 	if err != nil {
 		return vm.Undefined, err
 	}
-	v, _, err := in.r.HostObject(stubClass, in.stubProto, id)
-	return v, err
+	v, err := in.handle(in.stubProto, n)
+	if err != nil {
+		return vm.Undefined, err
+	}
+	if err = in.r.Define(v, keyID, in.r.Dup(id), vm.Plain); err == nil {
+		err = in.r.Define(v, keyName, in.r.Dup(name), vm.Plain)
+	}
+	if err != nil {
+		in.r.Free(v)
+		return vm.Undefined, err
+	}
+	return v, nil
 }
+
+var keyID, keyName = vm.Intern("id"), vm.Intern("name")
 
 // stop ends the running turn here and now. Interrupt alone strikes at the next function that JavaScript calls; so one is
 // called.
@@ -172,11 +185,13 @@ var (
 		}
 		return in.r.String(hex)
 	})
-	_ = registerNamespace("stubByName", 2, func(in *Instance, ns uint64, args vm.Args) (vm.Value, error) {
-		return in.stub(in.Host.StubByName(ns, in.r.GoString(args.At(1))))
+	_ = registerNamespace("stubByName", 3, func(in *Instance, ns uint64, args vm.Args) (vm.Value, error) {
+		n, err := in.Host.StubByName(ns, in.r.GoString(args.At(1)))
+		return in.stub(n, err, args.At(2), args.At(1))
 	})
-	_ = registerNamespace("stubByID", 2, func(in *Instance, ns uint64, args vm.Args) (vm.Value, error) {
-		return in.stub(in.Host.StubByID(ns, in.r.GoString(args.At(1))))
+	_ = registerNamespace("stubByID", 3, func(in *Instance, ns uint64, args vm.Args) (vm.Value, error) {
+		n, err := in.Host.StubByID(ns, in.r.GoString(args.At(1)))
+		return in.stub(n, err, args.At(2), vm.Undefined)
 	})
 
 	// isContext: whether it is an event's handle, also of one that is over.

@@ -158,7 +158,7 @@ func TestAbortObject(t *testing.T) {
 	if got := h.eval(t, `[typeof caught, typeof finished].join()`); got != "undefined,undefined" {
 		t.Errorf("abort could be caught: %s", got)
 	}
-	if got := strings.Join(h.calls, "; "); got != "abort 1 why true; abort 1 undefined false" {
+	if got := strings.Join(h.calls, "; "); got != "abort 1 Error: why true; abort 1 undefined false" {
 		t.Errorf("host saw %s", got)
 	}
 }

@@ -82,7 +82,7 @@ func benchWorker(b *testing.B, source string) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		v, err := h.in.WorkerFetch(handler, benchRequest, env, event)
+		v, err := h.in.WorkerFetch(handler, benchRequest, env, event, vm.Undefined)
 		h.turn(b, v, err, &reply)
 		h.r.Revoke(eh)
 		h.r.Free(event)

@@ -144,6 +144,17 @@ func (h *fakeHost) Fetch(stub uint64, m Message, redirect Redirect) (vm.Value, e
 	return h.r.ResolvedPromise(v)
 }
 
+func (h *fakeHost) Send(stub uint64, path []string, args vm.Value) (vm.Value, error) {
+	return h.r.RejectedWith(vm.PlainError("no calls here"))
+}
+func (h *fakeHost) Pipeline(vm.Value, []string, vm.Value) (vm.Value, error) { return vm.Null, nil }
+func (h *fakeHost) Export(vm.Value, bool) (uint64, error)                   { return 0, vm.PlainError("no calls here") }
+func (h *fakeHost) DupStub(uint64) (uint64, error)                          { return 0, vm.PlainError("no calls here") }
+func (h *fakeHost) DisposeStub(uint64)                                      {}
+func (h *fakeHost) Loopback(uint64, vm.Value) (uint64, error) {
+	return 0, vm.PlainError("no calls here")
+}
+
 func (h *fakeHost) ObjectID(object uint64) (string, string, bool) {
 	return fakeID(1, fmt.Sprint(object)), fmt.Sprint("object", object), object%2 == 1
 }

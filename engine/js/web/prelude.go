@@ -14,7 +14,7 @@ var sources embed.FS
 // order is the prelude: the files of js/, which together are the body of one function.
 var order = []string{
 	"prim", "domexception", "encoding", "url", "headers", "body", "event", "timer", "crypto", "console", "misc",
-	"request", "response", "actor", "worker", "end",
+	"request", "response", "actor", "worker", "rpc", "end",
 }
 
 // compiled is the prelude's bytecode, made once for the process.

@@ -51,10 +51,8 @@ class DurableObjectId {
       // The same class may be bound twice: then the handles differ and the host decides.
       if (of !== ns && typeof host.idFromString(ns, idHex(id)) !== "string") throw new TypeErrorCtor(wrongNamespace);
       const name = id.#name;
-      const stub = name === undefined ? host.stubByID(ns, id.#hex) : host.stubByName(ns, name);
-      stub.id = id;
-      stub.name = name;
-      return stub;
+      // The host defines id and name: an assignment would look for setters up to the proxy at the end of the chain.
+      return name === undefined ? host.stubByID(ns, id.#hex, id) : host.stubByName(ns, name, id);
     };
   }
 }
@@ -107,6 +105,18 @@ class DurableObjectNamespace {
 }
 webClass(DurableObjectNamespace, "DurableObjectNamespace");
 
+// fetchThrough sends a request to a stub, of an object or an entry point.
+function fetchThrough(stub, input, init) {
+  if (init === undefined || init === null) {
+    // A request of the host that was only looked at: in one step.
+    const reply = host.stubForward(stub, input);
+    if (reply !== null) return reply;
+    if (typeof input === "string") return host.stubFetch(stub, "GET", requestURL(input), null, null, 0);
+    if (isRequest(input)) return sendRequest(stub, input);
+  }
+  return sendRequest(stub, new Request(input, init));
+}
+
 // A stub is the host's handle of it itself, an object of the host with this class's prototype. id and name are properties
 // of its own.
 class DurableObjectStub {
@@ -115,20 +125,14 @@ class DurableObjectStub {
   }
   fetch(input, init = undefined) {
     try {
-      if (init === undefined || init === null) {
-        // A request of the host that was only looked at: in one step.
-        const reply = host.stubForward(this, input);
-        if (reply !== null) return reply;
-        if (typeof input === "string") return host.stubFetch(this, "GET", requestURL(input), null, null, 0);
-        if (isRequest(input)) return sendRequest(this, input);
-      }
-      return sendRequest(this, new Request(input, init));
+      return fetchThrough(this, input, init);
     } catch (e) {
       return rejected(e);
     }
   }
 }
 webClass(DurableObjectStub, "DurableObject");
+defineProperty(DurableObjectStub, "name", { __proto__: null, value: "DurableObject", configurable: true });
 
 // storageKeys takes an array of keys (any iterable), each made a string.
 function storageKeys(keys) {
@@ -495,6 +499,10 @@ class DurableObjectState {
     void this.#h;
     return propsOf(this);
   }
+  get exports() {
+    void this.#h;
+    return programExports;
+  }
   // The callback runs in a later turn, as on Cloudflare: the first of its critical section.
   blockConcurrencyWhile(callback) {
     return attempt(() => {
@@ -539,7 +547,7 @@ class DurableObjectState {
   // abort does not return: the host stops the program at once, and no catch or finally runs.
   abort(reason = undefined, options = undefined) {
     const retryAlarm = options === undefined || options === null || options.retryAlarm === undefined ? true : !!options.retryAlarm;
-    host.abort(this.#h, reason === undefined ? undefined : reason instanceof ErrorCtor ? reason : `${reason}`, retryAlarm);
+    host.abort(this.#h, reason === undefined ? undefined : reason instanceof ErrorCtor ? reason : new ErrorCtor(`${reason}`), retryAlarm);
   }
   static {
     stateFrom = (h) => new DurableObjectState(internal, h);

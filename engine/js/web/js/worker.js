@@ -3,6 +3,10 @@
 // propsOf is the props of a context: few programs look at them, so a context has no field for them.
 const contextProps = new WeakMapCtor();
 
+// programExports is what the program exports, as others see it: entry points as Fetchers, classes as namespaces. The host
+// fills it when the program has started.
+const programExports = {};
+
 function propsOf(ctx) {
   let props = weakMapGet(contextProps, ctx);
   if (props === undefined) {
@@ -25,6 +29,10 @@ class ExecutionContext {
   get props() {
     contextOnly(this);
     return propsOf(this);
+  }
+  get exports() {
+    contextOnly(this);
+    return programExports;
   }
 }
 webClass(ExecutionContext, "ExecutionContext");
@@ -55,9 +63,15 @@ function waitUntil(promise) {
 
 const noFetch = "Handler does not export a fetch() function.";
 
+// setProps gives the context of an event its props. Most have none.
+function setProps(ctx, props) {
+  if (props !== undefined) weakMapSet(contextProps, ctx, props);
+}
+
 // workerFetch delivers a request to a module's default export (or a named entry point): an object with fetch, or a
 // class that is made anew for each event.
-function workerFetch(handler, request, env, ctx) {
+function workerFetch(handler, request, env, ctx, props) {
+  setProps(ctx, props);
   if (typeof handler === "function") {
     const instance = new handler(ctx, env);
     if (typeof instance.fetch !== "function") throw new ErrorCtor(noFetch);
