@@ -43,6 +43,5 @@ func TestTuneGC(t *testing.T) {
 	big := make([]byte, 64<<20)
 	reaches("a large heap", func(p int) bool { return p == 100 })
 	runtime.KeepAlive(big)
-	big = nil
 	reaches("a small heap again", func(p int) bool { return p > 150 })
 }

@@ -111,6 +111,11 @@ func TestStubs(t *testing.T) {
 	if h.stubs != 2 || len(h.open) != 0 {
 		t.Errorf("%d stubs were opened and %d are still open, want 2 and 0", h.stubs, len(h.open))
 	}
+	// A response of the host is an object of the host, too, but no request.
+	h.answer = func(string, Message) (Message, error) { return &Outgoing{ResStatus: 200}, nil }
+	if got := h.eval(t, `env.NS.getByName("a").fetch("http://x").then(r => env.NS.getByName("a").fetch(r))`); got != "rejects TypeError: Invalid URL" {
+		t.Error(got)
+	}
 	h.answer = func(string, Message) (Message, error) { return nil, vm.RangeError("broken") }
 	if got := h.eval(t, `env.NS.getByName("a").fetch("http://x")`); got != "rejects RangeError: broken" {
 		t.Error(got)
