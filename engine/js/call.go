@@ -216,7 +216,22 @@ func (rl *realm) answerCall(w waiting, v vm.Value) {
 	rl.r.Begin(by.labelled()) // getters of the value run
 	x := rl.crossing(by)
 	x.external, x.reply = w.ev.External(), true
-	err := x.write(v)
+	disposes := false
+	var err error
+	if !x.external && rl.r.ObjectClass(v) == vm.PlainObject && rl.plain(rl.r, v) {
+		disposes, err = rl.in.HasDisposer(v)
+	}
+	if err == nil {
+		err = x.write(v)
+	}
+	if err == nil && disposes {
+		var d *export
+		if d, err = rl.give(by, v, true, true); err == nil {
+			x.caps = append(x.caps, disposerCap{d})
+		} else {
+			dropCaps(x.caps)
+		}
+	}
 	encoded, caps, sent := x.bytes, x.caps, x.sent
 	rl.done(x)
 	rl.r.End()

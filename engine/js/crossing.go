@@ -44,6 +44,10 @@ type entryCap struct{ *entry }
 
 func (entryCap) Dropped() {}
 
+// disposerCap travels beside a result that is a plain object with a disposer of its own: the disposer runs when the result
+// is disposed of, or its last trace is gone. Nothing in the bytes refers to it.
+type disposerCap struct{ *export }
+
 // crossing returns a crossing for values of by; done gives it back. Several may be in use: a getter of a value that is being
 // written can make a call of its own.
 func (rl *realm) crossing(by actor) *crossing {
@@ -144,9 +148,14 @@ func (c *crossing) read(b []byte, caps []engine.Cap) (vm.Value, error) {
 	}
 	v, err := c.reader.Read(c.rl.r, b)
 	for i, what := range caps {
-		if !c.taken[i] {
-			what.Dropped()
+		if c.taken[i] {
+			continue
 		}
+		if d, ok := what.(disposerCap); ok && err == nil && c.keep {
+			err = c.takeDisposer(d)
+			continue
+		}
+		what.Dropped()
 	}
 	c.caps = nil
 	if err != nil {
@@ -156,6 +165,18 @@ func (c *crossing) read(b []byte, caps []engine.Cap) (vm.Value, error) {
 		c.stubs = nil
 	}
 	return v, err
+}
+
+// takeDisposer makes a stub of a disposer, which is never called: disposing of it is what it is for.
+func (c *crossing) takeDisposer(d disposerCap) error {
+	n := c.rl.stubs.add(&stub{owner: c.by, export: d.export})
+	c.rl.hold(c.by, n)
+	_, h, err := c.rl.in.Stub(n)
+	if err != nil {
+		return err
+	}
+	c.handles = append(c.handles, h)
+	return nil
 }
 
 // make is the reader's hook for a capability.

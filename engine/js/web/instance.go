@@ -30,6 +30,7 @@ type Instance struct {
 	nothing, domException, workers                                           vm.Value
 	requestProto, responseProto, contextProto, stubProto, fetcherProto       vm.Value
 	workerCall, objectCall, exportCall, shape, newStub, disposable           vm.Value
+	hasDisposer                                                              vm.Value
 	disposeExport, loopbackFrom, exports, pipelinedHere, pipelinedOn         vm.Value
 }
 
@@ -85,6 +86,7 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"pipelinedHere", &in.pipelinedHere},
 		{"pipelinedOn", &in.pipelinedOn},
 		{"newStub", &in.newStub},
+		{"hasDisposer", &in.hasDisposer},
 		{"fetcherProto", &in.fetcherProto},
 		{"disposable", &in.disposable},
 		{"disposeExport", &in.disposeExport},

@@ -103,6 +103,12 @@ func (in *Instance) onPath(door, v vm.Value, path []string, args vm.Value) (vm.V
 	return in.r.Call(door, vm.Undefined, v, p, args)
 }
 
+// HasDisposer tells whether v, an object, has a disposer of its own. A getter may run.
+func (in *Instance) HasDisposer(v vm.Value) (bool, error) {
+	has, err := in.r.Call(in.hasDisposer, vm.Undefined, v)
+	return has.Truth(), err
+}
+
 // DisposeExport runs the disposer of what the program gave away, if it has one.
 func (in *Instance) DisposeExport(v vm.Value) error {
 	done, err := in.r.Call(in.disposeExport, vm.Undefined, v)

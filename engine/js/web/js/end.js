@@ -26,7 +26,7 @@ for (let i = 0; i < memberNames.length; i++) {
 return {
   __proto__: null,
   workerFetch, newObject, objectFetch, reply, fireTimer,
-  workerCall, objectCall, exportCall, pipelinedHere, pipelinedOn, rpcShape, newStub, disposable, disposeExport, loopbackFrom, programExports,
+  workerCall, objectCall, exportCall, pipelinedHere, pipelinedOn, rpcShape, newStub, disposable, hasDisposer, disposeExport, loopbackFrom, programExports,
   nothing() {},
   namespaceFrom,
   requestProto: Request.prototype,

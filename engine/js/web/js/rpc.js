@@ -338,6 +338,10 @@ function disposable(v, handles) {
   });
 }
 
+function hasDisposer(v) {
+  return typeof v[disposeSymbol] === "function";
+}
+
 // disposeExport runs the disposer of something that nobody has a stub of any more.
 function disposeExport(value) {
   const f = value[disposeSymbol];
