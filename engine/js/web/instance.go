@@ -25,6 +25,9 @@ type Instance struct {
 	repaired []byte
 	part     []byte
 
+	// imported is what cloudflare:workers exports as env and exports just now, owned; nil where nobody imports it.
+	imported map[string]vm.Value
+
 	// The prelude's doors, owned.
 	workerFetch, newObject, objectFetch, takeReply, fireTimer, namespaceFrom vm.Value
 	nothing, domException, workers                                           vm.Value

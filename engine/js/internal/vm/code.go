@@ -230,7 +230,33 @@ func moduleLoad(tls *libc.TLS, ctx uintptr, cname uintptr, _ uintptr) uintptr {
 		r.modules = map[string]*NativeModule{}
 	}
 	r.modules[name] = m
+	if r.moduleDefs == nil {
+		r.moduleDefs = map[string]uintptr{}
+	}
+	r.moduleDefs[name] = def
 	return def
+}
+
+// SetExport changes what a native module exports under a name that it has, for everybody who has imported it: v is borrowed.
+// It does nothing for a module that nobody has imported.
+func (r *Runtime) SetExport(module, name string, v Value) (err error) {
+	if r.dead != nil {
+		return r.dead
+	}
+	def := r.moduleDefs[module]
+	if def == 0 {
+		return nil
+	}
+	defer r.leave(r.enter(), &err)
+	p := r.cString(name)
+	if p == 0 {
+		return r.thrown()
+	}
+	defer lib.Xjs_free(r.tls, r.ctx, p)
+	if lib.XJS_SetModuleExport(r.tls, r.ctx, def, p, r.Dup(v).js) < 0 {
+		return PlainError("module %q does not export %q", module, name)
+	}
+	return nil
 }
 
 // moduleInit fills a native module's exports when it is evaluated.

@@ -58,8 +58,9 @@ type Runtime struct {
 	classes       map[*Class]lib.TJSClassID
 	handles       handleTable
 	modules       map[string]*NativeModule
-	compiling     bool   // in Compile
-	importer      string // the module that the newest import is in
+	moduleDefs    map[string]uintptr // of those that were imported
+	compiling     bool               // in Compile
+	importer      string             // the module that the newest import is in
 	resolve       func(name, from string) (*NativeModule, error)
 
 	now    func() float64

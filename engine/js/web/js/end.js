@@ -35,5 +35,5 @@ return {
   stubProto: DurableObjectStub.prototype,
   fetcherProto: Fetcher.prototype,
   DOMException,
-  workers: { __proto__: null, DurableObject, WorkerEntrypoint, RpcTarget, RpcStub, RpcPromise, RpcProperty, exports: programExports, waitUntil },
+  workers: { __proto__: null, DurableObject, WorkerEntrypoint, RpcTarget, RpcStub, RpcPromise, RpcProperty, exports: programExports, waitUntil, withEnv, withExports, withEnvAndExports },
 };

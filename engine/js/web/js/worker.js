@@ -61,6 +61,27 @@ function waitUntil(promise) {
   holdFor(null, promise);
 }
 
+// withEnv and its kin change what the module exports while fn runs, up to its first wait.
+function withEnv(env, fn) {
+  const was = host.rebind("env", env);
+  try {
+    return fn();
+  } finally {
+    host.rebind("env", was);
+  }
+}
+function withExports(exports, fn) {
+  const was = host.rebind("exports", exports);
+  try {
+    return fn();
+  } finally {
+    host.rebind("exports", was);
+  }
+}
+function withEnvAndExports(env, exports, fn) {
+  return withEnv(env, () => withExports(exports, fn));
+}
+
 const noFetch = "Handler does not export a fetch() function.";
 
 // setProps gives the context of an event its props. Most have none.
