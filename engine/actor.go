@@ -118,7 +118,7 @@ func (o *origin) pin() {
 	if o.actor != nil {
 		o.actor.pin()
 	} else {
-		o.event.pins++
+		o.event.Pin()
 	}
 }
 
@@ -153,6 +153,7 @@ type actor struct {
 
 	// pins is the number of reasons not to evict: unanswered events, timers, off-loop work, waitUntil.
 	pins      int
+	holds     int      // reasons not to evict that are no work: what others have of the instance
 	inflight  []*Event // delivered and not answered; an event knows its place
 	idle      loop.Timer
 	idleArmed bool
@@ -189,7 +190,7 @@ func (a *actor) turn() {
 // turned ends a turn.
 func (a *actor) turned() {
 	a.current = nil
-	if a.pins == 0 && a.object != nil {
+	if a.pins == 0 && a.holds == 0 && a.object != nil {
 		a.idleAt = a.own.loop.Now()
 		a.own.armIdle(a)
 	}

@@ -69,6 +69,7 @@ type Event struct {
 	place    int  // in its actor's list of events in flight
 	oneWay   bool // nobody waits for the answer
 	pins     int  // entry points: unanswered, plus waitUntil work
+	holds    int  // entry points: reasons to go on that are no work
 
 	ctx eventContext
 }
@@ -153,7 +154,11 @@ func (ev *Event) owner() *owner {
 
 // Pin keeps an entry point's event alive past its answer (waitUntil); Unpin ends it. Stubs of the event work
 // as long as it lives.
-func (ev *Event) Pin() { ev.pins++ }
+func (ev *Event) Pin() {
+	if ev.pins++; ev.pins == 1 {
+		ev.self.own.events++ // a call came back to an event that is only held
+	}
+}
 
 // Unpin ends what Pin began.
 func (ev *Event) Unpin() { ev.unpin() }

@@ -8,7 +8,7 @@ import (
 
 // Eviction. An instance that has had nothing to do for IdleTimeout is dropped: its durable state stays in its
 // record, and the next event builds a new one. Nothing to do means: no event is under way or waits, no timer
-// and no work off the loop is pending, nothing pins it.
+// and no work off the loop is pending, nothing pins or holds it.
 
 // armIdle starts the idle timer of an actor that has just become idle. A timer that already runs is left
 // alone: it looks again when it fires, which saves re-arming it on every event.
@@ -26,7 +26,7 @@ type idleCheck actor
 func (t *idleCheck) Run() {
 	a := (*actor)(t)
 	a.idleArmed = false
-	if a.dead || a.pins > 0 || a.scheduled || a.queue.len() > 0 || a.top != nil {
+	if a.dead || a.pins > 0 || a.holds > 0 || a.scheduled || a.queue.len() > 0 || a.top != nil {
 		return // armed again when the object has become idle
 	}
 	if due := a.idleAt + a.own.idleMS; due > a.own.loop.Now() {

@@ -75,6 +75,20 @@ func (o *origin) tell(l *Live, ev *Event) {
 	}
 }
 
+// Hold keeps the instance until Unhold, because others refer to it: as Pin does, but it is no work that Engine.Close waits
+// for. Unhold is called in a turn of the object.
+func (s *State) Hold() { s.a.holds++ }
+
+// Unhold ends what Hold began.
+func (s *State) Unhold() { s.a.holds-- }
+
+// Hold keeps an entry point's event until Unhold, because others refer to it: as Pin does, but it is no work that
+// Engine.Close waits for.
+func (ev *Event) Hold() { ev.holds++ }
+
+// Unhold ends what Hold began.
+func (ev *Event) Unhold() { ev.holds-- }
+
 // Later runs fn in a turn of its own, behind the input gate and whatever waits there already. It is called in a turn, of
 // whomever.
 func (s *State) Later(fn func()) { s.a.origin.inject(nil, fn) }
@@ -100,7 +114,7 @@ func (o *origin) over() bool {
 	if o.actor != nil {
 		return o.actor.dead
 	}
-	return o.event.pins == 0
+	return o.event.pins == 0 && o.event.holds == 0
 }
 
 // acceptLive takes an event in for a live instance. The caller drains.
@@ -117,7 +131,8 @@ func (o *owner) acceptLive(ev *Event) {
 		return
 	}
 	ev.class, ev.id = a.class, a.id
-	if !o.crowded(a, ev) {
+	// What wants no answer is a release, and never refused: it makes room.
+	if ev.oneWay || !o.crowded(a, ev) {
 		a.enqueue(ev.live.section, ev)
 	}
 }

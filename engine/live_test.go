@@ -1,7 +1,9 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 
@@ -197,5 +199,68 @@ func TestDroppedCaps(t *testing.T) {
 	s.settle()
 	if n := c.all[giver].dropped; n != 1 {
 		t.Errorf("%d capabilities were dropped with an answer to an object that was reset", n)
+	}
+}
+
+// An instance that is held is not evicted, and is no work that Close waits for.
+func TestHeldInstance(t *testing.T) {
+	s := step(t, 1, 1)
+	c := &partyClass{map[string]*party{}}
+	ns := register(t, s.Engine, "Party", c)
+	s.ask(ns.GetByName("taker"), "take", "giver")
+	s.settle()
+	giver := c.all["giver"]
+	giver.st.Hold()
+	s.pool.Advance(time.Minute)
+	s.settle()
+	if n := s.Metrics().Live; n != 1 {
+		t.Errorf("%d objects are live, want the one that is held", n)
+	}
+	if c.all["giver"] != giver || giver.st.Dead() {
+		t.Error("the instance that is held was evicted")
+	}
+	done := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		done <- s.Close(ctx)
+	}()
+	for {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("close: %v", err)
+			}
+			return
+		default:
+			s.pool.Run()
+			s.log.Commit()
+			runtime.Gosched()
+		}
+	}
+}
+
+// An object that has too many events refuses calls on its instance, but no release.
+func TestOverloadedInstance(t *testing.T) {
+	s := step(t, 1, 1)
+	c := &partyClass{map[string]*party{}}
+	ns := register(t, s.Engine, "Party", c)
+	s.ask(ns.GetByName("taker"), "take", "giver")
+	s.settle()
+	s.ask(ns.GetByName("giver"), "block", "")
+	for range 20_000 {
+		s.ask(ns.GetByName("giver"), "heard", "")
+	}
+	poked := s.ask(ns.GetByName("taker"), "write and poke", "")
+	s.ask(ns.GetByName("taker"), "write and tell", "")
+	s.settle()
+	var e *engine.Error
+	if !errors.As(poked.got.Err, &e) || !e.Overloaded {
+		t.Errorf("a call on an overloaded instance: %+v", poked.got)
+	}
+	s.pool.Advance(time.Second)
+	s.settle()
+	if n := c.all["giver"].heard; n != 1 {
+		t.Errorf("%d of 1 releases arrived", n)
 	}
 }

@@ -17,7 +17,7 @@ type export struct {
 	value vm.Value // owned
 	own   bool     // its own properties can be called, not those of its class
 	live  *engine.Live
-	pins  bool // by is pinned
+	holds bool // by is held
 	gone  bool
 
 	// refs counts the stubs of it, and the messages that it travels in. Whoever has one may add another; who takes the
@@ -65,9 +65,9 @@ func possessionsOf(by actor) *possessions {
 	return by.possessions()
 }
 
-// give makes an export of v, borrowed, with one reference. pin keeps an event of an entry point going, too: a result that
+// give makes an export of v, borrowed, with one reference. hold keeps an event of an entry point going, too: a result that
 // somebody has a stub of needs its context. Objects are kept by whatever they give away.
-func (rl *realm) give(by actor, v vm.Value, own, pin bool) (*export, error) {
+func (rl *realm) give(by actor, v vm.Value, own, hold bool) (*export, error) {
 	if by == nil || !by.alive() {
 		return nil, vm.PlainError("%s", errGlobalScope)
 	}
@@ -79,9 +79,9 @@ func (rl *realm) give(by actor, v vm.Value, own, pin bool) (*export, error) {
 	x := &export{rl: rl, by: by, value: rl.r.Dup(v), own: own, live: p.live}
 	x.refs.Store(1)
 	p.given[x] = struct{}{}
-	if _, isObject := by.(*object); isObject || pin {
-		x.pins = true
-		by.pin()
+	if _, isObject := by.(*object); isObject || hold {
+		x.holds = true
+		by.hold()
 	}
 	return x, nil
 }
@@ -96,8 +96,8 @@ func (rl *realm) endExport(x *export) {
 	if rl.r.Err() == nil {
 		rl.r.Free(x.value)
 	}
-	if x.pins {
-		x.by.unpin()
+	if x.holds {
+		x.by.unhold()
 	}
 }
 
@@ -124,7 +124,7 @@ func (rl *realm) endPossessions(by actor) {
 		rl.DisposeStub(n)
 	}
 	for x := range p.given {
-		x.pins = false // by is over: nothing keeps it
+		x.holds = false // by is over: nothing keeps it
 		rl.endExport(x)
 	}
 }

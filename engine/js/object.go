@@ -128,6 +128,8 @@ func (o *object) live(deliver func(*engine.Event)) *engine.Live {
 	return o.st.Live(deliver)
 }
 func (o *object) tell(l *engine.Live, ev *engine.Event) { o.st.Tell(l, ev) }
+func (o *object) hold()                                 { o.st.Hold() }
+func (o *object) unhold()                               { o.st.Unhold() }
 func (o *object) later(fn func())                       { o.st.Later(fn) }
 func (o *object) possessions() *possessions             { return o.has }
 

@@ -101,6 +101,9 @@ type actor interface {
 	// pin keeps it until unpin.
 	pin()
 	unpin()
+	// hold keeps it until unhold, because others have something of it.
+	hold()
+	unhold()
 	// after calls fn in a later turn of it.
 	after(d time.Duration, fn func()) (cancel func())
 	// startRead reads a body and calls done in a turn of it.

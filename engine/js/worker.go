@@ -119,6 +119,8 @@ func (e *event) live(deliver func(*engine.Event)) *engine.Live {
 	return e.ev.Live(deliver)
 }
 func (e *event) tell(l *engine.Live, ev *engine.Event) { e.ev.Tell(l, ev) }
+func (e *event) hold()                                 { e.ev.Hold(); e.waits++ }
+func (e *event) unhold()                               { e.waits--; e.ev.Unhold(); e.leave() }
 func (e *event) later(fn func())                       { e.ev.Later(fn) }
 func (e *event) possessions() *possessions             { return e.has }
 
