@@ -117,7 +117,7 @@ func (o *origin) pin() {
 	if o.actor != nil {
 		o.actor.pin()
 	} else {
-		o.event.pins++
+		o.event.Pin()
 	}
 }
 

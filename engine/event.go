@@ -127,7 +127,12 @@ func (ev *Event) owner() *owner {
 
 // Pin keeps an entry point's event alive past its answer (waitUntil); Unpin ends it. Stubs of the event work
 // as long as it lives.
-func (ev *Event) Pin() { ev.pins++ }
+func (ev *Event) Pin() {
+	// It may have been over: a body that it produces is asked for after its answer has arrived.
+	if ev.pins++; ev.pins == 1 {
+		ev.self.own.events++
+	}
+}
 
 // Unpin ends what Pin began.
 func (ev *Event) Unpin() { ev.unpin() }

@@ -5,11 +5,15 @@ import (
 	"slices"
 
 	"everloop/engine"
+	"everloop/engine/js/internal/vm"
 	"everloop/engine/js/web"
 )
 
 // request is a request of the engine's, as JavaScript reads it.
-type request struct{ *engine.Request }
+type request struct {
+	*engine.Request
+	by actor // who reads its body
+}
 
 func (m *request) Method() string      { return m.Request.Method }
 func (m *request) URL() string         { return web.CanonicalURL(m.Request.URL) }
@@ -17,13 +21,15 @@ func (m *request) Status() int         { return 0 }
 func (m *request) StatusText() string  { return "" }
 func (m *request) Redirected() bool    { return false }
 func (m *request) Header() []web.Field { return m.Request.Header }
-func (m *request) Body() []byte        { return m.Request.Body.Bytes() }
+func (m *request) Body() engine.Body   { return m.Request.Body }
+func (m *request) reader() actor       { return m.by }
 
 // response is a response of the engine's, as JavaScript reads it.
 type response struct {
 	*engine.Response
 	url        string // of the request that it answers
 	redirected bool
+	by         actor // who reads its body
 }
 
 func (m *response) Method() string { return "" }
@@ -37,24 +43,36 @@ func (m *response) Status() int {
 func (m *response) StatusText() string  { return m.Response.StatusText }
 func (m *response) Redirected() bool    { return m.redirected }
 func (m *response) Header() []web.Field { return m.Response.Header }
-func (m *response) Body() []byte        { return m.Response.Body.Bytes() }
+func (m *response) Body() engine.Body   { return m.Response.Body }
+func (m *response) reader() actor       { return m.by }
 
 // requestOf is what JavaScript sends, as a request of the engine's: the very one that came in, if it only passes it on.
-func requestOf(m web.Message) *engine.Request {
+func (rl *realm) requestOf(m web.Message, by actor) *engine.Request {
 	if r, ok := m.(*request); ok {
 		return r.Request
 	}
-	return &engine.Request{Method: m.Method(), URL: m.URL(), Header: m.Header(), Body: engine.Bytes(m.Body())}
+	req := &engine.Request{Method: m.Method(), URL: m.URL(), Header: m.Header(), Body: m.Body()}
+	if out, ok := m.(*web.Outgoing); ok && out.Stream.IsObject() {
+		req.Body = rl.produce(by, out.Stream, false)
+	}
+	return req
 }
 
 // responseOf is what a handler answered: the very response of another object, if it only hands it on. out is used again,
 // so its parts are copied.
-func responseOf(out *web.Reply) *engine.Response {
+func (rl *realm) responseOf(out *web.Reply, by actor) *engine.Response {
 	if r, ok := out.Forward.(*response); ok {
 		return r.Response
 	}
-	return &engine.Response{
-		Status: out.Status, StatusText: out.StatusText,
-		Header: slices.Clone(engine.Header(out.Header)), Body: engine.Bytes(bytes.Clone(out.Body)),
+	resp := &engine.Response{Status: out.Status, StatusText: out.StatusText, Header: slices.Clone(engine.Header(out.Header))}
+	switch {
+	case out.Stream.IsObject():
+		resp.Body = rl.produce(by, out.Stream, true)
+		out.Stream = vm.Undefined
+	case out.Streamed.Streamed():
+		resp.Body = out.Streamed
+	default:
+		resp.Body = engine.Bytes(bytes.Clone(out.Body))
 	}
+	return resp
 }

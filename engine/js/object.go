@@ -76,7 +76,7 @@ func (o *object) Deliver(ev *engine.Event) {
 	}
 	w := waiting{ev: ev, object: o}
 	rl.begin(o)
-	v, err := rl.in.ObjectFetch(o.value, &request{ev.Request})
+	v, err := rl.in.ObjectFetch(o.value, &request{ev.Request, o})
 	if err == nil {
 		rl.await(v, w)
 	} else if !errors.Is(err, vm.ErrInterrupted) {
@@ -110,7 +110,13 @@ func (o *object) unpin()                                   { o.st.Unpin() }
 func (o *object) startRead(b engine.Body, max int, done func([]byte, error)) {
 	o.st.StartRead(b, max, done)
 }
-func (o *object) after(d time.Duration, fn func()) func() { return o.st.After(d, fn) }
+func (o *object) startStream(b engine.Body, sink engine.Sink) *engine.Stream {
+	return o.st.StartStream(b, sink)
+}
+func (o *object) streamFrom(src engine.Source) engine.Body { return o.st.StreamFrom(src) }
+func (o *object) hold()                                    {}
+func (o *object) release()                                 {}
+func (o *object) after(d time.Duration, fn func()) func()  { return o.st.After(d, fn) }
 
 // interrupted resets the object: its turn ran longer than it may, and was cut off in the middle.
 func (o *object) interrupted() {
@@ -129,6 +135,9 @@ func (rl *realm) forget(o *object, e *event) {
 	}
 	clear(rl.waiting[len(kept):])
 	rl.waiting = kept
+	if o != nil {
+		rl.forgetStreams(o)
+	}
 }
 
 func cpuLimit(message string) *engine.Error {

@@ -61,6 +61,13 @@ type realm struct {
 	timers   map[int64]*timer
 	lastID   int64 // of a timer or a wait
 
+	// Bodies under way, by numbers that are not used again.
+	inbound    map[uint64]*inbound
+	outbound   map[uint64]*outbound
+	lastStream uint64
+	// later are values to free when no JavaScript is running: it may be using them.
+	later []vm.Value
+
 	// What Errors of the program stand for.
 	failures             map[uint64]*engine.Error
 	lastFailure          uint64
@@ -96,6 +103,12 @@ type actor interface {
 	after(d time.Duration, fn func()) (cancel func())
 	// startRead reads a body and calls done in a turn of it.
 	startRead(b engine.Body, max int, done func([]byte, error))
+	// startStream reads a body a piece at a time, in turns of it; streamFrom makes one that is produced in turns of it.
+	startStream(b engine.Body, sink engine.Sink) *engine.Stream
+	streamFrom(src engine.Source) engine.Body
+	// hold keeps it alive for a body that it is still to produce, until release.
+	hold()
+	release()
 }
 
 // waiting is a handler that has not answered.
@@ -122,6 +135,7 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 	r.SetLimit(a.opts.CPULimit)
 	rl := &realm{
 		app: a, host: h, index: index, r: r, classes: make(map[string]vm.Value), timers: make(map[int64]*timer),
+		inbound: make(map[uint64]*inbound), outbound: make(map[uint64]*outbound),
 		env: vm.Undefined, exports: vm.Undefined, worker: vm.Undefined,
 		failures: make(map[uint64]*engine.Error), rememberer: vm.Undefined, recaller: vm.Undefined,
 	}
@@ -308,6 +322,10 @@ func (rl *realm) end(err error) {
 	})
 	rl.settle()
 	rl.current = nil
+	if len(rl.later) > 0 {
+		rl.r.FreeAll(rl.later...)
+		rl.later = rl.later[:0]
+	}
 }
 
 // lost reports whether err says that the runtime cannot be used any more.
@@ -371,10 +389,11 @@ func (rl *realm) answer(w waiting) {
 	err := rl.in.Reply(v, &rl.out)
 	r.Free(v)
 	if err != nil {
+		r.FreeAll(rl.out.WebSocket, rl.out.Stream)
 		w.fail(rl, err)
 		return
 	}
-	resp := responseOf(&rl.out)
+	resp := rl.responseOf(&rl.out, w.by())
 	r.Free(rl.out.WebSocket)
 	w.ev.Respond(resp)
 	w.done(rl)
@@ -383,6 +402,14 @@ func (rl *realm) answer(w waiting) {
 func (w *waiting) fail(rl *realm, err error) {
 	w.ev.Fail(rl.engineError(err, w))
 	w.done(rl)
+}
+
+// by is who answers.
+func (w *waiting) by() actor {
+	if w.object != nil {
+		return w.object
+	}
+	return w.event
 }
 
 // done ends what the handler's event holds in the realm.
@@ -411,6 +438,7 @@ func (rl *realm) lose(cause error) {
 		}
 	}
 	rl.waiting = nil
+	rl.loseStreams(&engine.Error{Name: "Error", Message: message})
 	for _, o := range rl.objects.all() {
 		o.st.Abort(&engine.Error{Name: "Error", Message: message, Retryable: true})
 	}

@@ -47,7 +47,7 @@ func (p *entrypoint) Serve(ev *engine.Event) {
 	if err == nil {
 		e.handle = h
 		var v vm.Value
-		v, err = rl.in.WorkerFetch(rl.worker, &request{ev.Request}, rl.env, handle)
+		v, err = rl.in.WorkerFetch(rl.worker, &request{ev.Request, e}, rl.env, handle)
 		rl.r.Free(handle)
 		if err == nil {
 			rl.await(v, w)
@@ -68,6 +68,15 @@ func (e *event) unpin()                                   { e.waits--; e.ev.Unpi
 func (e *event) startRead(b engine.Body, max int, done func([]byte, error)) {
 	e.ev.StartRead(b, max, done)
 }
+func (e *event) startStream(b engine.Body, sink engine.Sink) *engine.Stream {
+	return e.ev.StartStream(b, sink)
+}
+func (e *event) streamFrom(src engine.Source) engine.Body { return e.ev.StreamFrom(src) }
+
+// hold keeps the event reachable for JavaScript until release, as pin does, without keeping the engine waiting: it has
+// an answer whose body nobody may ever ask for.
+func (e *event) hold()                                   { e.waits++ }
+func (e *event) release()                                { e.waits--; e.leave() }
 func (e *event) after(d time.Duration, fn func()) func() { return e.ev.After(d, fn) }
 
 // interrupted fails the event: its turn ran longer than it may.

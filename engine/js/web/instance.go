@@ -20,6 +20,10 @@ type Instance struct {
 	// reply is where host.reply and host.forward put what Reply returns.
 	reply *Reply
 
+	// codecs are the compressors and decompressors under way, by the payload of their handles.
+	codecs    map[uint64]codec
+	lastCodec uint64
+
 	// Scratch of host calls: none of it lives beyond a call, nor is in use while JavaScript can run.
 	text     []byte
 	repaired []byte
@@ -27,6 +31,7 @@ type Instance struct {
 
 	// The prelude's doors, owned.
 	workerFetch, newObject, objectFetch, takeReply, fireTimer, namespaceFrom vm.Value
+	streamStart, streamRoom, streamCancel                                    vm.Value
 	nothing, domException, workers, requestProto, responseProto              vm.Value
 }
 
@@ -70,6 +75,9 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"requestProto", &in.requestProto},
 		{"responseProto", &in.responseProto},
 		{"namespaceFrom", &in.namespaceFrom},
+		{"streamStart", &in.streamStart},
+		{"streamRoom", &in.streamRoom},
+		{"streamCancel", &in.streamCancel},
 		{"nothing", &in.nothing},
 		{"DOMException", &in.domException},
 		{"workers", &in.workers},

@@ -153,6 +153,21 @@ func (r *Runtime) Resolve(p, v Value) (err error) {
 	return err
 }
 
+// Fulfill fulfils a promise from PendingPromise with v, which it consumes and
+// does not ask whether it is a thenable: v is undefined, or an object that the
+// host has just made. A settled promise is left alone.
+func (r *Runtime) Fulfill(p, v Value) (err error) {
+	if r.dead != nil {
+		return r.dead
+	}
+	defer r.leave(r.enter(), &err)
+	if r.PromiseState(p) == Pending {
+		fulfillOrReject(r.tls, r.ctx, p.js, v.js, 0)
+	}
+	r.Free(v)
+	return nil
+}
+
 // Reject rejects a promise from PendingPromise with reason, which it consumes.
 func (r *Runtime) Reject(p, reason Value) (err error) {
 	if r.dead != nil {
