@@ -53,7 +53,7 @@ func (rl *realm) requestOf(m web.Message, by actor) *engine.Request {
 	}
 	req := &engine.Request{Method: m.Method(), URL: m.URL(), Header: m.Header(), Body: m.Body()}
 	if out, ok := m.(*web.Outgoing); ok && out.Stream.IsObject() {
-		req.Body = rl.produce(by, out.Stream, false)
+		req.Body = rl.produce(by, out.Stream)
 	}
 	return req
 }
@@ -67,7 +67,7 @@ func (rl *realm) responseOf(out *web.Reply, by actor) *engine.Response {
 	resp := &engine.Response{Status: out.Status, StatusText: out.StatusText, Header: slices.Clone(engine.Header(out.Header))}
 	switch {
 	case out.Stream.IsObject():
-		resp.Body = rl.produce(by, out.Stream, true)
+		resp.Body = rl.produce(by, out.Stream)
 		out.Stream = vm.Undefined
 	case out.Streamed.Streamed():
 		resp.Body = out.Streamed

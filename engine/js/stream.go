@@ -212,7 +212,6 @@ type outbound struct {
 	rl     *realm
 	n      uint64
 	by     actor
-	held   bool     // by was asked to live until it is over
 	stream vm.Value // the ReadableStream, owned, until it is started
 	pump   vm.Value // what pumps it, owned, from then on
 	w      *engine.BodyWriter
@@ -228,15 +227,12 @@ type unread struct {
 	n  uint64
 }
 
-// produce makes a Body of a locked ReadableStream, which it consumes. With response set, whoever produces it lives until it is
-// over.
-func (rl *realm) produce(by actor, stream vm.Value, response bool) engine.Body {
+// produce makes a Body of a locked ReadableStream, which it consumes. Whoever produces it lives until it is over.
+func (rl *realm) produce(by actor, stream vm.Value) engine.Body {
 	rl.lastStream++
-	o := &outbound{rl: rl, n: rl.lastStream, by: by, held: response, stream: stream, pump: vm.Undefined}
+	o := &outbound{rl: rl, n: rl.lastStream, by: by, stream: stream, pump: vm.Undefined}
 	rl.outbound[o.n] = o
-	if o.held {
-		by.hold()
-	}
+	by.hold()
 	src := &source{o}
 	runtime.AddCleanup(src, func(u unread) {
 		u.rl.app.eng.Post(u.rl.host.loop, func() {
@@ -257,10 +253,6 @@ func (s *source) Start(w *engine.BodyWriter) {
 		o.finish()
 		w.Close(engine.ErrStreamLost)
 		return
-	}
-	if !o.held {
-		o.held = true
-		o.by.hold()
 	}
 	rl.begin(o.by)
 	pump, err := rl.in.StreamStart(o.stream, o.n)
@@ -323,10 +315,7 @@ func (o *outbound) finish() {
 		rl.later = append(rl.later, o.stream, o.pump)
 	}
 	o.stream, o.pump = vm.Undefined, vm.Undefined
-	if o.held {
-		o.held = false
-		o.by.release()
-	}
+	o.by.release()
 }
 
 // end ends the body for its consumer.

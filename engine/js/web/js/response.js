@@ -128,7 +128,7 @@ class Response {
     const body = r.#body;
     if (body === null) return null;
     if (r.#bits & bodyWasUsed) throw new TypeErrorCtor(usedText);
-    if (isStream(body)) return takeStream(body); // it knows from now on that it was used
+    if (typeof body === "object" && isStream(body)) return takeStream(body); // it knows from now on that it was used
     r.#bits |= bodyWasUsed;
     return body;
   }
@@ -247,7 +247,8 @@ class Response {
         const p = host.msgText(this);
         if (p !== null) return p;
       }
-      return bodyText(Response.#use(this));
+      const body = Response.#use(this);
+      return typeof body === "string" ? host.bodyText(body) : bodyText(body);
     } catch (e) {
       return rejected(e);
     }
