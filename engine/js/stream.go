@@ -359,6 +359,15 @@ func (rl *realm) forgetStreams(o *object) {
 	}
 }
 
+// failStreams ends the bodies that an event produces: the turn that was to go on with one of them was interrupted.
+func (rl *realm) failStreams(e *event, cause error) {
+	for _, out := range rl.outbound {
+		if out.by == actor(e) && out.w != nil {
+			out.end(cause)
+		}
+	}
+}
+
 // loseStreams ends all bodies, because the runtime is lost.
 func (rl *realm) loseStreams(cause error) {
 	for _, out := range rl.outbound {

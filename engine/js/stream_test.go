@@ -171,6 +171,7 @@ export default {
 		case "/send": return stub.fetch(url.href, { method: "POST", body: counted(3), duplex: "half" });
 		case "/sendon": return stub.fetch(new Request(url.href, new Request(url.href, { method: "POST", body: counted(3), headers: { "content-type": "a/b" } })));
 		case "/unread": return new Response(new ReadableStream({ cancel() { unread++; } }));
+		case "/spins": return new Response(new ReadableStream({ n: 0, pull(c) { if (this.n++) for (;;); c.enqueue(bytes("first")); } }, { highWaterMark: 0 }));
 		case "/unreadstate": return new Response(String(unread));
 		case "/later": {
 			// The event has its answer long before its stub is called.
@@ -326,6 +327,18 @@ func TestUnreadBodiesAreGivenUp(t *testing.T) {
 		return strings.Contains(v.read(v.fetch("GET", "/forward?do=state", engine.Body{})), "Network connection lost.")
 	})
 	v.noBodies()
+}
+
+// TestInterruptedBody: a body whose producer computes for ever ends, and says why.
+func TestInterruptedBody(t *testing.T) {
+	v := serve(t, streamProgram, setup{opts: js.Options{CPULimit: 50 * time.Millisecond}})
+	if got := v.read(v.fetch("GET", "/spins", engine.Body{})); !strings.Contains(got, "Worker exceeded CPU time limit.") {
+		t.Errorf("got %q", got)
+	}
+	v.noBodies()
+	if got := v.read(v.fetch("GET", "/own", engine.Body{})); got != "piece 0piece 1piece 2" {
+		t.Errorf("afterwards: %q", got)
+	}
 }
 
 func TestFormOfARequest(t *testing.T) {

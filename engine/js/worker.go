@@ -83,6 +83,7 @@ func (e *event) after(d time.Duration, fn func()) func() { return e.ev.After(d, 
 func (e *event) interrupted() {
 	e.ev.Fail(cpuLimit("Worker exceeded CPU time limit."))
 	e.rl.forget(nil, e)
+	e.rl.failStreams(e, cpuLimit("Worker exceeded CPU time limit."))
 	e.answered()
 }
 

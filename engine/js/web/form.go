@@ -133,7 +133,8 @@ func (p *formPart) disposition(v []byte) bool {
 				return false
 			}
 			value, rest = unescapeName(after[1:1+end]), after[end+2:]
-		} else if value, rest, found = bytes.Cut(after, []byte(";")); found {
+		} else {
+			value, rest, _ = bytes.Cut(after, []byte(";"))
 			value = bytes.TrimSpace(value)
 		}
 		switch strings.ToLower(string(bytes.TrimSpace(key))) {
