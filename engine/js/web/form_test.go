@@ -151,3 +151,41 @@ func FuzzMultipart(f *testing.F) {
 		}
 	})
 }
+
+// FuzzDecompress: whatever comes, in whatever pieces, decompressing ends.
+func FuzzDecompress(f *testing.F) {
+	f.Add([]byte{31, 139, 8, 0, 0, 0, 0, 0, 0, 255, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0}, uint8(0), uint8(3))
+	f.Add([]byte{120, 156, 3, 0, 0, 0, 0, 1}, uint8(1), uint8(1))
+	f.Fuzz(func(t *testing.T, data []byte, format, size uint8) {
+		d := newDecompressor(int(format % 3))
+		defer d.close()
+		total := 0
+		drain := func() bool {
+			for {
+				b, err := d.next()
+				if err != nil {
+					return false
+				}
+				if b == nil {
+					return true
+				}
+				if len(b) == 0 || len(b) > codecPiece {
+					t.Fatalf("a piece of %d bytes", len(b))
+				}
+				if total += len(b); total > 16<<20 {
+					return false
+				}
+			}
+		}
+		for len(data) > 0 {
+			n := min(int(size)+1, len(data))
+			if d.write(data[:n]) != nil || !drain() {
+				return
+			}
+			data = data[n:]
+		}
+		if d.end() == nil && drain() && !d.ended {
+			t.Fatal("it neither ended nor failed")
+		}
+	})
+}

@@ -296,9 +296,39 @@ func TestStreamBodies(t *testing.T) {
 		{"clone tees", `const r = new Response(ReadableStream.from([new TextEncoder().encode("ab")])); const c = r.clone(); return await r.text() + await c.text()`, "abab"},
 		{"clone after the body was looked at", `const r = new Response("ab"); const b = r.body; const c = r.clone(); return (r.body === b) + await r.text() + await c.text()`, "trueabab"},
 		{"a request with a stream", `const q = new Request("http://a", {method: "POST", body: ReadableStream.from([new Uint8Array([104])]), duplex: "half"}); return await q.clone().text() + await q.text() + q.bodyUsed`, "hhtrue"},
+		{"a request made of a request takes its stream", `let c; const s = new ReadableStream({start(k) { c = k }}); const q = new Request("http://a", {method: "POST", body: s, duplex: "half"}); const r = new Request(q); c.enqueue(new Uint8Array([104])); c.close(); return [q.bodyUsed, s.locked, r.bodyUsed, await r.text(), await err(() => q.text())].join()`, "true,true,false,h,TypeError"},
+		{"a request made of one whose stream has failed", `const s = new ReadableStream({start(c) { c.error(new RangeError()) }}); const r = new Request(new Request("http://a", {method: "POST", body: s})); return err(() => r.text())`, "RangeError"},
 		{"an async iterable is a body", `return new Response((async function*() { yield new Uint8Array([104]); yield new Uint8Array([105]) })()).text()`, "hi"},
 		{"many chunks do not nest", `const n = 20000; return String((await new Response(new ReadableStream({start(c) { for (let i = 0; i < n; i++) c.enqueue(new Uint8Array(1)); c.close() }})).bytes()).length)`, "20000"},
 	})
+}
+
+// BenchmarkStreams is what a chunk costs on its way.
+func BenchmarkStreams(b *testing.B) {
+	for _, p := range []struct{ name, source string }{
+		{"read", `const r = new ReadableStream({i: 0, pull(c) { if (this.i++ === n) c.close(); else c.enqueue(1) }}).getReader(); while (!(await r.read()).done);`},
+		{"readBytes", `const u = new Uint8Array(64); const r = new ReadableStream({type: "bytes", i: 0, pull(c) { if (this.i++ === n) c.close(); else c.enqueue(u.slice()) }}).getReader(); while (!(await r.read()).done);`},
+		{"pipe", `await new ReadableStream({i: 0, pull(c) { if (this.i++ === n) c.close(); else c.enqueue(1) }}).pipeTo(new WritableStream({write() {}}))`},
+		{"transform", `await new ReadableStream({i: 0, pull(c) { if (this.i++ === n) c.close(); else c.enqueue(1) }}).pipeThrough(new TransformStream({transform(x, c) { c.enqueue(x) }})).pipeTo(new WritableStream({write() {}}))`},
+	} {
+		b.Run(p.name, func(b *testing.B) {
+			h := newFake(b)
+			f := mustEval(b, h, `(async function() { const n = 1000; `+p.source+` })`)
+			report := cpuTime(b)
+			n := 0
+			for b.Loop() {
+				v, err := h.r.Call(f, f)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if got := h.settled(b, v); got != "undefined" {
+					b.Fatal(got)
+				}
+				n += 1000
+			}
+			report(n)
+		})
+	}
 }
 
 func TestPump(t *testing.T) {

@@ -74,6 +74,9 @@ func fulfillOrReject(tls *libc.TLS, ctx uintptr, promise, value lib.TJSValue, is
 //go:linkname createResolvingFunctions modernc.org/libquickjs._js_create_resolving_functions
 func createResolvingFunctions(tls *libc.TLS, ctx uintptr, funcs uintptr, promise lib.TJSValue) int32
 
+//go:linkname performPromiseThen modernc.org/libquickjs._perform_promise_then
+func performPromiseThen(tls *libc.TLS, ctx uintptr, promise lib.TJSValue, handlers, capability uintptr) int32
+
 //go:linkname buildBacktrace modernc.org/libquickjs._build_backtrace
 func buildBacktrace(tls *libc.TLS, ctx uintptr, obj lib.TJSValue, filename uintptr, line, col, flags int32)
 

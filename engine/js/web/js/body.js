@@ -112,6 +112,19 @@ function takeStream(stream) {
   return body;
 }
 
+// moveStream gives what a stream has to a new one: the old one is locked and disturbed from now on. Whoever produces it sees no
+// difference.
+function moveStream(stream) {
+  const s = readableOf(stream);
+  const to = newReadable();
+  to.state = s.state;
+  to.error = s.error;
+  to.controller = s.controller;
+  to.controller.stream = to;
+  spend(s);
+  return readableObject(to);
+}
+
 function spend(s) {
   s.lazy = null;
   s.disturbed = true;

@@ -22,7 +22,7 @@ function pipe(source, dest, options) {
   source.disturbed = true;
   const promise = pending();
   let shuttingDown = false;
-  let lastWrite = resolved(undefined);
+  let lastWrite = settled;
   let forget = null;
 
   const finish = (failed, e) => {
@@ -36,7 +36,7 @@ function pipe(source, dest, options) {
   const afterWrites = (f) => {
     const last = lastWrite;
     const again = () => (last === lastWrite ? f() : afterWrites(f));
-    promiseThen(last, again, again);
+    react(last, again, again);
   };
   // shutdown ends the pipe, after action (null: at once), which returns a promise.
   const shutdown = (action, failed, e) => {
@@ -47,7 +47,7 @@ function pipe(source, dest, options) {
         finish(failed, e);
         return;
       }
-      promiseThen(
+      react(
         action(),
         () => finish(failed, e),
         (e) => finish(true, e),
@@ -93,11 +93,11 @@ function pipe(source, dest, options) {
 
   // Errors go forward, errors go backward, the end goes forward, the end goes backward: in this order.
   if (source.state === isErrored) sourceFailed(source.error);
-  else promiseThen(readerClosed(reader), undefined, sourceFailed);
+  else react(readerClosed(reader), undefined, sourceFailed);
   if (dest.state === isFailed) destFailed(dest.error);
-  else promiseThen(writerClosed(writer), undefined, destFailed);
+  else react(writerClosed(writer), undefined, destFailed);
   if (source.state === isClosed) sourceClosed();
-  else promiseThen(readerClosed(reader), sourceClosed, noop);
+  else react(readerClosed(reader), sourceClosed, noop);
   if (closeAsked(dest) || dest.state === isWritten) {
     const e = new TypeErrorCtor("The destination of the pipe is closed, or being closed");
     if (preventCancel) shutdown(null, true, e);
@@ -112,7 +112,7 @@ function pipe(source, dest, options) {
       lastWrite = written;
       microtask(() => {
         const over = () => fulfill(written, undefined);
-        promiseThen(writerWrite(writer, chunk), over, over);
+        react(writerWrite(writer, chunk), over, over);
         step();
       });
     },
@@ -127,7 +127,7 @@ function pipe(source, dest, options) {
     if (shuttingDown) return;
     const desired = writerDesiredSize(writer);
     if (desired !== null && desired > 0) read();
-    else promiseThen(writerReady(writer), () => (shuttingDown ? undefined : read()), noop);
+    else react(writerReady(writer), () => (shuttingDown ? undefined : read()), noop);
   };
   step();
   return promise;
@@ -139,7 +139,7 @@ function everyOf(list) {
   const all = pending();
   let left = list.length;
   for (let i = 0; i < list.length; i++) {
-    promiseThen(
+    react(
       list[i],
       () => {
         if (--left === 0) fulfill(all, undefined);

@@ -4,12 +4,15 @@
 // object has in a private field; the steps of the standard are functions over records. Their names are those of the
 // Streams standard, shortened.
 
-const { pending, fulfill, refuse, handled } = host;
+const { pending, fulfill, refuse, handled, react } = host;
 const promiseResolve = PromiseCtor.resolve;
+
+// settled is a fulfilled promise for the prelude's own use: no program ever gets it.
+const settled = resolved(undefined);
 
 // promised is the standard's "a promise resolved with": for what a callback of the program returned.
 function promised(v) {
-  return v === undefined ? resolved(undefined) : apply(promiseResolve, PromiseCtor, [v]);
+  return v === undefined ? settled : apply(promiseResolve, PromiseCtor, [v]);
 }
 
 // refused is a rejected promise that is never reported.
@@ -17,14 +20,14 @@ const refused = rejected;
 
 // microtask runs f in a job of its own.
 function microtask(f) {
-  promiseThen(resolved(undefined), f);
+  react(settled, f);
 }
 
 function noop() {}
 
 // follow settles a promise like another one, of the prelude's own.
 function follow(promise, other) {
-  promiseThen(other, (v) => fulfill(promise, v), (e) => refuse(promise, e));
+  react(other, (v) => fulfill(promise, v), (e) => refuse(promise, e));
 }
 
 function isObject(v) {
@@ -82,7 +85,7 @@ function method(of, name, what) {
 
 // callback makes steps that return a promise out of a method of the program's, which gets the first n arguments.
 function callback(f, of, n) {
-  if (f === null) return () => resolved(undefined);
+  if (f === null) return () => settled;
   return (a, b) => {
     try {
       return promised(apply(f, of, n === 0 ? [] : n === 1 ? [a] : [a, b]));

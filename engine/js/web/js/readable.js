@@ -153,7 +153,7 @@ function openReadable(s) {
 function startReadable(s, c, start, source) {
   s.controller = c;
   const result = start === null ? undefined : apply(start, source, [controllerObject(c)]);
-  promiseThen(
+  react(
     promised(result),
     () => {
       c.started = true;
@@ -221,11 +221,11 @@ function pullIfNeeded(c) {
   c.pulling = true;
   let p;
   try {
-    p = c.pull === null ? resolved(undefined) : c.pull(c);
+    p = c.pull === null ? settled : c.pull(c);
   } catch (e) {
     p = refused(e);
   }
-  promiseThen(
+  react(
     p,
     () => {
       c.pulling = false;
@@ -265,7 +265,7 @@ function controllerCancel(c, reason) {
   resetSized(c);
   let p;
   try {
-    p = c.cancel === null ? resolved(undefined) : c.cancel(reason);
+    p = c.cancel === null ? settled : c.cancel(reason);
   } catch (e) {
     p = refused(e);
   }
@@ -733,7 +733,7 @@ function defaultTee(s) {
     1,
     one,
   );
-  promiseThen(readerClosed(reader), undefined, (e) => {
+  react(readerClosed(reader), undefined, (e) => {
     controllerError(branch1.controller, e);
     controllerError(branch2.controller, e);
     if (!canceled1 || !canceled2) fulfill(cancel, undefined);

@@ -506,7 +506,7 @@ function byteTee(s) {
   const branch2 = newReadable();
   const cancel = pending();
   const watch = (r) => {
-    promiseThen(readerClosed(r), undefined, (e) => {
+    react(readerClosed(r), undefined, (e) => {
       if (r !== reader) return;
       controllerError(branch1.controller, e);
       controllerError(branch2.controller, e);

@@ -95,6 +95,7 @@ class Request {
       if (detailsUsed(from)) throw new TypeErrorCtor("Cannot reconstruct a Request with a used body.");
       if (d.method === "GET" || d.method === "HEAD") throw new TypeErrorCtor("Request with a GET or HEAD method cannot have a body.");
       d.body = useDetails(from);
+      if (typeof d.body === "object" && d.body !== null && isStream(d.body)) d.body = moveStream(d.body);
     }
     this.#d = d;
   }
@@ -156,6 +157,10 @@ class Request {
   }
   get integrity() {
     return #d in this ? this.#d.integrity : "";
+  }
+  get duplex() {
+    void Request.#details(this);
+    return "half";
   }
   get keepalive() {
     return #d in this ? this.#d.keepalive : false;

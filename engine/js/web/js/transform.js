@@ -64,16 +64,16 @@ webClass(TransformStream, "TransformStream");
 function transformWith(transform, flush, cancel = null) {
   const t = newTransform();
   openTransform(t, undefined, 1, one, 0, one);
-  t.transform = (chunk) => attempt(() => transform(chunk, t) ?? resolved(undefined));
-  t.flush = () => attempt(() => flush(t) ?? resolved(undefined));
-  t.cancel = cancel === null ? () => resolved(undefined) : (reason) => attempt(() => cancel(reason) ?? resolved(undefined));
+  t.transform = (chunk) => attempt(() => transform(chunk, t) ?? settled);
+  t.flush = () => attempt(() => flush(t) ?? settled);
+  t.cancel = cancel === null ? () => settled : (reason) => attempt(() => cancel(reason) ?? settled);
   return t;
 }
 
 function passOn(t, chunk) {
   try {
     transformEnqueue(t, chunk);
-    return resolved(undefined);
+    return settled;
   } catch (e) {
     return refused(e);
   }
@@ -99,8 +99,8 @@ function openTransform(t, started, writableMark, writableSize, readableMark, rea
   c.cancel = (reason) => transformCancel(t, reason);
   s.controller = c;
   setTransformBackpressure(t, true);
-  promiseThen(
-    started === undefined ? resolved(undefined) : started,
+  react(
+    started === undefined ? settled : started,
     () => {
       c.started = true;
       pullIfNeeded(c);
@@ -152,10 +152,16 @@ function transformTerminate(t) {
 }
 
 function runTransform(t, chunk) {
-  return promiseThen(t.transform(chunk), noop, (e) => {
-    transformError(t, e);
-    throw e;
-  });
+  const done = pending();
+  react(
+    t.transform(chunk),
+    () => fulfill(done, undefined),
+    (e) => {
+      transformError(t, e);
+      refuse(done, e);
+    },
+  );
+  return done;
 }
 
 function transformWrite(t, chunk) {
@@ -173,7 +179,7 @@ function transformAbort(t, reason) {
   t.finish = finish;
   const p = t.cancel(reason);
   clearTransform(t);
-  promiseThen(
+  react(
     p,
     () => {
       const s = t.readable;
@@ -198,7 +204,7 @@ function transformClose(t) {
   t.finish = finish;
   const p = t.flush();
   clearTransform(t);
-  promiseThen(
+  react(
     p,
     () => {
       const s = t.readable;
@@ -226,7 +232,7 @@ function transformCancel(t, reason) {
   const unblock = () => {
     if (t.backpressure) setTransformBackpressure(t, false);
   };
-  promiseThen(
+  react(
     p,
     () => {
       const w = t.writable;

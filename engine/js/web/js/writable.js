@@ -106,7 +106,7 @@ function startWritable(s, c, start) {
   s.controller = c;
   setBackpressure(s, writableBackpressure(c));
   const result = start === undefined ? undefined : start();
-  promiseThen(
+  react(
     promised(result),
     () => {
       c.started = true;
@@ -202,7 +202,7 @@ function advanceClose(c) {
   takeSized(c);
   const p = c.close();
   clearWritable(c);
-  promiseThen(
+  react(
     p,
     () => {
       fulfill(s.close, undefined);
@@ -233,7 +233,7 @@ function advanceClose(c) {
 function advanceWrite(c, chunk) {
   const s = c.stream;
   s.write = queueShift(s.requests);
-  promiseThen(
+  react(
     c.write(chunk),
     () => {
       fulfill(s.write, undefined);
@@ -299,7 +299,7 @@ function finishErroring(s) {
   }
   const p = c.abort === null ? resolved(undefined) : c.abort(abort.reason);
   clearWritable(c);
-  promiseThen(
+  react(
     p,
     () => {
       fulfill(abort.promise, undefined);
