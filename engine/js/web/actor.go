@@ -229,7 +229,8 @@ var (
 				return vm.Undefined, err
 			}
 		}
-		if body := args.At(4); !body.IsNullish() {
+		body := args.At(4)
+		if m.Streamed, m.Stream = in.streamedBody(body); !body.IsNullish() && !m.Streamed.Streamed() && !m.Stream.IsObject() {
 			if m.Bytes, err = in.appendBody([]byte{}, body); err != nil {
 				return vm.Undefined, err
 			}

@@ -38,6 +38,8 @@ type fakeHost struct {
 	fetched []fakeFetch
 	open    map[uint64]string // stubs
 	stubs   uint64
+	pieces  []string // what a stream of the host gives
+	written []string // what was pumped into the host
 	answer  func(stub string, m Message) (Message, error)
 }
 
@@ -153,6 +155,44 @@ func (h *fakeHost) DupStub(uint64) (uint64, error)                          { re
 func (h *fakeHost) DisposeStub(uint64)                                      {}
 func (h *fakeHost) Loopback(uint64, vm.Value) (uint64, error) {
 	return 0, vm.PlainError("no calls here")
+}
+
+// A fake stream of the host is a list of pieces, which are all there.
+func (h *fakeHost) ReadBody(m Message, value func([]byte) (vm.Value, error)) (vm.Value, error) {
+	v, err := value([]byte(strings.Join(h.pieces, "")))
+	if err != nil {
+		return h.r.RejectedWith(err)
+	}
+	return h.r.ResolvedPromise(v)
+}
+
+func (h *fakeHost) StreamOpen(m Message) (uint64, error) {
+	h.calls = append(h.calls, "open")
+	return 1, nil
+}
+
+func (h *fakeHost) StreamRead(uint64) (vm.Value, error) {
+	if len(h.pieces) == 0 {
+		return h.r.ResolvedPromise(vm.Undefined)
+	}
+	v, err := h.r.Uint8Array([]byte(h.pieces[0]))
+	h.pieces = h.pieces[1:]
+	if err != nil {
+		return vm.Undefined, err
+	}
+	return h.r.ResolvedPromise(v)
+}
+func (h *fakeHost) StreamClosed(n uint64) { h.calls = append(h.calls, fmt.Sprint("closed ", n)) }
+
+// StreamWrite has room for two pieces.
+func (h *fakeHost) StreamWrite(n uint64, b []byte) bool {
+	h.written = append(h.written, string(b))
+	return len(h.written)%2 == 1
+}
+
+func (h *fakeHost) StreamEnd(n uint64, failed bool, reason vm.Value) {
+	s, _ := h.r.ToString(reason)
+	h.written = append(h.written, fmt.Sprint("end ", n, " ", failed, " ", s))
 }
 
 func (h *fakeHost) ObjectID(object uint64) (string, string, bool) {

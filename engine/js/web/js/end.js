@@ -2,9 +2,12 @@
 
 const globals = {
   __proto__: null,
-  AbortController, AbortSignal, Crypto, CustomEvent, DOMException, Event, EventTarget, ExecutionContext, Headers, Navigator,
-  Performance, ReadableStream, ReadableStreamDefaultReader, Request, Response, Scheduler, TextDecoder, TextEncoder, URL,
-  URLSearchParams, WebSocket, WebSocketPair, DurableObjectId, DurableObjectNamespace, DurableObjectState, DurableObjectStorage, DurableObjectTransaction,
+  AbortController, AbortSignal, Blob, ByteLengthQueuingStrategy, CompressionStream, CountQueuingStrategy, Crypto, CustomEvent,
+  DOMException, DecompressionStream, Event, EventTarget, ExecutionContext, File, FixedLengthStream, FormData, Headers,
+  IdentityTransformStream, Navigator, Performance, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader,
+  ReadableStreamBYOBRequest, ReadableStreamDefaultController, ReadableStreamDefaultReader, Request, Response, Scheduler, TextDecoder,
+  TextDecoderStream, TextEncoder, TextEncoderStream, TransformStream, TransformStreamDefaultController, URL, URLSearchParams,
+  WritableStream, WritableStreamDefaultController, WritableStreamDefaultWriter, WebSocket, WebSocketPair, DurableObjectId, DurableObjectNamespace, DurableObjectState, DurableObjectStorage, DurableObjectTransaction,
   DurableObject: DurableObjectStub, Fetcher,
   console,
 };
@@ -27,6 +30,7 @@ return {
   __proto__: null,
   workerFetch, newObject, objectFetch, reply, fireTimer,
   workerCall, objectCall, exportCall, pipelinedHere, pipelinedOn, rpcShape, newStub, disposable, hasDisposer, disposeExport, loopbackFrom, programExports,
+  streamStart, streamRoom, streamCancel,
   nothing() {},
   namespaceFrom,
   requestProto: Request.prototype,
