@@ -219,17 +219,15 @@ func TestHeldInstance(t *testing.T) {
 	if c.all["giver"] != giver || giver.st.Dead() {
 		t.Error("the instance that is held was evicted")
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
 	done := make(chan error, 1)
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		done <- s.Close(ctx)
-	}()
+	go func() { done <- s.Close(ctx) }()
 	for {
 		select {
 		case err := <-done:
-			if err != nil {
-				t.Errorf("close: %v", err)
+			if err != nil || ctx.Err() != nil {
+				t.Errorf("Close waited for an instance that is only held: %v, %v", err, ctx.Err())
 			}
 			return
 		default:

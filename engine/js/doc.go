@@ -16,6 +16,17 @@
 // same. A host call acts for the object that its handle names; where a call has none (a stub from env, a timer) it
 // acts for whoever the running turn belongs to.
 //
+// # Calls
+//
+// A call by name is an [engine.EventCall]: its arguments and result cross as bytes (internal/clone), made in one runtime and
+// read in another, also within one loop. What bytes cannot hold is given away: it stays in its runtime as an export of the
+// object or event that it belongs to, and what travels is an [engine.Cap] beside the bytes (crossing.go, given.go). A call on
+// it is an event on that very instance ([engine.Live]), with the dependency of its caller. References are counted; the
+// last one to go sends a release, which is an event as well. When the instance or event ends, so does what it gave away, and
+// so do the stubs that it has.
+//
+// A call on the result of another one is sent right behind it and made where the result is (pipeline.go).
+//
 // # Runaway code
 //
 // A watchdog interrupts a turn that runs longer than [Options.CPULimit]; its object is reset. A turn that cannot be

@@ -138,9 +138,18 @@ export class Thing extends DurableObject {
 		await this.env.Thing.getByName(name).take(new Target());
 		return 1;
 	}
+	// Through an entry point, and through a result of it that is called before it is there.
+	async viaEntry(name, n) { this.ctx.storage.put("n", n); return await this.ctx.exports.Mid.tell(name, n); }
+	async viaResult(name, n) { this.ctx.storage.put("n", n); return await this.ctx.exports.Mid.make().tell(name, n); }
+	async viaSlowResult(name, n) { const p = this.ctx.exports.Mid.slow(); await this.env.Thing.getByName("third").read(); this.ctx.storage.put("n", n); return await p.tell(name, n); }
 	drop(n) { this.ctx.storage.put("n", n); this.kept[Symbol.dispose](); return n; }
 }
-import { RpcTarget } from "cloudflare:workers";
+import { RpcTarget, WorkerEntrypoint } from "cloudflare:workers";
+export class Mid extends WorkerEntrypoint {
+	async tell(name, n) { await this.env.Thing.getByName(name).hear(n); return n; }
+	make() { return { tell: (name, n) => this.tell(name, n) }; }
+	async slow() { for (let i = 0; i < 5; i++) await this.env.Thing.getByName("third").read(); return { tell: (name, n) => this.tell(name, n) }; }
+}
 export default { fetch() { return new Response(""); } };
 `
 
@@ -174,6 +183,9 @@ func TestStickyDependencyOfCalls(t *testing.T) {
 			{"call", "", []any{"b", 7}, "tell", 7},
 			{"callback", "offer", []any{7}, "callBack", 7},
 			{"pipelined call", "", []any{"b", 7}, "pipeline", 7},
+			{"call through an entry point", "", []any{"b", 7}, "viaEntry", 7},
+			{"pipelined call through an entry point", "", []any{"b", 7}, "viaResult", 7},
+			{"pipelined call that waits in an entry point", "", []any{"b", 7}, "viaSlowResult", 7},
 			{"disposal", "offerDisposable", []any{7}, "drop", 9},
 		} {
 			s := stepProgram(t, durableProgram, loops)

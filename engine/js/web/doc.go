@@ -23,4 +23,11 @@
 // An object, an event, a namespace, a stub and a transaction are handles as well. Every host call carries the handle
 // it is about; there is no notion of a current object, because a promise that one object resolves can run another's
 // continuation.
+//
+// # Calls by name
+//
+// Whatever name a stub does not have is a method or property of what it stands for: rpc.js makes it, out of a proxy at the
+// end of the prototype chain, and sends what is called of it through [RPCHost]. What arrives comes in through
+// [Instance.ObjectCall], [Instance.WorkerCall] and [Instance.ExportCall], which know what a caller may reach. [Instance.ShapeOf]
+// tells how a value crosses that structured clone does not take.
 package web
