@@ -167,6 +167,15 @@ export default {
 		case "/tee": { const [a, b] = (await stub.fetch(request)).body.tee(); ctx.waitUntil(new Response(a).text().then((t) => stub.fetch("http://x/?do=echo", { method: "POST", body: t }))); return new Response(b); }
 		case "/clone": { const r = await stub.fetch(request); const c = r.clone(); return new Response(await c.text() + "|" + await r.text() + "|" + c.url); }
 		case "/fails": { const r = await stub.fetch(request); try { await r.text(); } catch (e) { return new Response("caught " + e.name + ": " + e.message); } }
+		case "/signal": return stub.fetch(request.url, { signal: new AbortController().signal });
+		case "/abort": {
+			const ac = new AbortController();
+			const reader = (await stub.fetch(request.url, { signal: ac.signal })).body.getReader();
+			await reader.read();
+			ac.abort();
+			try { for (;;) await reader.read(); } catch (e) { return new Response(e.name); }
+		}
+		case "/copy": { const r = await stub.fetch(request); const c = r.clone(); ctx.waitUntil(c.text()); return r; }
 		case "/drop": { const r = await stub.fetch(request); await r.body.getReader().read(); return new Response("dropped"); }
 		case "/send": return stub.fetch(url.href, { method: "POST", body: counted(3), duplex: "half" });
 		case "/sendon": return stub.fetch(new Request(url.href, new Request(url.href, { method: "POST", body: counted(3), headers: { "content-type": "a/b" } })));
@@ -205,6 +214,8 @@ func TestStreamedResponses(t *testing.T) {
 			{"/clone?do=counted", "piece 0piece 1piece 2|piece 0piece 1piece 2|http://example.com/clone?do=counted"},
 			{"/forward?do=events", "data: 0\n\ndata: 1\n\ndata: 2\n\n"},
 			{"/later", "0 no;0 no;"},
+			{"/signal?do=counted", "piece 0piece 1piece 2"},
+			{"/copy?do=counted", "piece 0piece 1piece 2"},
 			{"/fails?do=fails", "caught RangeError: half way"},
 			{"/send?do=echo", "read piece 0piece 1piece 2"},
 			{"/send?do=back", "piece 0piece 1piece 2"},
@@ -301,6 +312,21 @@ func TestForwardedBodyStaysOutside(t *testing.T) {
 	})
 	k.cancel()
 	v.noBodies()
+}
+
+func TestAbortedBody(t *testing.T) {
+	v := serve(t, streamProgram, setup{loops: 2})
+	if got := v.read(v.fetch("GET", "/abort?do=endless", engine.Body{})); got != "AbortError" {
+		t.Errorf("the reader got %q", got)
+	}
+	v.eventually("the producer is told", func() bool {
+		return strings.Contains(v.read(v.fetch("GET", "/forward?do=state", engine.Body{})), "Network connection lost.")
+	})
+	v.noBodies()
+	r := v.fetch("GET", "/copy?do=counted", engine.Body{})
+	if r.Header.Get("x-a") != "b" || v.read(r) == "" {
+		t.Errorf("a response whose clone was read lost its header: %v", r.Header)
+	}
 }
 
 func TestUnreadBodiesAreGivenUp(t *testing.T) {

@@ -236,7 +236,11 @@ var (
 			}
 		}
 		redirect, _ := args.At(5).Int32()
-		return in.Host.Fetch(stub, m, Redirect(redirect))
+		v, err := in.Host.Fetch(stub, m, Redirect(redirect))
+		if err != nil {
+			in.r.Free(m.Stream) // nobody got it
+		}
+		return v, err
 	})
 
 	_ = registerObject("actorID", 1, func(in *Instance, object uint64, _ vm.Args) (vm.Value, error) {

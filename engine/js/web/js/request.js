@@ -248,7 +248,7 @@ class Request {
       const headers = d.headers === null ? null : headersList(d.headers);
       if (typeof body === "object" && body !== null && isStream(body)) sendStream(body);
       const reply = host.stubFetch(stub, d.method, d.url, headers, body, redirectModes[d.redirect]);
-      return d.signal === null ? reply : abortable(reply, d.signal);
+      return d.signal === null ? reply : promiseThen(abortable(reply, d.signal), (r) => abortableBody(r, d.signal));
     };
   }
 }

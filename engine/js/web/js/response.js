@@ -53,6 +53,26 @@ function hostedClone(r) {
   return copy;
 }
 
+// abortableBody makes the streamed body of a Response of the host fail when a signal aborts.
+function abortableBody(r, signal) {
+  if (!host.msgStreamed(r)) return r;
+  const s = openReadable(readableOf(hostedStream(r)));
+  const c = s.controller;
+  const { pull, cancel } = c;
+  const forget = onAbort(signal, () => {
+    if (s.state !== isReadable) return;
+    cancel();
+    controllerError(c, signal.reason);
+  });
+  // A signal may live long: what it was to stop is forgotten with its end.
+  c.pull = () => promiseThen(pull(), () => (s.state === isReadable ? undefined : forget()));
+  c.cancel = () => {
+    forget();
+    return cancel();
+  };
+  return r;
+}
+
 class Response {
   #bits = 200;
   #body = null;
