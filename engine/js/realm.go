@@ -94,6 +94,8 @@ type actor interface {
 	unpin()
 	// after calls fn in a later turn of it.
 	after(d time.Duration, fn func()) (cancel func())
+	// start runs work off the loop, and then done in a turn of it.
+	start(work func(), done func(error))
 	// startRead reads a body and calls done in a turn of it.
 	startRead(b engine.Body, max int, done func([]byte, error))
 }

@@ -17,6 +17,8 @@ type Instance struct {
 	messages []held
 	free     []uint32
 
+	keys keyTable
+
 	// reply is where host.reply and host.forward put what Reply returns.
 	reply *Reply
 

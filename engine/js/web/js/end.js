@@ -2,8 +2,8 @@
 
 const globals = {
   __proto__: null,
-  AbortController, AbortSignal, Crypto, CustomEvent, DOMException, Event, EventTarget, ExecutionContext, Headers, Navigator,
-  Performance, ReadableStream, ReadableStreamDefaultReader, Request, Response, Scheduler, TextDecoder, TextEncoder, URL,
+  AbortController, AbortSignal, Crypto, CryptoKey, CustomEvent, DOMException, Event, EventTarget, ExecutionContext, Headers, Navigator,
+  Performance, ReadableStream, ReadableStreamDefaultReader, Request, Response, Scheduler, SubtleCrypto, TextDecoder, TextEncoder, URL,
   URLSearchParams, DurableObjectId, DurableObjectNamespace, DurableObjectState, DurableObjectStorage, DurableObjectTransaction,
   DurableObject: DurableObjectStub,
   console,
