@@ -16,6 +16,7 @@ const subtleSetup = `
 globalThis.S = crypto.subtle;
 globalThis.unhex = (s) => Uint8Array.from(s.match(/../g) ?? [], (h) => parseInt(h, 16));
 globalThis.hex = (b) => Array.from(b instanceof ArrayBuffer ? new Uint8Array(b) : new Uint8Array(b.buffer, b.byteOffset, b.byteLength), (x) => x.toString(16).padStart(2, "0")).join("");
+globalThis.b64 = (h) => btoa(String.fromCharCode(...unhex(h))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
 globalThis.text = (s) => new TextEncoder().encode(s);
 globalThis.fails = async (f) => { try { const v = await f(); return "no error: " + v; } catch (e) { return e.name + (e instanceof DOMException ? "" : e instanceof Error ? "!" : "?"); } };
 globalThis.raw = (bytes, alg, usages) => S.importKey("raw", bytes, alg, true, usages);
