@@ -38,7 +38,7 @@ var (
 				continue
 			}
 			var ok bool
-			if *to, ok = unbase64(in.r.AppendString(nil, v)); !ok {
+			if *to, ok = unbase64(in.r.AppendString([]byte{}, v)); !ok {
 				return vm.Undefined, dataError("The JSON Web Key has a member that is not base64url.")
 			}
 		}
@@ -243,7 +243,7 @@ func exportKey(m material, format string) ([]byte, error) {
 	return nil, x509.ErrUnsupportedAlgorithm
 }
 
-// jwk is the decoded members of a JSON Web Key; nil: not there.
+// jwk is the decoded members of a JSON Web Key; nil: not there. An empty one is not nil.
 type jwk struct{ n, e, d, p, q, dp, dq, qi, x, y []byte }
 
 func (j *jwk) key(kind, curve string) (material, error) {
