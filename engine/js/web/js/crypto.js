@@ -21,7 +21,8 @@ class Crypto {
   getRandomValues(array) {
     void this.#subtle;
     if (arguments.length === 0) throw new TypeErrorCtor("getRandomValues() needs a typed array");
-    if (!isView(array) || randomTargets[typedTag(array)] !== true) {
+    if (!isView(array)) throw new TypeErrorCtor(`getRandomValues() needs an integer typed array, not ${typeName(array)}`);
+    if (randomTargets[typedTag(array)] !== true) {
       throw new DOMException(`getRandomValues() needs an integer typed array, not ${typeName(array)}`, "TypeMismatchError");
     }
     const n = typedByteLength(array);
