@@ -1,0 +1,123 @@
+package js_test
+
+import (
+	"strings"
+	"testing"
+
+	"everloop/engine"
+	"everloop/engine/js"
+)
+
+const cryptoProgram = `
+import { DurableObject } from "cloudflare:workers";
+const text = (s) => new TextEncoder().encode(s);
+const hex = (b) => Array.from(new Uint8Array(b), (x) => x.toString(16).padStart(2, "0")).join("");
+const slow = async (s) => hex(await crypto.subtle.deriveBits({ name: "PBKDF2", hash: "SHA-1", salt: text("salt"), iterations: 4096 },
+	await crypto.subtle.importKey("raw", text(s), "PBKDF2", false, ["deriveBits"]), 160));
+// While a program starts there is no turn to come back in.
+const atStart = await slow("password");
+let background = "nothing";
+export default {
+	async fetch(request, env, ctx) {
+		const path = new URL(request.url).pathname;
+		if (path === "/start") return new Response(atStart);
+		if (path === "/worker") return new Response(await slow("password"));
+		if (path === "/many") return new Response([...new Set(await Promise.all(Array.from({ length: 20 }, () => slow("password"))))].join());
+		if (path === "/background") { ctx.waitUntil(slow("password").then((v) => { background = v })); return new Response("answered"); }
+		if (path === "/after") { slow("password").then((v) => { background = v }); return new Response("answered"); }
+		if (path === "/seen") { while (background === "nothing") await scheduler.wait(1); const v = background; background = "nothing"; return new Response(v); }
+		return env.OBJECT.getByName("one").fetch(request);
+	},
+};
+export class OBJECT extends DurableObject {
+	n = 0;
+	async fetch(request) {
+		const path = new URL(request.url).pathname;
+		switch (path) {
+		case "/object": return new Response(await slow("password"));
+		case "/order": {
+			// Another request is served while this one waits for its work.
+			this.n++;
+			const before = this.n;
+			await slow("password");
+			return new Response(before + " " + (this.n >= before));
+		}
+		case "/storage": {
+			await this.ctx.storage.put("n", 1);
+			const p = slow("password");
+			await this.ctx.storage.put("n", 2);
+			return new Response(await p + await this.ctx.storage.get("n"));
+		}
+		case "/blocked": return new Response(await this.ctx.blockConcurrencyWhile(() => slow("password")));
+		case "/fails":
+			try { await crypto.subtle.generateKey({ name: "RSA-PSS", hash: "SHA-1", modulusLength: 1024, publicExponent: new Uint8Array([1, 0, 1]) }, true, ["decrypt"]); } catch (e) { return new Response(e.name + (e instanceof DOMException)); }
+			return new Response("no error");
+		case "/rsa": {
+			const { publicKey, privateKey } = await crypto.subtle.generateKey({ name: "RSA-PSS", hash: "SHA-1", modulusLength: 1024, publicExponent: new Uint8Array([1, 0, 1]) }, true, ["sign", "verify"]);
+			const a = { name: "RSA-PSS", saltLength: 20 };
+			return new Response(await crypto.subtle.verify(a, publicKey, await crypto.subtle.sign(a, privateKey, text("x")), text("x")));
+		}
+		case "/abort": {
+			const p = slow("password");
+			this.ctx.abort("gone");
+			return new Response(await p);
+		}
+		}
+	}
+}`
+
+// TestOffLoop: work of crypto.subtle that leaves the loop comes back in a turn of whoever began it.
+func TestOffLoop(t *testing.T) {
+	const want = "4b007901b765489abead49d926f721d065a429c1" // RFC 6070
+	v := serve(t, cryptoProgram, setup{loops: 2, opts: js.Options{}})
+	for _, c := range []struct{ path, want string }{
+		{"/start", want}, {"/worker", want}, {"/many", want}, {"/object", want}, {"/storage", want + "2"}, {"/blocked", want}, {"/fails", "SyntaxErrortrue"}, {"/rsa", "true"},
+		{"/background", "answered"}, {"/seen", want}, {"/after", "answered"}, {"/seen", want},
+	} {
+		if got := v.get(c.path); got != c.want {
+			t.Errorf("%s: %s, want %s\n%s", c.path, got, c.want, v.logs)
+		}
+	}
+	if got := v.get("/abort"); !strings.Contains(got, "gone") {
+		t.Errorf("/abort: %s", got)
+	}
+	// The object that was reset meanwhile starts anew, and the work of the old one disturbs nobody.
+	if got := v.get("/order"); got != "1 true" {
+		t.Errorf("after abort: %s\n%s", got, v.logs)
+	}
+}
+
+// TestOffLoopServesOthers: the work of one request does not hold up another.
+func TestOffLoopServesOthers(t *testing.T) {
+	v := serve(t, `
+export default { async fetch(request) {
+	if (new URL(request.url).pathname === "/quick") return new Response("quick");
+	const k = await crypto.subtle.importKey("raw", new Uint8Array(8), "PBKDF2", false, ["deriveBits"]);
+	await crypto.subtle.deriveBits({ name: "PBKDF2", hash: "SHA-512", salt: new Uint8Array(8), iterations: 1000000 }, k, 512);
+	return new Response("slow");
+} }`, setup{})
+	order := make(chan string, 2)
+	enter := func(path string) {
+		v.eng.Post(0, func() {
+			v.ports[0].Enter(v.app.Entrypoint(), &engine.Request{Method: "GET", URL: "http://example.com" + path}, engine.ReplyFunc(func(r engine.Reply) { order <- text(r.Response, r.Err) }))
+		})
+	}
+	enter("/slow")
+	enter("/quick")
+	if first, second := <-order, <-order; first != "quick" || second != "slow" {
+		t.Errorf("%s, then %s", first, second)
+	}
+}
+
+// TestCloseDuringWork: an engine that closes waits for the work and answers.
+func TestCloseDuringWork(t *testing.T) {
+	v := serve(t, cryptoProgram, setup{})
+	done := make(chan string, 1)
+	v.eng.Post(0, func() {
+		v.ports[0].Enter(v.app.Entrypoint(), &engine.Request{Method: "GET", URL: "http://example.com/many"}, engine.ReplyFunc(func(r engine.Reply) { done <- text(r.Response, r.Err) }))
+	})
+	v.close()
+	if got := <-done; got == "" {
+		t.Error("no answer")
+	}
+}
