@@ -46,7 +46,12 @@ func TestWhen(t *testing.T) {
 				await when(() => S.generateKey({name: "AES-GCM", length: 128}, true, ["sign"])),
 				await when(() => S.generateKey({name: "AES-GCM", length: 128}, true, [])),
 				await when(() => S.generateKey("Ed25519", true, [])),
-			].join()`, "NotSupportedError at once,TypeError at once,OperationError at once,NotSupportedError at once,SyntaxError later,SyntaxError later,SyntaxError later"},
+				await when(() => S.importKey("raw", new Uint8Array(16), "AES-GCM", true, [])),
+			].join()`, "NotSupportedError at once,TypeError at once,OperationError at once,NotSupportedError at once,SyntaxError later,SyntaxError later,SyntaxError later,SyntaxError later"},
+		{"results of operations on keys", `const out = [];
+			const when = async (what, f) => { let later = false; const p = f().then((v) => { out.push(what + (later ? "" : " too early")); return v }); Promise.resolve().then(() => { later = true; }); return p };
+			const k = await when("import", () => S.importKey("raw", new Uint8Array(16), "AES-GCM", true, ["wrapKey"])); await when("export", () => S.exportKey("raw", k)); await when("generate", () => S.generateKey("X25519", true, ["deriveBits"]));
+			await when("wrap", () => S.wrapKey("raw", k, k, {name: "AES-GCM", iv: new Uint8Array(12)})); return out.join()`, "import,export,generate,wrap"},
 		{"conversion comes before normalization", `const seen = []; const a = { get name() { seen.push("name"); return "AES" } };
 			await fails(() => S.generateKey(a, true, ["no usage"])); await fails(() => S.encrypt(a, {}, text(""))); await fails(() => S.importKey("no format", text(""), a, true, []));
 			return seen.length + await fails(() => S.generateKey(a, { valueOf() { throw 1 } }, { [Symbol.iterator]: function* () { seen.push("usages") } })) + seen`, "0NotSupportedErrorusages,name"},

@@ -128,6 +128,7 @@ function enforced(v, most, what) {
 
 // copyOf copies the bytes of a BufferSource; a detached one has none.
 function copyOf(v) {
+  if (isView(v) && typedTag(v) === "Uint8Array") return typedByteLength(v) === 0 ? new U8(0) : new U8(v);
   const buffer = !isView(v) ? v : typedTag(v) !== undefined ? typedBuffer(v) : viewBuffer(v);
   if (bufferByteLengthOf(buffer) === 0) return new U8(0);
   return new U8(bytesOf(v));
@@ -277,6 +278,7 @@ async function rejectLater(e) {
   throw e;
 }
 
+// operate does an operation on data. What it gives is ready, which saves a promise and a job.
 function operate(f) {
   let v;
   try {
@@ -285,6 +287,22 @@ function operate(f) {
     return rejectLater(e);
   }
   return isPending(v) ? v : resolved(v);
+}
+
+async function resolveLater(v) {
+  await undefined;
+  return v;
+}
+
+// operateKey does one on keys. Its result, too, comes a moment later, as the tests of the standard have it.
+function operateKey(f) {
+  let v;
+  try {
+    v = f();
+  } catch (e) {
+    return rejectLater(e);
+  }
+  return isPending(v) ? v : resolveLater(v);
 }
 
 // --- Checks of keys

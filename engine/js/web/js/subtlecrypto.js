@@ -173,7 +173,7 @@ class SubtleCrypto {
     } catch (e) {
       return rejected(e);
     }
-    return operate(() => generate(a, extractable, usages));
+    return operateKey(() => generate(a, extractable, usages));
   }
   deriveKey(algorithm, baseKey, derivedKeyType, extractable, keyUsages) {
     let a, f, type, lengthType, usages;
@@ -191,7 +191,7 @@ class SubtleCrypto {
     } catch (e) {
       return rejected(e);
     }
-    return operate(() => {
+    return operateKey(() => {
       checkKey(f, a.name, canDeriveKey);
       return after(deriveBits(a, f, lengthFor(lengthType)), (bits) => importKey("raw", bits, type, extractable, usages));
     });
@@ -208,7 +208,7 @@ class SubtleCrypto {
     } catch (e) {
       return rejected(e);
     }
-    return operate(() => {
+    return operateKey(() => {
       checkKey(f, a.name, canDeriveBits);
       return deriveBits(a, f, length);
     });
@@ -232,7 +232,7 @@ class SubtleCrypto {
     } catch (e) {
       return rejected(e);
     }
-    return operate(() => importChecked(format, keyData, a, extractable, usages));
+    return operateKey(() => importChecked(format, keyData, a, extractable, usages));
   }
   exportKey(format, key) {
     let f;
@@ -244,7 +244,7 @@ class SubtleCrypto {
     } catch (e) {
       return rejected(e);
     }
-    return operate(() => exportKey(format, f));
+    return operateKey(() => exportKey(format, f));
   }
   wrapKey(format, key, wrappingKey, wrapAlgorithm) {
     let a, f, w;
@@ -259,7 +259,7 @@ class SubtleCrypto {
     } catch (e) {
       return rejected(e);
     }
-    return operate(() => {
+    return operateKey(() => {
       checkKey(w, a.name, canWrap);
       let data = exportKey(format, f);
       if (format === "jwk") data = host.utf8Encode(jsonStringify(data));
@@ -283,7 +283,7 @@ class SubtleCrypto {
     } catch (e) {
       return rejected(e);
     }
-    return operate(() => {
+    return operateKey(() => {
       checkKey(w, a.name, canUnwrap);
       const data = a.name === "AES-KW" ? host.subtleKW(w.material, false, wrappedKey) : cipher(a, w, false, wrappedKey);
       return after(data, (bytes) => importKey(format, format === "jwk" ? jwkFromBytes(bytes) : bytes, type, extractable, usages));
