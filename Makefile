@@ -1,6 +1,6 @@
 # make check   what must be clean before a commit: build, vet, format, lint, the import rules
 # make test    the tests; they need nothing but Go
-# make race    the tests under the race detector
+# make race    the tests under the race detector, the long ones shortened
 # make fuzz    every fuzz target for FUZZTIME
 # make bench   the load scenarios, with ratios; they need what bench/ says
 
@@ -26,15 +26,16 @@ test:
 	go test $(TESTFLAGS) $(PKGS)
 
 race:
-	go test -race $(TESTFLAGS) $(PKGS)
+	go test -race -short $(TESTFLAGS) $(PKGS)
 
-# Go runs one fuzz target of one package at a time.
+# Go runs one fuzz target of one package at a time. Without a bound its minimiser can spend a minute on one input and count
+# that as fuzzing.
 fuzz:
 	@set -e -o pipefail; \
 	find . -name '*_test.go' -not -path '*/.*/*' -exec grep -lE '^func Fuzz[A-Za-z0-9_]+\(' {} + | xargs -n1 dirname | sort -u | while read -r dir; do \
 		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+\(' "$$dir"/*_test.go | sed -E 's/^func ([A-Za-z0-9_]+)\(/\1/'); do \
 			echo "== $$dir $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "$$dir"; \
 		done; \
 	done
 

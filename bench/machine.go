@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -25,10 +24,11 @@ type machine struct {
 	fileSystem string
 	sync       time.Duration // a small write and its fsync, the median of many; 0: it failed
 	load       string
+	nice       int // of this process, which the servers inherit; 0 is what everybody has
 }
 
 func describe(ctx context.Context, o options) machine {
-	m := machine{date: time.Now(), commit: commit(ctx, o.root), cpu: "unknown", cores: runtime.NumCPU(), kernel: "unknown", load: "unknown"}
+	m := machine{date: time.Now(), commit: commit(ctx, o.root), cpu: "unknown", cores: runtime.NumCPU(), kernel: "unknown", load: loadAverage()}
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		for line := range strings.Lines(string(b)) {
 			if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "model name" {
@@ -45,12 +45,22 @@ func describe(ctx context.Context, o options) machine {
 	if unix.Sysinfo(&s) == nil {
 		m.memoryGB = float64(s.Totalram) * float64(s.Unit) / (1 << 30)
 	}
-	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
-		m.load, _, _ = strings.Cut(string(b), " ")
+	if priority, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil {
+		m.nice = 20 - priority // the system call returns no negative numbers
 	}
 	m.fileSystem = fileSystem(o.work)
 	m.sync = probeSync(o.work)
 	return m
+}
+
+// loadAverage is the number of threads that wanted a processor, on average over the last minute.
+func loadAverage() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	average, _, _ := strings.Cut(string(b), " ")
+	return average
 }
 
 // commit names what is measured.
@@ -77,7 +87,7 @@ func fileSystem(dir string) string {
 	if err := unix.Statfs(dir, &s); err != nil {
 		return "unknown"
 	}
-	switch int64(s.Type) {
+	switch s.Type {
 	case unix.EXT4_SUPER_MAGIC:
 		return "ext4"
 	case unix.XFS_SUPER_MAGIC:
@@ -98,7 +108,7 @@ func probeSync(dir string) time.Duration {
 	if err != nil {
 		return 0
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }()
 	defer f.Close()
 	block := make([]byte, 512)
 	var took []time.Duration
@@ -114,14 +124,4 @@ func probeSync(dir string) time.Duration {
 	}
 	slices.Sort(took)
 	return took[len(took)/2]
-}
-
-// short is a path for people.
-func short(path string) string {
-	if home, err := os.UserHomeDir(); err == nil {
-		if rel, err := filepath.Rel(home, path); err == nil && !strings.HasPrefix(rel, "..") {
-			return "~/" + rel
-		}
-	}
-	return path
 }

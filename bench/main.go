@@ -61,8 +61,9 @@ func main() {
 		o.rounds, o.elapsed, o.memoryObjects = 2, time.Second, o.memoryObjects/10
 	}
 	o.only = strings.Split(only, ",")
+	// A second signal ends the program at once, and with it what it has started.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop)
 	err := o.prepare()
 	if err == nil {
 		err = run(ctx, o, os.Stdout, os.Stderr)
@@ -98,13 +99,15 @@ func (o *options) prepare() (err error) {
 	if o.root, err = os.Getwd(); err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(o.root, "docs/examples/counter")); err != nil {
+	if _, err := os.Stat(filepath.Join(o.root, "docs", "examples", "counter")); err != nil {
 		return errors.New("this is not the root of the repository: start bench/run")
 	}
 	// The daemon takes settings from EVERLOOP_* variables too: they must not change what is measured.
 	for _, v := range os.Environ() {
 		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "EVERLOOP_") {
-			os.Unsetenv(name)
+			if err := os.Unsetenv(name); err != nil {
+				return err
+			}
 		}
 	}
 	// workerd needs several descriptors for each object, and ends when it has none left. This raises the limit of this
@@ -129,6 +132,10 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 		return err
 	}
 	defer release()
+	// What a run that was killed has left behind.
+	if err := os.RemoveAll(filepath.Join(o.work, "data")); err != nil {
+		return fmt.Errorf("work directory: %w", err)
+	}
 	began := time.Now()
 	machine := describe(ctx, o)
 	if err := b.build(ctx); err != nil {
@@ -155,7 +162,7 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 			return err
 		}
 	}
-	r.took = time.Since(began)
+	r.took, r.loadAfter = time.Since(began), loadAverage()
 	text := r.markdown()
 	fmt.Fprint(out, text)
 	if o.results == "" {

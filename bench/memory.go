@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"everloop/bench/proc"
 )
@@ -24,7 +25,7 @@ func (b *bench) measureMemory(ctx context.Context, r *results) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(data)
+	defer func() { _ = os.RemoveAll(data) }()
 	for _, what := range []string{"write", "recover"} {
 		b.say("memory: %s %d objects", what, b.memoryObjects)
 		p, err := proc.Start("memory", nil, filepath.Join(b.bin, "memory"), what, data, strconv.Itoa(b.memoryObjects))
@@ -35,7 +36,8 @@ func (b *bench) measureMemory(ctx context.Context, r *results) error {
 			return err
 		}
 		var m memoryReport
-		if err := json.Unmarshal([]byte(p.Output()), &m); err != nil {
+		lines := strings.Split(strings.TrimSpace(p.Output()), "\n") // log lines, if any, come before the report
+		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &m); err != nil {
 			return fmt.Errorf("memory %s printed %q: %w", what, p.Output(), err)
 		}
 		if m.Objects != b.memoryObjects || m.After == 0 {

@@ -26,7 +26,6 @@ type kind struct {
 	counts bool
 	// admin says that it has metrics.
 	admin bool
-	// stateless answers at every path; others are asked for an object of its own, to see whether they answer.
 }
 
 var (
@@ -38,13 +37,13 @@ var (
 	}}
 	counterTS = kind{name: "everloop (TypeScript)", counts: true, admin: true, args: func(b *bench, port, admin int, data string) []string {
 		return []string{
-			filepath.Join(b.bin, "everloop"), "serve", filepath.Join(b.root, "docs/examples/counter"),
+			filepath.Join(b.bin, "everloop"), "serve", filepath.Join(b.root, "docs", "examples", "counter"),
 			"--listen", address(port), "--admin", address(admin), "--data", data, "--sync", "always",
 		}
 	}}
 	workerd = kind{name: "workerd", counts: true, args: func(b *bench, port, _ int, data string) []string {
 		return []string{
-			b.workerd, "serve", filepath.Join(b.root, "bench/workerd/config.capnp"),
+			b.workerd, "serve", filepath.Join(b.root, "bench", "workerd", "config.capnp"),
 			"--socket-addr", "http=" + address(port), "--directory-path", "objects=" + data,
 		}
 	}}
@@ -136,15 +135,12 @@ func (b *bench) start(ctx context.Context, k kind) (_ *server, err error) {
 		return nil, err
 	}
 	s := &server{kind: k, addr: address(port), admin: address(admin)}
-	if err := os.MkdirAll(filepath.Join(b.work, "data"), 0o755); err != nil {
-		return nil, err
-	}
-	if s.data, err = os.MkdirTemp(filepath.Join(b.work, "data"), "run"); err != nil {
+	if s.data, err = b.dataDir(); err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			os.RemoveAll(s.data)
+			_ = os.RemoveAll(s.data)
 		}
 	}()
 	args := k.args(b, port, admin, s.data)
@@ -169,7 +165,7 @@ func (s *server) end() error {
 // abandon ends a server after an error.
 func (s *server) abandon() {
 	s.Kill()
-	os.RemoveAll(s.data)
+	_ = os.RemoveAll(s.data)
 }
 
 func get(ctx context.Context, url string) (string, error) {

@@ -112,7 +112,7 @@ type trace struct {
 
 // startTrace attaches strace and returns when it is attached.
 func startTrace(ctx context.Context, strace string, pid int, file string) (*trace, error) {
-	os.Remove(file)
+	_ = os.Remove(file)
 	p, err := proc.Start("strace", nil, strace, "-f", "-c", "-o", file, "-e", "trace=fsync,fdatasync,sync_file_range,syncfs,sync", "-p", strconv.Itoa(pid))
 	if err != nil {
 		return nil, err
@@ -148,7 +148,7 @@ func (t *trace) stop() (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("strace: %w", err)
 	}
-	os.Remove(t.file)
+	_ = os.Remove(t.file)
 	return parseStrace(string(b))
 }
 

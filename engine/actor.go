@@ -313,11 +313,11 @@ func (a *actor) handOver() {
 	if err != nil {
 		// The log has failed: what this turn wrote will never be durable, so nothing that could
 		// reveal it may ever leave.
+		// It is the record's number, too: the next instance starts with what this one wrote.
 		lsn = never
 		a.confirmed = true
-	} else {
-		a.rec.lsn = lsn
 	}
+	a.rec.lsn = lsn
 	if a.confirmed {
 		a.raise(lsn)
 		a.confirmed = false

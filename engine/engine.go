@@ -34,6 +34,8 @@ type Engine struct {
 	byName  atomic.Pointer[map[string]*class] // replaced whole, read without the lock
 	defined map[string]classDef               // by unique key: what the log knows, registered or not
 	next    uint32                            // the next class number
+
+	migrations []string // tags of those that were applied
 }
 
 // class is a registered class.
@@ -187,18 +189,12 @@ func (e *Engine) Register(name string, c Class, opts ...RegisterOption) (*Namesp
 	if _, taken := old[name]; taken {
 		return nil, fmt.Errorf("engine: register %s: a class of that name is registered", name)
 	}
-	def, known := e.defined[r.uniqueKey]
-	if !known {
-		if e.next == math.MaxUint32 {
-			return nil, fmt.Errorf("engine: register %s: no class numbers are left", name)
-		}
-		def = classDef{number: e.next, name: name}
-		if err := e.define(def, r.uniqueKey); err != nil {
+	if _, known := e.defined[r.uniqueKey]; !known {
+		if err := e.defineNew(name, r.uniqueKey); err != nil {
 			return nil, fmt.Errorf("engine: register %s: %w", name, err)
 		}
-		e.next++
-		e.defined[r.uniqueKey] = def
 	}
+	def := e.defined[r.uniqueKey]
 	for _, other := range old {
 		if other.number == def.number {
 			return nil, fmt.Errorf("engine: register %s: class %s has the same unique key %q", name, other.name, r.uniqueKey)
@@ -214,11 +210,18 @@ func (e *Engine) Register(name string, c Class, opts ...RegisterOption) (*Namesp
 	return &Namespace{class: k}, nil
 }
 
-// define logs a new class. Records of its objects come later in the log, as they are appended after this
-// returned.
-func (e *Engine) define(def classDef, uniqueKey string) error {
-	_, err := e.log.Append(0, redo.AppendDefineClass(nil, def.number, uniqueKey, def.name))
-	return err
+// defineNew gives a class a number and logs it. Records of its objects come later in the log, as they are appended
+// after this returned.
+func (e *Engine) defineNew(name, uniqueKey string) error {
+	if e.next == math.MaxUint32 {
+		return errors.New("no class numbers are left")
+	}
+	if _, err := e.log.Append(0, redo.AppendDefineClass(nil, e.next, uniqueKey, name)); err != nil {
+		return err
+	}
+	e.defined[uniqueKey] = classDef{number: e.next, name: name}
+	e.next++
+	return nil
 }
 
 // Namespace returns the namespace of a registered class, or nil. Its stubs are for goroutines of the

@@ -698,3 +698,31 @@ func TestRegisterRefusals(t *testing.T) {
 		t.Error("an unknown class has a namespace")
 	}
 }
+
+// TestTooManyEvents: what waits for one object and what is under way in it is bounded.
+func TestTooManyEvents(t *testing.T) {
+	s := step(t, 1, 1)
+	release := make(chan struct{})
+	ns := register(t, s.Engine, "C", engine.ClassOf(func(st *engine.State) (*caller, error) {
+		return &caller{call: func(ctx context.Context) error {
+			return st.Do(ctx, func(context.Context) error { <-release; return nil })
+		}}, nil
+	}))
+	calls := make([]*answer, 16384+3)
+	for i := range calls {
+		calls[i] = s.start(ns.GetByName("x"), "Run")
+	}
+	other := s.start(ns.GetByName("y"), "Run")
+	s.pool.Run()
+	refused := 0
+	for _, a := range calls {
+		var e *engine.Error
+		if a.done && errors.As(a.got.Err, &e) && e.Overloaded && e.Message == "Durable Object is overloaded. Too many requests queued." {
+			refused++
+		}
+	}
+	if refused != 3 || other.done {
+		t.Errorf("%d calls of %d were refused, another object's: %v", refused, len(calls), other.done)
+	}
+	close(release)
+}

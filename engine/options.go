@@ -46,9 +46,9 @@ type Options struct {
 	IdleTimeout time.Duration
 	// BlockTimeout bounds a critical section: blockConcurrencyWhile and a transaction. Default 30 s.
 	BlockTimeout time.Duration
-	// MaxQueuedEvents bounds the events that wait for one object; further ones fail as overloaded.
-	// Default 16,384.
-	MaxQueuedEvents int
+	// MaxEvents bounds the events of one object that wait or are under way; further ones fail as
+	// overloaded. Default 16,384.
+	MaxEvents int
 
 	// Logger takes the engine's log lines. Default slog.Default().
 	Logger *slog.Logger
@@ -65,8 +65,8 @@ func (o *Options) EnsureDefaults() {
 	if o.BlockTimeout == 0 {
 		o.BlockTimeout = 30 * time.Second
 	}
-	if o.MaxQueuedEvents == 0 {
-		o.MaxQueuedEvents = 16384
+	if o.MaxEvents == 0 {
+		o.MaxEvents = 16384
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -82,8 +82,8 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("engine: Options.Loops is %d: want 1 to 64", o.Loops)
 	case o.IdleTimeout < 0, o.BlockTimeout < 0:
 		return errors.New("engine: Options has a negative time-out")
-	case o.MaxQueuedEvents < 1:
-		return fmt.Errorf("engine: Options.MaxQueuedEvents is %d: want at least 1", o.MaxQueuedEvents)
+	case o.MaxEvents < 1:
+		return fmt.Errorf("engine: Options.MaxEvents is %d: want at least 1", o.MaxEvents)
 	}
 	return nil
 }

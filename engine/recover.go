@@ -26,7 +26,7 @@ func (e *Engine) recover() error {
 			e.defined[string(rec.UniqueKey)] = classDef{number: rec.Class, name: string(rec.ClassName)}
 			e.next = max(e.next, rec.Class+1)
 		case redo.KindMigration:
-			// Nothing applies migrations yet; a record of one only says that it was applied.
+			return e.replayMigration(n, &rec)
 		}
 		return nil
 	})

@@ -108,24 +108,68 @@ func TestErrorOfTransactionIsKept(t *testing.T) {
 // the object is evicted in the end.
 func TestPanicInCallback(t *testing.T) {
 	s := step(t, 1, 1)
-	done := 0
+	answers := 0
 	ns := register(t, s.Engine, "C", engine.ClassOf(func(st *engine.State) (*caller, error) {
+		name, _ := st.ID().Name()
 		return &caller{call: func(context.Context) error {
-			st.After(time.Millisecond, func() { panic("on purpose") })
-			st.After(time.Millisecond, func() { done++ })
-			st.Storage().StartSync(func(error) { panic("on purpose") })
-			st.Storage().StartSync(func(error) { done++ })
+			if name != "x" {
+				return nil
+			}
+			other := st.Namespace("C").GetByName("other")
+			for range 3 {
+				other.StartCall("Run", encode(t, []any{}), engine.ReplyFunc(func(engine.Reply) {
+					answers++
+					panic("on purpose")
+				}))
+			}
 			return nil
 		}}, nil
 	}))
 	s.start(ns.GetByName("x"), "Run")
 	s.settle()
-	s.pool.Advance(time.Millisecond)
-	if done != 2 {
-		t.Errorf("%d of 2 functions behind one that panicked were called", done)
+	if answers != 3 {
+		t.Errorf("%d of 3 answers have come", answers)
 	}
 	s.pool.Advance(11 * time.Second)
 	if n := s.Metrics().Live; n != 0 {
 		t.Errorf("%d objects are live", n)
 	}
+}
+
+// A log that fails while a turn runs refuses what the turn wrote. The object keeps it in memory, so nobody may ever
+// be told of it: neither by the instance that wrote it nor by those that come after it.
+func TestLogThatFailsInsideATurn(t *testing.T) {
+	s := step(t, 1, 1)
+	ns := register(t, s.Engine, "C", engine.ClassOf(func(st *engine.State) (*failing, error) {
+		return &failing{counter{st}, func() {
+			s.log.FailWrite(errors.New("the disk is broken"))
+			s.log.Commit()
+		}}, nil
+	}))
+	s.start(ns.GetByName("other"), "Add", 1)
+	s.pool.Run()
+	a := s.start(ns.GetByName("x"), "AddAndFail")
+	s.pool.Run()
+	if !a.done || !errors.Is(a.got.Err, engine.ErrUnavailable) {
+		t.Errorf("the write: done %v, %v", a.done, a.got.Err)
+	}
+	for range 2 {
+		b := s.start(ns.GetByName("x"), "Value")
+		s.pool.Run()
+		if !b.done || !errors.Is(b.got.Err, engine.ErrUnavailable) {
+			t.Errorf("a read of it: done %v, %v", b.done, b.got.Err)
+		}
+		s.pool.Advance(11 * time.Second) // the next instance
+	}
+}
+
+type failing struct {
+	counter
+	fail func()
+}
+
+func (f *failing) AddAndFail() (int, error) {
+	n, err := f.Add(1)
+	f.fail()
+	return n, err
 }

@@ -211,7 +211,7 @@ func (o *owner) route(ev *Event) {
 // accept takes an event in for its object, which is woken if it is not live. The caller drains.
 func (o *owner) accept(ev *Event) {
 	a := o.wake(ev.class, &ev.id)
-	if a.queue.len() >= o.eng.opts.MaxQueuedEvents {
+	if a.queue.len()+len(a.inflight) >= o.eng.opts.MaxEvents {
 		ev.phase = phaseServe
 		ev.answered = true
 		err := overloaded("Durable Object is overloaded. Too many requests queued.")

@@ -66,7 +66,8 @@ func parse(b []byte, scratch *[]byte) (a answer, err error) {
 	case chunked && length >= 0:
 		return a, errors.New("both content-length and transfer-encoding")
 	case chunked:
-		return a, a.chunks(rest, len(b)-len(rest), scratch)
+		err = a.chunks(rest, len(b)-len(rest), scratch)
+		return a, err
 	case length < 0:
 		return a, errors.New("neither content-length nor chunks: the body would end with the connection")
 	case len(rest) >= length:

@@ -69,11 +69,12 @@ func (o *Options) Validate() error {
 	return nil
 }
 
-// Until says when a run ends: when the time has passed, or when so many answers have come, whichever is first. Zero
-// fields do not count; one must be set.
+// Until says when a run ends: when the time has passed, or when so many answers have come, or when each path was asked for
+// once, in order and not at random; whichever is first. Zero fields do not count; one must be set.
 type Until struct {
 	Elapsed  time.Duration
 	Requests int
+	Each     bool
 }
 
 // Result is what one run measured. Every request in it was answered rightly.
@@ -165,17 +166,15 @@ func dial(addr string) (*conn, error) {
 }
 
 // Close closes the connections.
-func (g *Generator) Close() error {
+func (g *Generator) Close() {
 	for _, c := range g.conns {
 		c.file.Close()
 	}
 	g.conns = nil
-	if g.epoll < 0 {
-		return nil
+	if g.epoll >= 0 {
+		_ = unix.Close(g.epoll) // it holds nothing that could be lost
 	}
-	err := unix.Close(g.epoll)
 	g.epoll = -1
-	return err
 }
 
 // Run makes load until u or ctx ends, or something goes wrong, and returns when every request is answered. After an
@@ -184,7 +183,7 @@ func (g *Generator) Run(ctx context.Context, u Until) (*Result, error) {
 	if g.failed != nil {
 		return nil, fmt.Errorf("load: an earlier run failed: %w", g.failed)
 	}
-	if u.Elapsed <= 0 && u.Requests <= 0 {
+	if u.Elapsed <= 0 && u.Requests <= 0 && !u.Each {
 		return nil, errors.New("load: Until is zero: name a time or a number of requests")
 	}
 	r := &run{g: g, until: u, latency: hdrhistogram.New(1, maxMicros, 3)}
@@ -208,6 +207,7 @@ type run struct {
 // more reports whether another request may leave at now.
 func (r *run) more(now time.Time) bool {
 	return (r.until.Requests <= 0 || r.sent < r.until.Requests) &&
+		(!r.until.Each || r.sent < len(r.g.requests)) &&
 		(r.until.Elapsed <= 0 || now.Sub(r.began) < r.until.Elapsed)
 }
 
@@ -250,9 +250,13 @@ func (r *run) loop(ctx context.Context) error {
 
 // send writes the next request of a connection.
 func (r *run) send(i int, c *conn, now time.Time) error {
-	c.path = 0
-	if n := len(r.g.requests); n > 1 {
+	switch n := len(r.g.requests); {
+	case r.until.Each:
+		c.path = r.sent
+	case n > 1:
 		c.path = r.g.random.IntN(n)
+	default:
+		c.path = 0
 	}
 	r.sent++
 	c.sentAt, c.waiting, c.out = now, true, r.g.requests[c.path]

@@ -60,7 +60,7 @@ func mustDial(t *testing.T, o Options) *Generator {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { g.Close() })
+	t.Cleanup(g.Close)
 	return g
 }
 
@@ -143,6 +143,20 @@ func TestConcurrency(t *testing.T) {
 	g := mustDial(t, Options{Addr: addr, Paths: paths(1), Conns: conns})
 	if _, err := g.Run(t.Context(), Until{Requests: conns}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestEach asks for each path once.
+func TestEach(t *testing.T) {
+	srv, addr := newCounting(t, nil)
+	g := mustDial(t, Options{Addr: addr, Paths: paths(100), Conns: 7})
+	if r, err := g.Run(t.Context(), Until{Each: true, Elapsed: time.Hour}); err != nil || r.Requests != 100 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for _, p := range paths(100) {
+		if n := srv.counts[p]; n != 1 {
+			t.Errorf("%s was asked for %d times", p, n)
+		}
 	}
 }
 

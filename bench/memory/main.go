@@ -9,6 +9,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -188,8 +189,8 @@ func recovered(dir string, n int) (r *Report, err error) {
 	}
 	for i := 0; i < n; i += max(1, n/1000) {
 		got, err := ns.GetByName(name(i)).CallRaw(context.Background(), "get", nil)
-		if err != nil || string(got) != string(value(i)) {
-			return nil, fmt.Errorf("%s has %x after recovery (%v), want %x", name(i), got, err, value(i))
+		if err != nil || !bytes.Equal(got, value(i)) {
+			return nil, errors.Join(err, fmt.Errorf("%s has %x after recovery, want %x", name(i), got, value(i)))
 		}
 	}
 	return r, nil

@@ -138,7 +138,7 @@ func FreePort() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer lis.Close()
+	defer func() { _ = lis.Close() }()
 	return lis.Addr().(*net.TCPAddr).Port, nil
 }
 

@@ -3,8 +3,8 @@
 //
 //	everloop serve docs/examples/counter
 //
-// It exits with 0 when all went well, 1 when something could not be done, and 2 when it was called wrongly. Its
-// messages say what went wrong, where, and what to do.
+// It exits with 0 when all went well, 1 when something could not be done, 2 when it was called wrongly, and 70 when the
+// code that it serves was stuck and could not be interrupted. Its messages say what went wrong, where, and what to do.
 package main
 
 import (

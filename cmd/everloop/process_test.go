@@ -21,7 +21,7 @@ import (
 
 // patience bounds every wait for something that must happen. It is long: it ends a test that would never end, and
 // measures nothing.
-const patience = 2 * time.Minute
+const patience = time.Minute
 
 // output collects what a process writes. Safe for concurrent use.
 type output struct {

@@ -195,6 +195,8 @@ func (c *serveCmd) explain(err error) error {
 		remedy = fmt.Sprintf("Restore a copy of the directory. `everloop wal verify %s` shows how far the log can be read.", c.dataDir())
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EROFS):
 		remedy = "Let the user that runs everloop write there, or choose another place."
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EEXIST):
+		remedy = "There is a file in the way. Choose another data directory with --data."
 	case errors.Is(err, syscall.ENOSPC):
 		remedy = "Make room on the disk."
 	default:

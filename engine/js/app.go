@@ -67,7 +67,7 @@ type Binding struct{ Name, Class string }
 
 // Load compiles the project's bundle, starts it once, registers the classes that it binds with eng, and returns what
 // its requests enter through. What is wrong with the program is an error for the person who wrote it.
-func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) (*App, error) {
+func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) (_ *App, err error) {
 	o.ensureDefaults()
 	code, err := vm.Compile(project.BundleName, b.Code, vm.CompileOptions{Module: true, StripSource: len(b.Code) > stripAbove})
 	if err != nil {
@@ -77,6 +77,9 @@ func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) 
 	if err := a.quarantine.load(o.QuarantineFile); err != nil {
 		return nil, err
 	}
+	if n := len(a.quarantine.objects); n > 0 {
+		o.Logger.Warn("objects are in the quarantine and are not run", "objects", n, "file", o.QuarantineFile)
+	}
 	for i := range eng.Loops() {
 		a.hosts = append(a.hosts, newHost(a, i))
 	}
@@ -85,6 +88,14 @@ func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) 
 			a.bind(d.Name, d.ClassName)
 		}
 	}
+	// The program's top level can run forever, too.
+	dog := &vm.Watchdog{Stuck: a.stuck}
+	go dog.Run(a.stop)
+	defer func() {
+		if err != nil {
+			a.Close()
+		}
+	}()
 	// The first runtime tells what the program exports. It is kept.
 	result := make(chan error, 1)
 	first := a.hosts[0]
@@ -94,17 +105,18 @@ func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) 
 	if err := <-result; err != nil {
 		return nil, err
 	}
+	if err := a.migrate(); err != nil {
+		return nil, err
+	}
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(a.namespaces))) {
 		var c engine.Class = &class{app: a, name: name}
 		if goClass, ok := o.Classes[name]; ok {
 			c = goClass
 		}
-		if _, err := eng.Register(name, c, engine.UniqueKey(p.Name+"-"+name)); err != nil {
+		if _, err := eng.Register(name, c, engine.UniqueKey(a.uniqueKey(name))); err != nil {
 			return nil, err
 		}
 	}
-	dog := &vm.Watchdog{Stuck: a.stuck}
-	go dog.Run(a.stop)
 	return a, nil
 }
 

@@ -163,3 +163,49 @@ func TestCounterExample(t *testing.T) {
 		v.close()
 	}
 }
+
+// TestMigrations serves one project as it changes over time, on one data directory.
+func TestMigrations(t *testing.T) {
+	data, folder := t.TempDir(), t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	project := func(bound, classes, migrations string) {
+		write("wrangler.jsonc", `{"name": "p", "main": "index.js", "durable_objects": {"bindings": [{"name": "C", "class_name": "`+bound+`"}]}, "migrations": [`+migrations+`]}`)
+		write("index.js", `
+class Counter {
+	constructor(state) { this.storage = state.storage; }
+	async fetch() { const n = (await this.storage.get("n") ?? 0) + 1; await this.storage.put("n", n); return new Response(String(n)); }
+}
+`+classes+`
+export default { fetch(request, env) { return env.C.getByName("x").fetch(request); } };`)
+	}
+	const v1 = `{"tag": "v1", "new_classes": ["Old", "Other"]}`
+	const v2 = v1 + `, {"tag": "v2", "renamed_classes": [{"from": "Old", "to": "New"}]}`
+	const v3 = v2 + `, {"tag": "v3", "deleted_classes": ["New"], "new_classes": ["Newer"]}`
+	for i, c := range []struct{ bound, classes, migrations, want string }{
+		{"Old", "export class Old extends Counter {}", v1, "1"},
+		{"Old", "export class Old extends Counter {}", v1, "2"},
+		{"New", "export class New extends Counter {}", v2, "3"},
+		{"New", "export class New extends Counter {}", v2, "4"},
+		{"Newer", "export class Newer extends Counter {}", v3, "1"},
+		{"Newer", "export class Newer extends Counter {}", v3, "2"},
+		{"New", "export class New extends Counter {}", v1, `has had the migration "v3", which is not in "migrations"`},
+	} {
+		project(c.bound, c.classes, c.migrations)
+		v, err := tryServe(t, folder, setup{dir: data})
+		if err != nil {
+			if !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("step %d: %v", i, err)
+			}
+			continue
+		}
+		if got := v.get("/"); got != c.want {
+			t.Errorf("step %d: %s, want %s", i, got, c.want)
+		}
+		v.close()
+	}
+}

@@ -30,11 +30,28 @@ func mapped(b *project.Bundle, err error) error {
 
 // sourceStack is a stack in terms of the source, without the frames of the prelude, which nobody but us can mend.
 func sourceStack(b *project.Bundle, stack string) string {
-	lines := strings.Split(b.MapStack(stack), "\n")
+	lines := strings.Split(b.MapStack(shortened(stack)), "\n")
 	return strings.Join(slices.DeleteFunc(lines, func(line string) bool {
 		frame, ok := strings.CutPrefix(strings.TrimLeft(line, " "), "at ")
 		return ok && (strings.Contains(frame, "(everloop:") || strings.HasPrefix(frame, "everloop:") || strings.HasSuffix(frame, "(native)"))
 	}), "\n")
+}
+
+// maxFrames bounds the stack of a failure: a recursion without end has thousands of them, and all would be mapped to
+// the source, copied with the failure, and logged.
+const maxFrames = 64
+
+// shortened is a stack without what lies below the first frames.
+func shortened(stack string) string {
+	at := 0
+	for range maxFrames + 1 { // one is the header
+		i := strings.IndexByte(stack[at:], '\n')
+		if i < 0 {
+			return stack
+		}
+		at += i + 1
+	}
+	return stack[:at] + "    ..."
 }
 
 // programError is an exception of the program, as its author reads it.

@@ -3,6 +3,7 @@ package js_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"everloop/engine"
 	"everloop/engine/js"
@@ -87,6 +88,18 @@ func TestOffLoop(t *testing.T) {
 	}
 }
 
+// within waits for an answer, but not for ever.
+func within(t *testing.T, answers <-chan string) string {
+	t.Helper()
+	select {
+	case s := <-answers:
+		return s
+	case <-time.After(60 * time.Second):
+		t.Fatal("no answer within a minute")
+		return ""
+	}
+}
+
 // TestOffLoopServesOthers: the work of one request does not hold up another.
 func TestOffLoopServesOthers(t *testing.T) {
 	v := serve(t, `
@@ -104,7 +117,7 @@ export default { async fetch(request) {
 	}
 	enter("/slow")
 	enter("/quick")
-	if first, second := <-order, <-order; first != "quick" || second != "slow" {
+	if first, second := within(t, order), within(t, order); first != "quick" || second != "slow" {
 		t.Errorf("%s, then %s", first, second)
 	}
 }
@@ -117,7 +130,7 @@ func TestCloseDuringWork(t *testing.T) {
 		v.ports[0].Enter(v.app.Entrypoint(), &engine.Request{Method: "GET", URL: "http://example.com/many"}, engine.ReplyFunc(func(r engine.Reply) { done <- text(r.Response, r.Err) }))
 	})
 	v.close()
-	if got := <-done; got == "" {
+	if got := within(t, done); got == "" {
 		t.Error("no answer")
 	}
 }

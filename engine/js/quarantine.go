@@ -22,8 +22,11 @@ func exit() { os.Exit(exitStuck) }
 // is put into the quarantine, so that the next start does not end the same way, and the process ends.
 func (a *App) stuck(r vm.Running) {
 	class, id, isObject := strings.Cut(r.Label, " ")
+	if isObject = isObject && len(id) == 64; !isObject {
+		class = r.Label
+	}
 	log := a.opts.Logger.With("class", class, "ran", r.For, "limit", r.Limit)
-	if isObject && len(id) == 64 {
+	if isObject {
 		log = log.With("object", id)
 		if err := a.quarantine.add(class, id); err != nil {
 			log.Error("the object could not be put into the quarantine", "err", err)

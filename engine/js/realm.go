@@ -130,6 +130,10 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 	if rl.in, err = web.Load(r, rl); err != nil {
 		return nil, err
 	}
+	rl.writer.IsDOMException = func(_ *vm.Runtime, v vm.Value) bool { return rl.in.IsDOMException(v) }
+	rl.reader.DOMException = func(r *vm.Runtime, message, name vm.Value) (vm.Value, error) {
+		return rl.in.DOMException(r.GoString(message), r.GoString(name))
+	}
 	if err = rl.makeRecall(); err != nil {
 		return nil, err
 	}
@@ -144,6 +148,9 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 		_, err = r.Pump()
 	}
 	r.End()
+	if errors.Is(err, vm.ErrInterrupted) {
+		err = fmt.Errorf("the program's top level ran longer than %v: it never ends, or does too much before the first request", a.opts.CPULimit)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", relative(a.project, a.project.Main), mapped(a.bundle, err))
 	}
@@ -286,17 +293,26 @@ func (rl *realm) end(err error) {
 		if rl.r.Interrupted() { // otherwise it called abort
 			class, id := w.where()
 			rl.app.opts.Logger.Warn("a turn computed longer than it may and was interrupted", "class", class, "object", id,
-				"limit", rl.app.opts.CPULimit, "stack", rl.app.bundle.MapStack(rl.r.InterruptedAt()))
+				"limit", rl.app.opts.CPULimit, "stack", sourceStack(rl.app.bundle, rl.r.InterruptedAt()))
 		}
 		if w.alive() {
 			w.interrupted()
 		}
 		// The jobs of others are still there. They are their turn, not this one's.
+		rl.r.SetLimit(min(rl.app.opts.CPULimit, leftoverLimit))
 		rl.r.Begin(w.labelled())
 		if _, perr := rl.r.Pump(); perr != nil {
 			err = perr
 		}
+		endless := rl.r.Interrupted()
 		rl.r.End()
+		rl.r.SetLimit(rl.app.opts.CPULimit)
+		if endless && !lost(err) {
+			// A chain of promises can go on behind a job that was interrupted. Nobody knows whose it is, and it
+			// would be run at the end of every turn from now on, and get the wrong object interrupted.
+			rl.lose(vm.ErrInterrupted)
+			return
+		}
 	}
 	if lost(err) {
 		rl.lose(err)
@@ -311,6 +327,9 @@ func (rl *realm) end(err error) {
 	rl.settle()
 	rl.current = nil
 }
+
+// leftoverLimit bounds what is run of others after a turn was interrupted: they had been waiting for a moment, no more.
+const leftoverLimit = time.Second
 
 // lost reports whether err says that the runtime cannot be used any more.
 func lost(err error) bool {
@@ -403,7 +422,10 @@ func (rl *realm) lose(cause error) {
 	}
 	h.realms[rl.index] = nil
 	message := "Durable Object's isolate exceeded its memory limit and was reset."
-	if !errors.Is(cause, vm.ErrOutOfMemory) {
+	switch {
+	case errors.Is(cause, vm.ErrInterrupted):
+		message = "Durable Object's isolate exceeded its CPU time limit and was reset."
+	case !errors.Is(cause, vm.ErrOutOfMemory):
 		message = "The JavaScript engine failed and was restarted."
 	}
 	rl.app.opts.Logger.Error("a JavaScript runtime was lost and will be built anew", "loop", h.loop, "runtime", rl.index, "err", cause)

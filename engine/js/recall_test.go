@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"everloop/engine"
 	"everloop/engine/js"
@@ -23,6 +24,8 @@ export class Deep {
 		const { pathname } = new URL(request.url);
 		switch (pathname) {
 		case "/throw": throw new RangeError("deep down");
+		case "/clone": await this.ctx.storage.put("a", () => 1);
+		case "/recurse": { const deeper = () => deeper() + 1; return new Response(deeper()); }
 		case "/abort": this.ctx.abort(new Error("aborted"));
 		case "/put": await this.ctx.storage.put("a", 1); return new Response("put");
 		case "/delete-all": await this.ctx.storage.deleteAll(); return new Response("deleted");
@@ -41,6 +44,7 @@ export default {
 		case "changed": try { await answer; } catch (e) { e.message = "changed"; throw e; }
 		case "kept": try { await answer; } catch (e) { kept = e; } return new Response("kept");
 		case "late": throw kept;
+		case "told": try { await answer; } catch (e) { return new Response([e instanceof DOMException, e.name, e.code, e.message, e.remote].join(" ")); }
 		}
 		return answer;
 	},
@@ -86,6 +90,15 @@ func TestRecall(t *testing.T) {
 	}
 	for range 500 {
 		v.fail("/ask/throw")
+	}
+	if e := v.fail("/ask/clone"); e.Name != "DataCloneError" || e.Message != "() => 1 could not be cloned." {
+		t.Errorf("a DOMException is %s: %s", e.Name, e.Message)
+	}
+	if got := v.get("/ask/clone?how=told"); got != "true DataCloneError 25 () => 1 could not be cloned. true" {
+		t.Errorf("a DOMException is %s", got)
+	}
+	if e := v.fail("/recurse"); strings.Count(e.Stack, "at deeper") != 64 || !strings.HasSuffix(e.Stack, "\n    ...") {
+		t.Errorf("the stack of a recursion is %s", e.Stack)
 	}
 	if e := v.fail("/throw?how=late"); e.Object != one {
 		t.Errorf("an Error that was kept comes from %s", e.Where())
@@ -146,5 +159,17 @@ func TestRefusedWrites(t *testing.T) {
 	log.SetNoSpace(false)
 	if got := v.get("/put"); got != "put" {
 		t.Error(got)
+	}
+}
+
+// TestEndlessStart holds that a program that never ends its top level is an error with its place.
+func TestEndlessStart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "program.ts")
+	if err := os.WriteFile(file, []byte("let n = 0;\nfor (;;) n++;\nexport default {};\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := tryServe(t, file, setup{opts: js.Options{CPULimit: 50 * time.Millisecond}})
+	if err == nil || !strings.Contains(err.Error(), "ran longer than 50ms") || !strings.Contains(err.Error(), "program.ts") {
+		t.Errorf("got %v", err)
 	}
 }

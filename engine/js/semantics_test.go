@@ -76,6 +76,20 @@ export class OBJECT extends DurableObject {
 			try { s.transactionSync(() => { s.put("sync", 2); throw new Error("x"); }); } catch {}
 			return new Response([caught, before, result, await s.get("n"), await s.get("sync")].join());
 		}
+		case "kv": {
+			await s.deleteAll();
+			s.kv.put("b", { x: 1 });
+			s.kv.put("a", [2]);
+			const seen = [...s.kv.list()].map(([k, v]) => k + JSON.stringify(v));
+			return new Response([seen, s.kv.get("b").x, s.kv.get("nope"), s.kv.delete("b"), s.kv.delete("b"), (await s.get("a"))[0], [...s.kv.list({ prefix: "z" })].length].join());
+		}
+		case "absent": {
+			const out = [];
+			for (const f of [() => s.sql.exec("SELECT 1"), () => s.setAlarm(1), () => s.getCurrentBookmark(), () => this.ctx.acceptWebSocket(), () => new WebSocketPair()]) {
+				try { await f(); out.push("no error"); } catch (e) { out.push(e.message); }
+			}
+			return new Response(out.join("\n"));
+		}
 		case "all":
 			await s.deleteAll();
 			await s.sync();
@@ -98,6 +112,14 @@ export class OBJECT extends DurableObject {
 			"RangeError: Maximum number of keys is 128.",
 		}, "\n")},
 		{"transaction", "rolled back,1,done,3,1"},
+		{"kv", `a[2],b{"x":1},1,,true,false,2,0`},
+		{"absent", strings.Join([]string{
+			"storage.sql: this version of everloop does not have it.",
+			"Alarms: this version of everloop does not have it.",
+			"This Durable Object's storage back-end does not implement point-in-time recovery.",
+			"WebSockets of a Durable Object: this version of everloop does not have it.",
+			"WebSocketPair: this version of everloop does not have it.",
+		}, "\n")},
 		{"all", "0"},
 	} {
 		if got := v.get("/o?case=" + c.name); got != c.want {

@@ -142,6 +142,27 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+func TestNameIn(t *testing.T) {
+	for url, want := range map[string]string{
+		"http://h/":            "/",
+		"http://h/a/b?x=1":     "/a/b",
+		"http://h/a?id=b":      "b",
+		"http://h/a?id=":       "",
+		"http://h/?id=b%20c":   "b c",
+		"http://h/%zz":         "none",
+		"http://h/?id=a&id=b":  "a",
+		"http://h/?x=1&id=%31": "1",
+	} {
+		name, ok := nameIn(url)
+		if !ok {
+			name = "none"
+		}
+		if name != want {
+			t.Errorf("nameIn(%q) = %q, want %q", url, name, want)
+		}
+	}
+}
+
 func TestRefusesSyncMode(t *testing.T) {
 	out, err := exec.Command(binary, "--sync", "sometimes", "--data", t.TempDir()).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), `"sometimes"`) {

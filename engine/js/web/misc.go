@@ -42,6 +42,12 @@ var (
 	})
 )
 
+// IsDOMException reports whether v is a DOMException.
+func (in *Instance) IsDOMException(v vm.Value) bool {
+	is, err := in.r.InstanceOf(v, in.domException)
+	return err == nil && is
+}
+
 // DOMException makes a DOMException, owned by the caller, for the host to throw or to reject with.
 func (in *Instance) DOMException(message, name string) (vm.Value, error) {
 	m, err := in.r.String(message)

@@ -2,6 +2,8 @@ package web
 
 import (
 	"bytes"
+	"errors"
+	"unicode/utf8"
 
 	"everloop/engine/js/internal/vm"
 )
@@ -81,19 +83,28 @@ func appendFormEncoded(dst, b []byte) []byte {
 	return dst
 }
 
+// Reasons to look no further.
+var errFound, errNotUTF8 = errors.New("found"), errors.New("not UTF-8")
+
+// queryText is the query in text: all of it without a leading question mark, if at is -1, or else what is between two
+// ends of the parts of a plain URL; see url.js.
+func queryText(text []byte, at vm.Value) []byte {
+	if f, ok := at.Float64(); ok && f >= 0 {
+		ends := uint64(f)
+		text = text[ends>>25&maxPlainURL : ends>>37]
+	}
+	return bytes.TrimPrefix(text, []byte{'?'})
+}
+
 var (
-	// queryParse(text): the flat array of names and values; a leading question mark is left out.
-	_ = register("queryParse", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
-		q := in.utf8(args.At(0))
-		if len(q) > 0 && q[0] == '?' {
-			q = q[1:]
-		}
+	// queryParse(text, at): the flat array of names and values of a query; see queryText.
+	_ = register("queryParse", 2, func(in *Instance, args vm.Args) (vm.Value, error) {
 		a, err := in.r.Array()
 		if err != nil {
 			return vm.Undefined, err
 		}
 		n := uint32(0)
-		err = in.parseQuery(q, func(name, value []byte) error {
+		err = in.parseQuery(queryText(in.utf8(args.At(0)), args.At(1)), func(name, value []byte) error {
 			for _, b := range [2][]byte{name, value} {
 				v, err := in.decodeUTF8(b)
 				if err == nil {
@@ -111,6 +122,36 @@ var (
 			return vm.Undefined, err
 		}
 		return a, nil
+	})
+	// queryGet(text, at, name): the first value of a name in a query, null if it does not occur, and undefined if the list
+	// has to tell, because something in it is not UTF-8.
+	_ = register("queryGet", 3, func(in *Instance, args vm.Args) (vm.Value, error) {
+		text, ok := in.r.Latin1(args.At(0))
+		if !ok || !isASCII(text) {
+			return vm.Undefined, nil
+		}
+		wanted := in.utf8(args.At(2))
+		found := vm.Null
+		err := in.parseQuery(queryText(text, args.At(1)), func(name, value []byte) error {
+			if !utf8.Valid(name) {
+				return errNotUTF8
+			}
+			if !bytes.Equal(name, wanted) {
+				return nil
+			}
+			var err error
+			if found, err = in.decodeUTF8(value); err != nil {
+				return err
+			}
+			return errFound
+		})
+		switch err {
+		case nil, errFound:
+			return found, nil
+		case errNotUTF8:
+			return vm.Undefined, nil
+		}
+		return vm.Undefined, err
 	})
 	// queryFormat(list): the text of a flat array.
 	_ = register("queryFormat", 1, func(in *Instance, args vm.Args) (vm.Value, error) {

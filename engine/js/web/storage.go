@@ -157,6 +157,18 @@ var (
 		return in.Host.StorageSync(object)
 	})
 
+	// kvGet, kvPut and kvDelete are the same at once, without promises.
+	_ = registerStore("kvGet", 2, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
+		return in.Host.StorageGet(s, in.key(args.At(1)))
+	})
+	_ = registerStore("kvPut", 3, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
+		return vm.Undefined, in.Host.StoragePut(s, in.key(args.At(1)), args.At(2), 0)
+	})
+	_ = registerStore("kvDelete", 2, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
+		found, err := in.Host.StorageDelete(s, in.key(args.At(1)), 0)
+		return vm.Bool(found), err
+	})
+
 	// txnBegin(object, sync): the handle of a transaction.
 	_ = registerObject("txnBegin", 2, func(in *Instance, object uint64, args vm.Args) (vm.Value, error) {
 		txn, err := in.Host.TxnBegin(object, args.At(1).Truth())

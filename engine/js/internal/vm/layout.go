@@ -40,6 +40,7 @@ const (
 
 	atomStack      = uint32(lib.EJS_ATOM_stack)
 	atomThen       = uint32(lib.EJS_ATOM_then)
+	atomCtor       = uint32(lib.EJS_ATOM_constructor)
 	atomEmpty      = uint32(lib.EJS_ATOM_empty_string)
 	hashPrivate    = 1<<30 - 1
 	atomTypeSymbol = 3
@@ -65,14 +66,23 @@ func asyncFuncInit(tls *libc.TLS, ctx uintptr, fn, this lib.TJSValue, argc int32
 //go:linkname asyncFuncFree modernc.org/libquickjs._async_func_free
 func asyncFuncFree(tls *libc.TLS, rt uintptr, s uintptr)
 
-//go:linkname asyncFunctionResume modernc.org/libquickjs._js_async_function_resume
-func asyncFunctionResume(tls *libc.TLS, ctx uintptr, s uintptr)
+//go:linkname asyncFuncResume modernc.org/libquickjs._async_func_resume
+func asyncFuncResume(tls *libc.TLS, ctx uintptr, s uintptr) lib.TJSValue
 
 //go:linkname fulfillOrReject modernc.org/libquickjs._fulfill_or_reject_promise
 func fulfillOrReject(tls *libc.TLS, ctx uintptr, promise, value lib.TJSValue, isReject int32)
 
-//go:linkname createResolvingFunctions modernc.org/libquickjs._js_create_resolving_functions
-func createResolvingFunctions(tls *libc.TLS, ctx uintptr, funcs uintptr, promise lib.TJSValue) int32
+//go:linkname performPromiseThen modernc.org/libquickjs._perform_promise_then
+func performPromiseThen(tls *libc.TLS, ctx uintptr, promise lib.TJSValue, handlers, capability uintptr) int32
+
+//go:linkname newPromiseCapability modernc.org/libquickjs._js_new_promise_capability
+func newPromiseCapability(tls *libc.TLS, ctx uintptr, functions uintptr, constructor lib.TJSValue) lib.TJSValue
+
+//go:linkname speciesConstructor modernc.org/libquickjs._JS_SpeciesConstructor
+func speciesConstructor(tls *libc.TLS, ctx uintptr, obj, otherwise lib.TJSValue) lib.TJSValue
+
+//go:linkname resolveThenableJob modernc.org/libquickjs._js_promise_resolve_thenable_job
+func resolveThenableJob(tls *libc.TLS, ctx uintptr, argc int32, argv uintptr) lib.TJSValue
 
 //go:linkname buildBacktrace modernc.org/libquickjs._build_backtrace
 func buildBacktrace(tls *libc.TLS, ctx uintptr, obj lib.TJSValue, filename uintptr, line, col, flags int32)

@@ -136,21 +136,9 @@ func (r *Runtime) Resolve(p, v Value) (err error) {
 		r.Free(v)
 		return nil
 	}
-	if !v.IsObject() {
-		fulfillOrReject(r.tls, r.ctx, p.js, v.js, 0)
-		r.Free(v)
-		return nil
-	}
-	funcs := r.tls.Alloc(2 * valueSize)
-	defer r.tls.Free(2 * valueSize)
-	if createResolvingFunctions(r.tls, r.ctx, funcs, p.js) < 0 {
-		r.Free(v)
-		return r.thrown()
-	}
-	fs := *at[[2]Value](funcs)
-	res, err := r.Call(fs[0], Undefined, v)
-	r.FreeAll(fs[0], fs[1], v, res)
-	return err
+	r.resolvePromise(p.js, v.js)
+	r.Free(v)
+	return nil
 }
 
 // Reject rejects a promise from PendingPromise with reason, which it consumes.
@@ -245,93 +233,4 @@ func (r *Runtime) Pump() (jobs int, err error) {
 			return jobs, r.thrown()
 		}
 	}
-}
-
-// shortenAsync makes calls of async functions build their promise by hand.
-func (r *Runtime) shortenAsync() {
-	class := r.engineRuntime().Fclass_array + uintptr(lib.EJS_CLASS_ASYNC_FUNCTION)*unsafe.Sizeof(lib.TJSClass{})
-	at[lib.TJSClass](class).Fcall = fp(asyncCall)
-}
-
-// asyncCall is the engine's js_async_function_call with the promise and its
-// two resolving functions made directly. The functions are seen by nobody but
-// the engine, so they get no name and length.
-func asyncCall(tls *libc.TLS, ctx uintptr, fn, this lib.TJSValue, argc int32, argv uintptr, flags int32) lib.TJSValue {
-	r := runtimeOf(ctx)
-	s := asyncFuncInit(tls, ctx, fn, this, argc, argv)
-	if s == 0 {
-		return exception.js
-	}
-	p, err := r.newPromiseInEngine()
-	if err {
-		asyncFuncFree(tls, r.rt, s)
-		return exception.js
-	}
-	state := at[lib.TJSAsyncFunctionState](s)
-	if !r.resolvingPair(&state.Fresolving_funcs, p) {
-		lib.XFreeValue(tls, ctx, p)
-		asyncFuncFree(tls, r.rt, s)
-		return exception.js
-	}
-	asyncFunctionResume(tls, ctx, s)
-	asyncFuncFree(tls, r.rt, s)
-	return p
-}
-
-// newPromiseInEngine is newPromise that leaves the exception pending.
-func (r *Runtime) newPromiseInEngine() (js lib.TJSValue, failed bool) {
-	js = lib.XJS_NewObjectClass(r.tls, r.ctx, lib.EJS_CLASS_PROMISE)
-	if js.Ftag == tagException {
-		return js, true
-	}
-	p := lib.Xjs_malloc(r.tls, r.ctx, uint64(promiseSize))
-	if p == 0 {
-		lib.XFreeValue(r.tls, r.ctx, js)
-		return exception.js, true
-	}
-	d := at[lib.TJSPromiseData](p)
-	*d = lib.TJSPromiseData{Fpromise_result: Undefined.js}
-	for i := range d.Fpromise_reactions {
-		head := p + unsafe.Offsetof(d.Fpromise_reactions) + uintptr(i)*unsafe.Sizeof(lib.Tlist_head{})
-		d.Fpromise_reactions[i] = lib.Tlist_head{Fprev: head, Fnext: head}
-	}
-	*at[uintptr]((Value{js}).ptr() + objectData) = p
-	return js, false
-}
-
-// resolvingPair makes the resolve and reject functions of promise p.
-func (r *Runtime) resolvingPair(out *[2]lib.TJSValue, p lib.TJSValue) bool {
-	shared := lib.Xjs_malloc(r.tls, r.ctx, uint64(unsafe.Sizeof(lib.TJSPromiseFunctionDataResolved{})))
-	if shared == 0 {
-		return false
-	}
-	*at[lib.TJSPromiseFunctionDataResolved](shared) = lib.TJSPromiseFunctionDataResolved{Fref_count: 2}
-	proto := r.engineContext().Ffunction_proto
-	for i := range out {
-		f := lib.XJS_NewObjectProtoClass(r.tls, r.ctx, proto, uint32(lib.EJS_CLASS_PROMISE_RESOLVE_FUNCTION+i))
-		var data uintptr
-		if f.Ftag != tagException {
-			data = lib.Xjs_malloc(r.tls, r.ctx, uint64(unsafe.Sizeof(lib.TJSPromiseFunctionData{})))
-			if data == 0 {
-				lib.XFreeValue(r.tls, r.ctx, f)
-			}
-		}
-		if data == 0 {
-			if i == 0 {
-				lib.Xjs_free(r.tls, r.ctx, shared)
-			} else {
-				at[lib.TJSPromiseFunctionDataResolved](shared).Fref_count = 1
-				lib.XFreeValue(r.tls, r.ctx, out[0])
-				out[0] = Undefined.js
-			}
-			return false
-		}
-		*at[lib.TJSPromiseFunctionData](data) = lib.TJSPromiseFunctionData{
-			Fpromise:   r.Dup(Value{p}).js,
-			Fpresolved: shared,
-		}
-		*at[uintptr]((Value{f}).ptr() + objectData) = data
-		out[i] = f
-	}
-	return true
 }

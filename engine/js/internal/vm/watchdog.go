@@ -51,7 +51,8 @@ func (r *Runtime) Interrupted() bool { return r.turn.hit }
 
 // InterruptedAt is the stack at which the current turn, or the last one if
 // none runs, was interrupted, in V8's form; "" if it was not, or if JavaScript
-// had no frame.
+// had no frame. The functions are right; the line in the innermost one is that
+// of its last call, because the engine notes no others.
 func (r *Runtime) InterruptedAt() string { return r.turn.where }
 
 // SetLimit sets how long each turn of the runtime may run. The watchdog

@@ -187,8 +187,9 @@ function listBound(v) {
   return v === undefined || v === null ? null : `${v}`;
 }
 
+// storageList returns a flat array of keys and values.
 function storageList(h, options) {
-  if (options === undefined || options === null) return resolved(mapFrom(host.storageList(h, null, null, null, null, false, 0)));
+  if (options === undefined || options === null) return host.storageList(h, null, null, null, null, false, 0);
   const start = listBound(options.start);
   const after = listBound(options.startAfter);
   const end = listBound(options.end);
@@ -201,8 +202,44 @@ function storageList(h, options) {
     if (limit > 2147483647) limit = 2147483647;
   }
   if (start !== null && after !== null) throw new TypeErrorCtor("list() cannot be called with both start and startAfter values.");
-  return resolved(mapFrom(host.storageList(h, start, after, end, prefix, reverse, limit)));
+  return host.storageList(h, start, after, end, prefix, reverse, limit);
 }
+
+// SyncKV is storage.kv: the same entries, at once.
+class SyncKV {
+  #h;
+  constructor(key, h) {
+    if (key !== internal) throw illegalConstructor();
+    this.#h = h;
+  }
+  get(key) {
+    return host.kvGet(this.#h, `${key}`);
+  }
+  put(key, value) {
+    key = `${key}`;
+    if (value === undefined) throw new TypeErrorCtor("put() called with undefined value.");
+    host.kvPut(this.#h, key, value);
+  }
+  delete(key) {
+    return host.kvDelete(this.#h, `${key}`);
+  }
+  list(options = undefined) {
+    return pairs(storageList(this.#h, options));
+  }
+}
+webClass(SyncKV, "SyncKvStorage");
+
+function* pairs(flat) {
+  for (let i = 0; i < flat.length; i += 2) yield [flat[i], flat[i + 1]];
+}
+
+// What an object has on Cloudflare and not here yet says so when it is used, not when it is looked at: programs probe.
+const absent = (feature) => new ErrorCtor(`${feature}: this version of everloop does not have it.`);
+const noAlarms = () => rejected(absent("Alarms"));
+const noRecovery = () => rejected(new ErrorCtor("This Durable Object's storage back-end does not implement point-in-time recovery."));
+const noSockets = () => {
+  throw absent("WebSockets of a Durable Object");
+};
 
 let transactionFrom;
 
@@ -268,6 +305,7 @@ function runSection(h, section, callback, resolve, reject) {
 
 class DurableObjectStorage {
   #h;
+  #kv = null;
   constructor(key, h) {
     if (key !== internal) throw illegalConstructor();
     this.#h = h;
@@ -296,10 +334,39 @@ class DurableObjectStorage {
   }
   list(options = undefined) {
     try {
-      return storageList(this.#h, options);
+      return resolved(mapFrom(storageList(this.#h, options)));
     } catch (e) {
       return rejected(e);
     }
+  }
+  get kv() {
+    let kv = this.#kv;
+    if (kv === null) {
+      kv = new SyncKV(internal, this.#h);
+      this.#kv = kv;
+    }
+    return kv;
+  }
+  get sql() {
+    throw absent("storage.sql");
+  }
+  getAlarm() {
+    return noAlarms();
+  }
+  setAlarm() {
+    return noAlarms();
+  }
+  deleteAlarm() {
+    return noAlarms();
+  }
+  getCurrentBookmark() {
+    return noRecovery();
+  }
+  getBookmarkForTime() {
+    return noRecovery();
+  }
+  onNextSessionRestoreBookmark() {
+    return noRecovery();
   }
   deleteAll(options = undefined) {
     try {
@@ -363,7 +430,7 @@ class DurableObjectTransaction {
     return attempt(() => storageDelete(DurableObjectTransaction.#open(this), key, options));
   }
   list(options = undefined) {
-    return attempt(() => storageList(DurableObjectTransaction.#open(this), options));
+    return attempt(() => resolved(mapFrom(storageList(DurableObjectTransaction.#open(this), options))));
   }
   deleteAll() {
     return attempt(() => {
@@ -440,6 +507,36 @@ class DurableObjectState {
   waitUntil(promise) {
     holdFor(this.#h, promise);
   }
+  acceptWebSocket() {
+    noSockets();
+  }
+  getWebSockets() {
+    return []; // none has been accepted
+  }
+  getTags() {
+    noSockets();
+  }
+  setWebSocketAutoResponse() {
+    noSockets();
+  }
+  getWebSocketAutoResponse() {
+    return null;
+  }
+  getWebSocketAutoResponseTimestamp() {
+    noSockets();
+  }
+  setHibernatableWebSocketEventTimeout() {
+    noSockets();
+  }
+  getHibernatableWebSocketEventTimeout() {
+    return null;
+  }
+  get facets() {
+    throw absent("ctx.facets");
+  }
+  get container() {
+    return undefined; // as for a class without one
+  }
   // abort does not return: the host stops the program at once, and no catch or finally runs.
   abort(reason = undefined, options = undefined) {
     const retryAlarm = options === undefined || options === null || options.retryAlarm === undefined ? true : !!options.retryAlarm;
@@ -450,3 +547,17 @@ class DurableObjectState {
   }
 }
 webClass(DurableObjectState, "DurableObjectState");
+
+class WebSocketPair {
+  constructor() {
+    throw absent("WebSocketPair");
+  }
+}
+webClass(WebSocketPair, "WebSocketPair");
+
+class WebSocket {
+  constructor() {
+    throw absent("WebSocket");
+  }
+}
+webClass(WebSocket, "WebSocket");

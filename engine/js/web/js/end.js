@@ -4,7 +4,7 @@ const globals = {
   __proto__: null,
   AbortController, AbortSignal, Crypto, CryptoKey, CustomEvent, DOMException, Event, EventTarget, ExecutionContext, Headers, Navigator,
   Performance, ReadableStream, ReadableStreamDefaultReader, Request, Response, Scheduler, SubtleCrypto, TextDecoder, TextEncoder, URL,
-  URLSearchParams, DurableObjectId, DurableObjectNamespace, DurableObjectState, DurableObjectStorage, DurableObjectTransaction,
+  URLSearchParams, WebSocket, WebSocketPair, DurableObjectId, DurableObjectNamespace, DurableObjectState, DurableObjectStorage, DurableObjectTransaction,
   DurableObject: DurableObjectStub,
   console,
 };

@@ -12,7 +12,7 @@ const urlHref = 0, urlProtocol = 1, urlUsername = 2, urlPassword = 3, urlHostnam
 const specialOrigin = { __proto__: null, "http:": true, "https:": true, "ws:": true, "wss:": true, "ftp:": true };
 
 let setURLSearch; // (url, search) without touching the URL's own searchParams
-let searchParamsFor; // (url, query) the live URLSearchParams of a URL
+let searchParamsFor; // (url, text, at) the live URLSearchParams of a URL; see URLSearchParams.#src
 let refreshParams; // (params, query) after the URL has changed
 
 class URL {
@@ -145,19 +145,19 @@ class URL {
     URL.#set(this, urlHash, v);
   }
   get searchParams() {
-    if (this.#params === null) this.#params = searchParamsFor(this, URL.#searchOf(this));
-    return this.#params;
+    let p = this.#params;
+    if (p === null) {
+      const at = this.#at;
+      p = searchParamsFor(this, at < 0 ? this.#parts[urlSearch] : this.#href, at);
+      this.#params = p;
+    }
+    return p;
   }
   toString() {
     return this.#href;
   }
   toJSON() {
     return this.#href;
-  }
-  static #searchOf(u) {
-    const at = u.#at;
-    if (at < 0) return u.#parts[urlSearch];
-    return slice(u.#href, floor(at / 33554432) % 4096, floor(at / 137438953472));
   }
   static #hostOf(p) {
     return p[urlPort] === "" ? p[urlHostname] : `${p[urlHostname]}:${p[urlPort]}`;
@@ -184,15 +184,20 @@ webClass(URL, "URL");
 let paramsList; // (object) the flat list of a URLSearchParams, or null when it is something else
 
 class URLSearchParams {
-  #list; // name, value, name, value
+  #list = null; // name, value, name, value; made when more is asked for than the value of a name
   #url = null; // the URL that this belongs to
+  // While there is no list: the query; or, if #at is not -1, a plain URL that it is in, and #at where its parts end.
+  #src = "";
+  #at = -1;
   constructor(init = "") {
     if (typeof init === "string") {
-      this.#list = init === "" ? [] : host.queryParse(init);
+      this.#src = init;
+    } else if (init === internal) {
+      // The rest follows; see searchParamsFor.
     } else if ((typeof init === "object" && init !== null) || typeof init === "function") {
       const method = init[iteratorSymbol];
       if (#list in init && method === URLSearchParams.prototype[iteratorSymbol]) {
-        this.#list = arrSlice(init.#list);
+        this.#list = arrSlice(URLSearchParams.#listOf(init));
       } else {
         const flat = method !== undefined && method !== null ? pairsFrom(init, method, "URLSearchParams") : recordFrom(init, "URLSearchParams");
         for (let i = 0; i < flat.length; i++) flat[i] = toWellFormed(`${flat[i]}`);
@@ -200,22 +205,31 @@ class URLSearchParams {
       }
     } else {
       init = toWellFormed(`${init}`);
-      this.#list = host.queryParse(init);
+      this.#src = init;
     }
   }
+  static #listOf(p) {
+    let list = p.#list;
+    if (list === null) {
+      list = host.queryParse(p.#src, p.#at);
+      p.#list = list;
+      p.#src = "";
+    }
+    return list;
+  }
   get size() {
-    return this.#list.length / 2;
+    return URLSearchParams.#listOf(this).length / 2;
   }
   append(name, value) {
     if (arguments.length < 2) throw new TypeErrorCtor("URLSearchParams.append needs a name and a value");
-    push(this.#list, toWellFormed(`${name}`), toWellFormed(`${value}`));
+    push(URLSearchParams.#listOf(this), toWellFormed(`${name}`), toWellFormed(`${value}`));
     URLSearchParams.#changed(this);
   }
   delete(name, value = undefined) {
     if (arguments.length < 1) throw new TypeErrorCtor("URLSearchParams.delete needs a name");
     name = toWellFormed(`${name}`);
     if (value !== undefined) value = toWellFormed(`${value}`);
-    const list = this.#list;
+    const list = URLSearchParams.#listOf(this);
     let n = 0;
     for (let i = 0; i < list.length; i += 2) {
       if (list[i] === name && (value === undefined || list[i + 1] === value)) continue;
@@ -228,14 +242,19 @@ class URLSearchParams {
   }
   get(name) {
     if (typeof name !== "string") name = `${name}`;
-    const list = this.#list;
+    let list = this.#list;
+    if (list === null) {
+      const value = host.queryGet(this.#src, this.#at, name);
+      if (value !== undefined) return value;
+      list = URLSearchParams.#listOf(this);
+    }
     for (let i = 0; i < list.length; i += 2) if (list[i] === name) return list[i + 1];
     return null;
   }
   getAll(name) {
     if (arguments.length < 1) throw new TypeErrorCtor("URLSearchParams.getAll needs a name");
     name = toWellFormed(`${name}`);
-    const list = this.#list;
+    const list = URLSearchParams.#listOf(this);
     const out = [];
     for (let i = 0; i < list.length; i += 2) if (list[i] === name) push(out, list[i + 1]);
     return out;
@@ -244,7 +263,7 @@ class URLSearchParams {
     if (arguments.length < 1) throw new TypeErrorCtor("URLSearchParams.has needs a name");
     name = toWellFormed(`${name}`);
     if (value !== undefined) value = toWellFormed(`${value}`);
-    const list = this.#list;
+    const list = URLSearchParams.#listOf(this);
     for (let i = 0; i < list.length; i += 2) {
       if (list[i] === name && (value === undefined || list[i + 1] === value)) return true;
     }
@@ -254,7 +273,7 @@ class URLSearchParams {
     if (arguments.length < 2) throw new TypeErrorCtor("URLSearchParams.set needs a name and a value");
     name = toWellFormed(`${name}`);
     value = toWellFormed(`${value}`);
-    const list = this.#list;
+    const list = URLSearchParams.#listOf(this);
     let n = 0;
     let found = false;
     for (let i = 0; i < list.length; i += 2) {
@@ -274,12 +293,12 @@ class URLSearchParams {
     URLSearchParams.#changed(this);
   }
   sort() {
-    sortPairs(this.#list);
+    sortPairs(URLSearchParams.#listOf(this));
     URLSearchParams.#changed(this);
   }
   forEach(callback, thisArg = undefined) {
     if (typeof callback !== "function") throw new TypeErrorCtor("URLSearchParams.forEach needs a function");
-    const list = this.#list;
+    const list = URLSearchParams.#listOf(this);
     for (let i = 0; i < list.length; i += 2) apply(callback, thisArg, [list[i + 1], list[i], this]);
   }
   entries() {
@@ -292,28 +311,36 @@ class URLSearchParams {
     return new SearchParamsIterator(URLSearchParams.#self(this), 2);
   }
   toString() {
-    return host.queryFormat(this.#list);
+    return host.queryFormat(URLSearchParams.#listOf(this));
   }
   static #self(p) {
     void p.#list;
     return p;
   }
   static #changed(p) {
-    if (p.#url !== null) setURLSearch(p.#url, host.queryFormat(p.#list));
+    if (p.#url !== null) setURLSearch(p.#url, host.queryFormat(URLSearchParams.#listOf(p)));
   }
   static {
-    searchParamsFor = (url, query) => {
-      const p = new URLSearchParams(query);
+    searchParamsFor = (url, text, at) => {
+      const p = new URLSearchParams(internal);
       p.#url = url;
+      p.#src = text;
+      p.#at = at;
       return p;
     };
     refreshParams = (p, query) => {
+      const list = p.#list;
+      if (list === null) {
+        p.#src = query;
+        p.#at = -1;
+        return;
+      }
       // The same array, so that an iterator under way sees the new list.
-      const fresh = query === "" ? [] : host.queryParse(query);
-      p.#list.length = 0;
-      for (let i = 0; i < fresh.length; i++) push(p.#list, fresh[i]);
+      const fresh = host.queryParse(query, -1);
+      list.length = 0;
+      for (let i = 0; i < fresh.length; i++) push(list, fresh[i]);
     };
-    paramsList = (v) => (typeof v === "object" && v !== null && #list in v ? v.#list : null);
+    paramsList = (v) => (typeof v === "object" && v !== null && #list in v ? URLSearchParams.#listOf(v) : null);
   }
 }
 const SearchParamsIterator = pairIterator("URLSearchParams Iterator", paramsList);

@@ -8,7 +8,7 @@ interface Env {
   OTHER: DurableObjectNamespace;
 }
 
-const worker: Record<string, (env: Env) => unknown> = {
+const worker: Record<string, (env: Env, name: string) => unknown> = {
   "worker-throw": () => {
     throw new TypeError("the worker is broken: secret-7");
   },
@@ -22,7 +22,7 @@ const worker: Record<string, (env: Env) => unknown> = {
   "unknown-binding": (env) => (env as any).NOTHING.idFromName("a"),
   "relative-url": (env) => env.SUBJECT.getByName("a").fetch("/x"),
   "no-fetch": (env) => env.OTHER.getByName("a").fetch("http://o/"),
-  id: (env) => env.SUBJECT.idFromName("x").toString(),
+  id: (env, name) => env.SUBJECT.idFromName(name).toString(),
 };
 
 // Who asks with ?caught sees the error as the program does.
@@ -41,7 +41,7 @@ export default {
     const url = new URL(request.url);
     const [, name, what] = url.pathname.split("/");
     const caught = url.searchParams.has("caught");
-    if (worker[what]) return shown(caught, () => worker[what](env));
+    if (worker[what]) return shown(caught, () => worker[what](env, name));
     const stub = env.SUBJECT.getByName(name);
     if (url.searchParams.has("caller")) return shown(true, async () => (await stub.fetch(request)).text());
     return stub.fetch(request);

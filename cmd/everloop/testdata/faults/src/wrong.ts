@@ -28,13 +28,24 @@ export const wrong: Record<string, (storage: DurableObjectStorage) => unknown> =
   "spin-promises": async () => {
     for (;;) await null;
   },
+  "spin-chain": async () => {
+    const again = (): Promise<void> => Promise.resolve().then(again);
+    await again();
+  },
   "spin-regexp": () => /^(a+)+$/.test("a".repeat(40) + "b"),
   // Written before the turn is cut off in the middle: the turn must leave nothing.
   "put-spin": (storage) => {
     storage.put("count", 1_000_000);
     while (true);
   },
-  "recursion": () => {
+  // One call of the engine's that takes minutes: each of 2^26 elements is looked for in a hundred prototypes, and
+  // nothing in there can be interrupted.
+  stuck: () => {
+    let sparse: any = { length: 1 << 26 };
+    for (let i = 0; i < 100; i++) sparse = Object.create(sparse);
+    return Array.prototype.includes.call(sparse, 1);
+  },
+  recursion: () => {
     const deeper = (): number => deeper() + 1;
     return deeper();
   },

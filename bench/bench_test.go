@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestSmoke runs the scenarios that need nothing but Go, in small, against the real programs. It looks at what is there,
+// not at how fast.
+func TestSmoke(t *testing.T) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options{
+		rounds: 2, elapsed: 50 * time.Millisecond, warm: 10 * time.Millisecond, conns: 4, objects: 3, memoryObjects: 2000,
+		only: []string{"go", "ts", "memory"}, work: t.TempDir(), results: t.TempDir(), root: root, command: "bench/run",
+	}
+	var out, progress strings.Builder
+	if err := run(t.Context(), o, &out, &progress); err != nil {
+		t.Fatalf("%v\n%s", err, progress.String())
+	}
+	for _, want := range []string{
+		`(?m)^- MISSING: workerd: .* is not there and -install is off$`,
+		`(?m)^\| hello \(fasthttp\) \| [1-9]\d* \(\d+-\d+\) \| .* us \(.*\) \| [1-9]\d* MB \| - \|$`,
+		`(?m)^\| counter-go, 1 object \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| [1-9]\d*\.\d \(.*\) \|$`,
+		`(?m)^\| counter-go, 3 objects: rate, of hello's \| \d+\.\d\d \(.*\) \| at least 0\.6 \| (met|MISSED) \|$`,
+		`(?m)^\| everloop \(TypeScript\), 3 objects \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| [1-9]\d*\.\d \(.*\) \|$`,
+		`(?m)^## Memory: 2000 objects`,
+		`(?m)^\| recovered from the log \| \d+\.\d\d s \| [1-9]\d* MB \|`,
+	} {
+		if !regexp.MustCompile(want).MatchString(out.String()) {
+			t.Errorf("no %s in\n%s", want, out.String())
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(o.results, "*.md"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("results: %v, %v", files, err)
+	}
+	if b, err := os.ReadFile(files[0]); err != nil || string(b) != out.String() {
+		t.Errorf("%s has not what was printed (%v)", files[0], err)
+	}
+	if left, err := filepath.Glob(filepath.Join(o.work, "data", "*")); err != nil || len(left) > 0 {
+		t.Errorf("data is left behind: %v, %v", left, err)
+	}
+}
+
+func TestLock(t *testing.T) {
+	dir := t.TempDir()
+	release, err := lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lock(dir); err == nil || !strings.Contains(err.Error(), "in use by another bench") {
+		t.Errorf("a second lock: %v", err)
+	}
+	release()
+	again, err := lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again()
+}
+
+// TestServerThatFails reports a server that ends instead of serving, with its own words.
+func TestServerThatFails(t *testing.T) {
+	b := &bench{options: options{work: t.TempDir()}}
+	_, err := b.measure(context.Background(), contestant{kind{name: "broken", args: func(*bench, int, int, string) []string {
+		return []string{"/bin/sh", "-c", "echo no such module; exit 3"}
+	}}, 1}, 0)
+	if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "no such module") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestSpread(t *testing.T) {
+	for _, tt := range []struct {
+		values []float64
+		want   spread
+	}{
+		{nil, spread{}},
+		{[]float64{3}, spread{3, 3, 3}},
+		{[]float64{9, 1, 2}, spread{2, 1, 9}},
+		{[]float64{4, 1, 2, 9}, spread{3, 1, 9}},
+	} {
+		if got := spreadOf(tt.values); got != tt.want {
+			t.Errorf("spreadOf(%v) = %v, want %v", tt.values, got, tt.want)
+		}
+	}
+}
+
+// TestRatio takes ratios round by round: a round in which everything was ten times slower changes nothing.
+func TestRatio(t *testing.T) {
+	a := []sample{{rate: 80}, {rate: 8}, {rate: 90}}
+	b := []sample{{rate: 10}, {rate: 1}, {rate: 10}}
+	table := newTable("", []contestant{{counterTS, 1}, {workerd, 1}}, [][]sample{a, b})
+	table.ratio("rate", a, b, func(a, b sample) float64 { return a.rate / b.rate }, atLeast(8))
+	if got := table.ratios[0].value; got != (spread{8, 8, 9}) {
+		t.Errorf("%+v", got)
+	}
+	for _, tt := range []struct {
+		target target
+		value  float64
+		met    bool
+	}{{atLeast(8), 8, true}, {atLeast(8), 7.9, false}, {atMost(0.25), 0.25, true}, {atMost(0.25), 0.3, false}} {
+		if tt.target.met(tt.value) != tt.met {
+			t.Errorf("%v, of %v: met is %v", tt.value, tt.target, !tt.met)
+		}
+	}
+}
+
+func TestParsers(t *testing.T) {
+	c, err := parseMetrics("# HELP x\neverloop_log_commits_total{kind=\"empty\"} 9\neverloop_log_commits_total{kind=\"records\"} 2\neverloop_log_records_total 1.5e+06\neverloop_log_syncs_total 4\n")
+	if err != nil || c != (logCounts{records: 1.5e6, commits: 2, syncs: 4}) {
+		t.Errorf("parseMetrics: %+v, %v", c, err)
+	}
+	for _, bad := range []string{"", "everloop_log_records_total 1\n", "everloop_log_records_total many\n"} {
+		if _, err := parseMetrics(bad); err == nil {
+			t.Errorf("parseMetrics took %q", bad)
+		}
+	}
+	c, err = parseEnded("2026/11/24 07:00:00 INFO serving address=x\n2026/11/24 07:00:01 INFO ended records=100 commits=7 syncs=8\n")
+	if err != nil || c != (logCounts{100, 7, 8}) {
+		t.Errorf("parseEnded: %+v, %v", c, err)
+	}
+	if _, err := parseEnded("INFO serving\n"); err == nil {
+		t.Error("parseEnded took an output without figures")
+	}
+	calls, err := parseStrace("% time     seconds  usecs/call     calls    errors syscall\n------ ---- ---- ---- ---- ----\n 90.0    0.1    12    534           fsync\n 10.0    0.1    12    3     1 fdatasync\n------ ---- ---- ---- ---- ----\n100.00    0.2    24    537     1 total\n")
+	if err != nil || calls != 537 {
+		t.Errorf("parseStrace: %d, %v", calls, err)
+	}
+	if calls, err := parseStrace(""); err != nil || calls != 0 {
+		t.Errorf("parseStrace of nothing: %d, %v", calls, err)
+	}
+	if _, err := parseStrace(" 90.0    0.1    12    many           fsync\n"); err == nil {
+		t.Error("parseStrace took a count that is none")
+	}
+}
+
+// TestExtraSyncs: the target for fsyncs cannot be met by one fsync a request.
+func TestExtraSyncs(t *testing.T) {
+	c := syncCount{requests: countedRequests, log: logCounts{records: countedRequests, commits: 500, syncs: countedRequests}}
+	if c.log.syncs <= c.log.commits+extraSyncs(c) {
+		t.Error("one fsync a request would meet the target")
+	}
+}

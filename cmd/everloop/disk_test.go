@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// smallDisk mounts a file system of so many MiB, where that can be done.
+func smallDisk(t *testing.T, mib int) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := unix.Mount("everloop-test", dir, "tmpfs", 0, fmt.Sprintf("size=%dm", mib)); err != nil {
+		t.Skipf("a small file system cannot be mounted here (it takes root): %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	})
+	return dir
+}
+
+// fill takes all but so many bytes of a file system, and returns how to give them back.
+func fill(t *testing.T, dir string, but int64) (file string) {
+	t.Helper()
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		t.Fatal(err)
+	}
+	file = filepath.Join(dir, "taken")
+	if err := os.WriteFile(file, make([]byte, max(0, int64(st.Bavail)*st.Bsize-but)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// TestDiskNearlyFull holds what happens at the reserve: writes are refused before they run, reads go on, and all is
+// well again once there is room.
+func TestDiskNearlyFull(t *testing.T) {
+	t.Parallel()
+	disk := smallDisk(t, 80)
+	data := filepath.Join(disk, "data")
+	p := serve(t, faults, "--data", data)
+	p.want("/a/count", 200, "1")
+
+	file := fill(t, disk, 60<<20)
+	p.logged(`"level":"WARN"`, "disk is nearly full: writes are refused, reads go on", data)
+	for range 3 {
+		p.want("/a/count", 503, "Service Unavailable")
+		p.want("/a/read", 200, "1")
+		p.want("/new/read", 200, "0")
+	}
+	resp, err := p.client.Get("http://everloop/a/count")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 503 || resp.Header.Get("retry-after") == "" {
+		t.Errorf("%s, retry-after %q", resp.Status, resp.Header.Get("retry-after"))
+	}
+	p.logged(`"status":503`, `"class":"Subject"`, `"object":"`+p.idOf("a")+`"`, "the disk is nearly full")
+
+	// A restart in this state reads, too.
+	p.kill()
+	p = serve(t, faults, "--data", data)
+	p.want("/a/read", 200, "1")
+	p.want("/a/count", 503, "Service Unavailable")
+
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	p.logged("there is room on the disk again")
+	p.want("/a/count", 200, "2")
+	p.want("/new/count", 200, "1")
+	p.stop()
+}
+
+// TestDiskFull holds what happens when the disk is full all the same, because somebody else was quicker than the look
+// at the reserve: nothing is acknowledged that is not on disk.
+func TestDiskFull(t *testing.T) {
+	t.Parallel()
+	disk := smallDisk(t, 100)
+	data := filepath.Join(disk, "data")
+	p := serve(t, faults, "--data", data)
+	acked := 0
+	for range 3 {
+		acked++
+		p.want("/a/count", 200, fmt.Sprint(acked))
+	}
+	// The log looks at the disk ten times a second at most, so until the next look it knows nothing of this. If the
+	// look comes first, make room and try again.
+	var file string
+	failed := false
+	for !failed {
+		refusals := strings.Count(p.log.String(), "disk is nearly full: writes are refused")
+		file = fill(t, disk, 0)
+		for status := 200; status == 200; {
+			var body string
+			if status, body = p.get("/a/count"); status == 200 {
+				if acked++; body != fmt.Sprint(acked) {
+					t.Fatalf("count %s, want %d", body, acked)
+				}
+			} else if status != 503 {
+				t.Fatalf("%d %q", status, body)
+			}
+		}
+		waitFor(t, "a word of the log", func() bool {
+			text := p.log.String()
+			failed = strings.Contains(text, "no space left on device")
+			return failed || strings.Count(text, "disk is nearly full: writes are refused") > refusals
+		})
+		if !failed {
+			if err := os.Remove(file); err != nil {
+				t.Fatal(err)
+			}
+			waitFor(t, "room", func() bool {
+				status, _ := p.get("/a/count")
+				if status == 200 {
+					acked++
+				}
+				return status == 200
+			})
+		}
+	}
+	p.logged(`"level":"ERROR"`, "no space left on device", "restart")
+	// The count in memory is not on disk: nobody may see it. What does not depend on it can be read.
+	p.want("/a/read", 503, "Service Unavailable")
+	p.want("/new/read", 200, "0")
+	p.want("/new/count", 503, "Service Unavailable")
+	p.signal(syscall.SIGTERM)
+	if code := p.exit(); code != exitFailed {
+		t.Errorf("exit code %d after a log that has failed, want %d", code, exitFailed)
+	}
+
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	p = serve(t, faults, "--data", data)
+	status, body := p.get("/a/read")
+	var count int
+	if _, err := fmt.Sscan(body, &count); err != nil || status != 200 || count < acked {
+		t.Errorf("after the restart: %d %q, acknowledged were %d", status, body, acked)
+	}
+	p.want("/a/count", 200, fmt.Sprint(count+1))
+	p.stop()
+}
+
+// TestReadOnlyDisk holds what a start says where it may not write.
+func TestReadOnlyDisk(t *testing.T) {
+	t.Parallel()
+	disk := smallDisk(t, 100)
+	if err := unix.Mount("", disk, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		t.Skipf("a file system cannot be made read-only here: %v", err)
+	}
+	data := filepath.Join(disk, "data")
+	code, log := refused(t, setup{}, counter, "--data", data)
+	if code != exitFailed || !strings.Contains(log, data) || !strings.Contains(log, "read-only file system") || !strings.Contains(log, "Let the user that runs everloop write there") {
+		t.Errorf("exit code %d\n%s", code, log)
+	}
+	if !bytes.HasPrefix([]byte(log), []byte("everloop: ")) {
+		t.Error(log)
+	}
+}

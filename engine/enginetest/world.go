@@ -1,0 +1,609 @@
+package enginetest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"everloop/engine"
+	"everloop/loop"
+	"everloop/loop/looptest"
+	"everloop/wal"
+)
+
+const (
+	className = "Sim"
+
+	maxThreads  = 400     // in one life, before calls stop to beget calls
+	maxCalls    = 12      // from outside, unanswered
+	maxRounds   = 200_000 // of one life: more is no history but a fault
+	historySize = 240     // steps of a life, at most
+)
+
+// Config says which history to run.
+type Config struct {
+	// Seed chooses the history, unless Script does: a byte a choice.
+	Seed   uint64
+	Script []byte
+	// Lives is the number of starts. Default 3.
+	Lives int
+	// Dir, if set, is where the real log keeps its files, on a disk that loses power; it must be empty.
+	// Otherwise the log is in memory. Sync is the real log's mode.
+	Dir  string
+	Sync wal.SyncMode
+	// TwoLogs crashes as if every second object had a log of its own, which has not got as far as the
+	// other: what the engine must not do. It is there to show that this would be noticed.
+	TwoLogs bool
+	// Digest, if set, is given a digest of all events.
+	Digest *string
+}
+
+// world is one history. Owned by the goroutine that runs it.
+type world struct {
+	source
+	config  Config
+	trace   trace
+	failure *Failure
+
+	objects []*object
+	byName  map[string]*object
+	value   uint64 // the value written last
+
+	// What the whole history has in common.
+	idle      time.Duration
+	maxQueued int
+
+	// One life.
+	life, step int
+	keeps      wal.LSN // with TwoLogs: what both logs had at the last crash
+	over       bool    // the engine of this life has ended: what its code still does counts for nothing
+	rounds     int
+	spent      int
+	pool       *looptest.Pool
+	engine     *engine.Engine
+	ns         *engine.Namespace
+	disk       disk
+	journal    *journal
+	full       bool
+	wasFull    bool
+	canceled   bool
+	timeouts   bool // time has moved so far that critical sections may have timed out
+	messages   map[uint64]*message
+	replies    map[uint64]*revealed
+	numbers    uint64
+	visits     map[int]*visit
+	threads    map[*thread]struct{}
+	cancels    map[int]context.CancelFunc
+	jobs       []*job
+	callers    []*line
+	unanswered int
+}
+
+// revealed is an answer.
+type revealed struct {
+	by *object
+	knowledge
+}
+
+// Run runs one history, and returns what went wrong.
+func Run(t *testing.T, c Config) (failure *Failure) {
+	t.Helper()
+	w := &world{config: c, byName: map[string]*object{}}
+	if c.Script != nil {
+		w.source = &scripted{c.Script}
+	} else {
+		w.source = newSeeded(c.Seed)
+	}
+	if w.config.Lives == 0 {
+		w.config.Lives = 3
+	}
+	if c.Digest != nil {
+		w.trace.digest = sha256.New()
+		defer func() { *c.Digest = fmt.Sprintf("%x", w.trace.digest.Sum(nil)) }()
+	}
+	defer func() {
+		// A history that failed is left as it is, with its coroutines: the bubble complains about them.
+		if v := recover(); v != nil {
+			if w.failure == nil {
+				w.over = false
+				w.fail(Leak, "%v", v)
+			}
+			failure = w.failure
+		}
+	}()
+	synctest.Test(t, func(*testing.T) { w.run() })
+	return w.failure
+}
+
+func (w *world) run() {
+	defer func() {
+		if v := recover(); v != nil {
+			w.over = false
+			w.fail(Fault, "panic: %v", v)
+		}
+	}()
+	for i := range 2 + w.pick(maxObjects-1) {
+		o := newObject(i)
+		w.objects = append(w.objects, o)
+		w.byName[o.name] = o
+	}
+	w.idle = []time.Duration{time.Second, 5 * time.Millisecond, 40 * time.Millisecond, 10 * time.Second}[w.pick(4)]
+	w.maxQueued = []int{16384, 16384, 16384, 3}[w.pick(4)]
+	if w.config.Dir != "" {
+		w.disk = &platter{base: w.config.Dir, sync: w.config.Sync}
+	} else {
+		w.disk = &memory{}
+	}
+	for w.life = range w.config.Lives {
+		if !w.live() {
+			return
+		}
+	}
+}
+
+// live runs one life: from a start to a crash or an orderly end.
+func (w *world) live() bool {
+	w.open()
+	if w.failure != nil {
+		return false
+	}
+	steps := 20 + w.pick(historySize-20)
+	for w.step = range steps {
+		w.act()
+		if w.failure != nil {
+			return false
+		}
+		if w.dry() {
+			break
+		}
+	}
+	if w.pick(3) == 0 {
+		w.rest()
+		if w.failure != nil {
+			return false
+		}
+		if w.pick(2) == 0 {
+			w.note("closes")
+			w.keeps = lost // and more
+			w.end()
+			w.disk.closed()
+			return w.failure == nil
+		}
+	}
+	w.note("crashes")
+	w.keeps = w.journal.Durable()
+	w.disk.crash(w)
+	w.end()
+	return w.failure == nil
+}
+
+func (w *world) open() {
+	loops := 1 + w.pick(4)
+	w.over, w.rounds, w.spent, w.full, w.wasFull, w.canceled, w.timeouts = false, 0, 0, false, false, false, false
+	w.messages, w.replies = map[uint64]*message{}, map[uint64]*revealed{}
+	w.visits = map[int]*visit{}
+	w.threads, w.cancels, w.jobs, w.callers, w.unanswered = map[*thread]struct{}{}, map[int]context.CancelFunc{}, nil, nil, 0
+	w.pool = looptest.New(loops, uint64(w.pick(1<<16)))
+	w.journal = &journal{w: w, disk: w.disk}
+	w.step = 0
+	w.note("starts on %d loops, idle time-out %v", loops, w.idle)
+	if w.life == 0 {
+		w.identify()
+	}
+	e, err := engine.Open(engine.Options{
+		Pool: w.pool,
+		OpenLog: func(n int, durable func(wal.LSN, error)) (engine.Log, error) {
+			log, err := w.disk.open(n, durable)
+			w.journal.Log = log
+			return w.journal, err
+		},
+		IdleTimeout:     w.idle,
+		MaxEvents: w.maxQueued,
+		Logger:          slog.New(&faults{w}),
+	})
+	if err != nil {
+		w.fail(Fault, "open: %v", err)
+		return
+	}
+	w.engine = e
+	if w.ns, err = e.Register(className, engine.ClassOf(w.construct)); err != nil {
+		w.fail(Fault, "register: %v", err)
+		return
+	}
+	for range 3 {
+		w.callers = append(w.callers, nil)
+	}
+}
+
+// identify asks an engine that is thrown away for the IDs of the objects.
+func (w *world) identify() {
+	e, err := engine.Open(engine.Options{Pool: looptest.New(1, 0), OpenLog: (&memory{}).open})
+	if err != nil {
+		w.fail(Fault, "open: %v", err)
+		return
+	}
+	ns, err := e.Register(className, engine.ClassOf(w.construct))
+	if err != nil {
+		w.fail(Fault, "register: %v", err)
+		return
+	}
+	for _, o := range w.objects {
+		o.id = ns.IDFromName(o.name).Bytes()
+	}
+}
+
+// end ends the engine of this life, so that nothing of it is left; the model does not listen any more.
+func (w *world) end() {
+	w.over = true
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	done := false
+	go func() {
+		_ = w.engine.Close(ctx) // a log that has crashed reports it
+		done = true
+	}()
+	for _, j := range w.jobs {
+		j.release()
+	}
+	for range 1000 {
+		w.wait()
+		if done {
+			break
+		}
+		w.pool.Run()
+	}
+	w.wait()
+	w.pool.Run()
+	w.wait()
+	if !done {
+		w.over = false
+		w.fail(Fault, "Close does not return")
+	}
+}
+
+// act does one thing, drawn from the source.
+func (w *world) act() {
+	switch n := w.pick(32); {
+	case n < 13:
+		w.round()
+	case n < 18:
+		w.request()
+	case n < 22:
+		w.disk.commit(w)
+	case n < 25:
+		w.finishJob()
+	case n < 27:
+		w.cancelCall()
+	case n < 30:
+		w.passTime()
+	case n < 31:
+		if w.pick(4) == 0 {
+			w.disk.hurt(w)
+		}
+	default:
+		for range 4 {
+			w.round()
+		}
+	}
+	w.wait()
+}
+
+// wait lets everything outside of the loops run until it can go no further.
+func (w *world) wait() {
+	synctest.Wait()
+	for _, j := range w.jobs {
+		if !j.checked && j.started.Load() {
+			j.checked = true
+			w.note("%s: its work off the loop begins", j.name)
+			w.leaves(j.name+": work off the loop", j.by, &j.knows, wal.LSN(j.durable.Load()))
+		}
+	}
+}
+
+// round runs one round of one loop.
+func (w *world) round() bool {
+	var ready []int
+	for i := range w.pool.Len() {
+		if w.pool.Runnable(i) {
+			ready = append(ready, i)
+		}
+	}
+	if len(ready) == 0 {
+		return false
+	}
+	if w.rounds++; w.rounds > maxRounds {
+		w.fail(Fault, "the engine does not come to rest in %d rounds", w.rounds)
+		return false
+	}
+	w.pool.StepLoop(ready[w.pick(len(ready))])
+	return true
+}
+
+// request starts a call from outside.
+func (w *world) request() {
+	if w.unanswered >= maxCalls {
+		return
+	}
+	who := w.pick(len(w.callers))
+	if w.pick(5) == 4 {
+		w.enter(who)
+		return
+	}
+	l := w.callers[who]
+	if l == nil || w.pick(2) == 0 {
+		o := w.objects[w.pick(len(w.objects))]
+		l = &line{to: o, outside: true}
+		if w.pick(3) > 0 {
+			l.stub = w.ns.GetByName(o.name)
+		} else {
+			l.loop = w.pool.Loop(w.pick(w.pool.Len()))
+			l.stub = w.engine.Port(l.loop).Namespace(className).GetByName(o.name)
+		}
+		w.callers[who] = l
+	}
+	var nothing knowledge
+	m := w.message(fmt.Sprintf("caller %d", who), l, w.pick(4), &nothing)
+	w.note("caller %d: call %d to %s", who, m.n, l.to.name)
+	w.unanswered++
+	reply := engine.ReplyFunc(func(r engine.Reply) {
+		if w.over {
+			return
+		}
+		w.unanswered--
+		w.note("caller %d: call %d is answered: %v", who, m.n, r.Err)
+		w.answered(m, r)
+		var e *engine.Error
+		if errors.As(r.Err, &e) && e.Reset && w.callers[who] == l {
+			w.callers[who] = nil
+		}
+	})
+	if l.loop == nil {
+		l.stub.StartCall("run", m.args(), reply)
+		return
+	}
+	l.loop.Post(loop.Func(func() { l.stub.StartCall("run", m.args(), reply) }))
+}
+
+// message makes a call.
+func (w *world) message(from string, l *line, fuel int, k *knowledge) *message {
+	w.numbers++
+	l.sent++
+	m := &message{n: int(w.numbers), from: from, to: l.to, line: l, place: l.sent, fuel: max(fuel, 0), knows: *k}
+	w.messages[w.numbers] = m
+	return m
+}
+
+func (m *message) args() []byte { return binary.BigEndian.AppendUint64(nil, uint64(m.n)) }
+
+// deliver checks the arrival of a call.
+func (w *world) deliver(m *message, t *thread) {
+	switch {
+	case m.delivered:
+		w.fail(Answers, "call %d of %s is delivered twice", m.n, m.from)
+	case m.to != t.in.obj:
+		w.fail(Answers, "call %d of %s to %s is delivered to %s", m.n, m.from, m.to.name, t.in.obj.name)
+	case m.place <= m.line.delivered:
+		w.fail(Answers, "call %d of %s to %s arrives after one that was made later on the same stub", m.n, m.from, m.to.name)
+	}
+	m.delivered, m.line.delivered = true, m.place
+	w.arrives(fmt.Sprintf("call %d", m.n), &m.knows)
+	w.note("%s: begins", t.name)
+}
+
+// remember makes an answer that carries what an instance knows.
+func (w *world) remember(k *knowledge, by *object) []byte {
+	w.numbers++
+	w.replies[w.numbers] = &revealed{by, *k}
+	return binary.BigEndian.AppendUint64(nil, w.numbers)
+}
+
+// answered checks an answer, and returns what it carries.
+func (w *world) answered(m *message, r engine.Reply) *knowledge {
+	if w.over {
+		return nil
+	}
+	what := fmt.Sprintf("the answer to call %d of %s to %s", m.n, m.from, m.to.name)
+	if m.answered {
+		w.fail(Answers, "%s comes twice", what)
+	}
+	m.answered = true
+	var f *failed
+	var k *knowledge
+	by := m.to
+	switch {
+	case r.Err == nil:
+		if !m.delivered {
+			w.fail(Answers, "%s comes without the call's delivery", what)
+		}
+		a := w.replies[binary.BigEndian.Uint64(r.Value)]
+		k, by = &a.knowledge, a.by
+	case resets(r.Err):
+		// It may tell of writes that the reset has taken back, on purpose: that is what errors are for.
+	case errors.As(r.Err, &f):
+		k, by = &f.knowledge, f.by
+	}
+	w.plausible(what, r.Err)
+	if k == nil {
+		return nil
+	}
+	if m.line.outside {
+		w.leaves(what, by, k, w.journal.Durable())
+	} else {
+		w.arrives(what, k)
+	}
+	return k
+}
+
+// resets reports whether err is how an object was reset, or never came into being.
+func resets(err error) bool {
+	var e *engine.Error
+	return errors.As(err, &e) && (e.Reset || e.Method == "constructor")
+}
+
+func (w *world) now() int64                   { return w.pool.Now() }
+func (w *world) millis(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
+
+// pick takes a choice from the source. While an engine ends, goroutines end in no order, and nothing is chosen.
+func (w *world) pick(n int) int {
+	if w.over {
+		return 0
+	}
+	return w.source.pick(n)
+}
+
+func (w *world) note(format string, args ...any) {
+	if !w.over {
+		w.trace.add(w.life, w.step, format, args...)
+	}
+}
+
+// passTime moves the clock to the next timer, or by chance.
+func (w *world) passTime() {
+	if next, ok := w.pool.NextTimer(); ok && w.pick(2) == 0 {
+		w.jump(max(next-w.now(), 0))
+		return
+	}
+	w.jump([]int64{1, 10, 100, 2000, 31000}[w.pick(5)])
+}
+
+func (w *world) jump(ms int64) {
+	if ms >= 1000 {
+		w.timeouts = true
+	}
+	w.note("%d ms pass", ms)
+	w.pool.Jump(w.millis(ms))
+}
+
+func (w *world) cancelCall() {
+	first := math.MaxInt
+	for n := range w.cancels {
+		first = min(first, n)
+	}
+	if first == math.MaxInt {
+		return
+	}
+	w.note("the context of call %d is cancelled", first)
+	w.canceled = true
+	w.cancels[first]()
+}
+
+// job is work off the loop.
+type job struct {
+	name     string
+	by       *object
+	knows    knowledge
+	log      engine.Log
+	started  atomic.Bool
+	durable  atomic.Uint64
+	ending   chan struct{}
+	released bool
+	checked  bool
+}
+
+func (w *world) job(name string, by *object, k *knowledge) *job {
+	j := &job{name: name, by: by, knows: *k, log: w.journal.Log, ending: make(chan struct{})}
+	w.jobs = append(w.jobs, j)
+	return j
+}
+
+// run is the work: it ends when the history says so.
+func (j *job) run(context.Context) error {
+	j.durable.Store(uint64(j.log.Durable()))
+	j.started.Store(true)
+	<-j.ending
+	return nil
+}
+
+func (j *job) release() {
+	if !j.released {
+		j.released = true
+		close(j.ending)
+	}
+}
+
+// finishJob ends the work of one job that has begun.
+func (w *world) finishJob() bool {
+	var ready []*job
+	for _, j := range w.jobs {
+		if j.checked && !j.released {
+			ready = append(ready, j)
+		}
+	}
+	if len(ready) == 0 {
+		return false
+	}
+	j := ready[w.pick(len(ready))]
+	w.note("%s: its work off the loop ends", j.name)
+	j.release()
+	w.wait()
+	return true
+}
+
+// rest lets everything that is under way come to its end, and checks that nothing is left.
+func (w *world) rest() {
+	w.note("comes to rest")
+	for range maxRounds {
+		w.wait()
+		if w.failure != nil {
+			return
+		}
+		if w.round() || w.finishJob() {
+			continue
+		}
+		if !w.disk.settled() {
+			w.disk.commit(w)
+			continue
+		}
+		next, ok := w.pool.NextTimer()
+		if !ok {
+			break
+		}
+		w.jump(max(next-w.now(), 0))
+	}
+	for t := range w.threads {
+		if t.waiting != "" {
+			w.fail(Leak, "%s: still waits for %s, and nothing is under way", t.name, t.waiting)
+		}
+	}
+	for _, v := range w.visits {
+		w.fail(Leak, "visit %d: still waits for %s, and nothing is under way", v.n, v.waiting)
+	}
+	if w.unanswered != 0 {
+		w.fail(Leak, "%d calls from outside are not answered, and nothing is under way", w.unanswered)
+	}
+	if n := w.engine.Metrics().Live; n != 0 {
+		w.fail(Leak, "%d objects are live, and nothing is under way", n)
+	}
+	for _, o := range w.objects {
+		if o.pending != nil {
+			w.fail(Wrong, "what the last turn of %s wrote was not handed over", o.name)
+		}
+	}
+}
+
+// faults is a log handler that takes a panic of the engine for a failure.
+type faults struct{ w *world }
+
+func (f *faults) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelError }
+func (f *faults) WithAttrs([]slog.Attr) slog.Handler           { return f }
+func (f *faults) WithGroup(string) slog.Handler                { return f }
+
+func (f *faults) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "panic" {
+			if _, ours := a.Value.Any().(*failed); !ours {
+				f.w.fail(Fault, "%s: %v", r.Message, a.Value)
+			}
+		}
+		return true
+	})
+	return nil
+}

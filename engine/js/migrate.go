@@ -1,0 +1,63 @@
+package js
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"everloop/engine"
+)
+
+// migrate applies the project's migrations that the data directory has not had. The list only ever grows at its end, so
+// the last one that was applied tells where to go on.
+func (a *App) migrate() error {
+	p := a.project
+	config := relative(p, p.ConfigFile)
+	applied := a.eng.Migrations()
+	next := 0
+	if len(applied) > 0 {
+		last := applied[len(applied)-1]
+		for next < len(p.Migrations) && p.Migrations[next].Tag != last {
+			next++
+		}
+		if next == len(p.Migrations) {
+			return fmt.Errorf("%s: the data directory has had the migration %q, which is not in \"migrations\": put it back, or serve the project with another data directory", config, last)
+		}
+		next++
+	}
+	for _, m := range p.Migrations[min(next, len(p.Migrations)):] {
+		if len(m.TransferredClasses) > 0 {
+			return fmt.Errorf("%s: migration %q transfers a class from the script %q: each script has a data directory of its own here, so there is nothing to take over; leave \"transferred_classes\" out",
+				config, m.Tag, m.TransferredClasses[0].FromScript)
+		}
+		step := engine.Migration{Tag: m.Tag, Delete: m.DeletedClasses}
+		for _, name := range slices.Concat(m.NewClasses, m.NewSQLiteClasses) {
+			step.New = append(step.New, engine.NewClass{Name: name, UniqueKey: a.defaultKey(name)})
+		}
+		for _, r := range m.RenamedClasses {
+			step.Rename = append(step.Rename, engine.RenameClass(r))
+		}
+		if err := a.eng.Migrate(step); err != nil {
+			return fmt.Errorf("%s: migration %q: %w", config, m.Tag, err)
+		}
+		level := slog.LevelDebug
+		if len(step.Rename)+len(step.Delete) > 0 {
+			level = slog.LevelInfo // what there was has changed
+		}
+		a.opts.Logger.Log(context.Background(), level, "migration applied", "tag", m.Tag, "new", len(step.New), "renamed", len(step.Rename), "deleted", len(step.Delete))
+	}
+	return nil
+}
+
+// defaultKey is the unique key of a class that is new: the one that Cloudflare's local tools use, so that names give the
+// same IDs.
+func (a *App) defaultKey(class string) string { return a.project.Name + "-" + class }
+
+// uniqueKey is the unique key of a class: that which it has had from its beginning, whatever it is called today.
+func (a *App) uniqueKey(class string) string {
+	if key, ok := a.eng.ClassKey(class); ok {
+		return key
+	}
+	return a.defaultKey(class)
+}
