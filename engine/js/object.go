@@ -110,7 +110,7 @@ func (o *object) unpin()                                   { o.st.Unpin() }
 func (o *object) startRead(b engine.Body, max int, done func([]byte, error)) {
 	o.st.StartRead(b, max, done)
 }
-func (o *object) start(work func(), done func(error)) { o.st.Start(work, done) }
+func (o *object) start(work func(), done func(error))     { o.st.Start(work, done) }
 func (o *object) after(d time.Duration, fn func()) func() { return o.st.After(d, fn) }
 
 // interrupted resets the object: its turn ran longer than it may, and was cut off in the middle.

@@ -134,3 +134,18 @@ func TestCloseDuringWork(t *testing.T) {
 		t.Error("no answer")
 	}
 }
+
+// TestNodeCryptoModule: a program imports the module, by name and as a whole, and its work comes back as well.
+func TestNodeCryptoModule(t *testing.T) {
+	v := serve(t, `
+import { createHash, pbkdf2 } from "node:crypto";
+import crypto2 from "node:crypto";
+const atStart = createHash("md5").update("abc").digest("hex");
+export default { async fetch() {
+	const key = await new Promise((resolve, reject) => pbkdf2("password", "salt", 4096, 20, "sha1", (e, k) => e ? reject(e) : resolve(k)));
+	return new Response([atStart, key.toString("hex"), crypto2.webcrypto === crypto].join());
+} }`, setup{})
+	if got, want := v.get("/"), "900150983cd24fb0d6963f7d28e17f72,4b007901b765489abead49d926f721d065a429c1,true"; got != want {
+		t.Errorf("%s\n%s", got, v.logs)
+	}
+}

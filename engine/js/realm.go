@@ -141,6 +141,7 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 		return nil, fmt.Errorf("make env: %w", err)
 	}
 	r.AddModule(rl.in.WorkersModule(r.Dup(rl.env)))
+	r.AddModule(rl.in.NodeCryptoModule())
 	label := "the program's top level"
 	r.Begin(&label)
 	exports, done, err := r.RunModule(a.code)

@@ -68,7 +68,7 @@ func (e *event) unpin()                                   { e.waits--; e.ev.Unpi
 func (e *event) startRead(b engine.Body, max int, done func([]byte, error)) {
 	e.ev.StartRead(b, max, done)
 }
-func (e *event) start(work func(), done func(error)) { e.ev.Start(work, done) }
+func (e *event) start(work func(), done func(error))     { e.ev.Start(work, done) }
 func (e *event) after(d time.Duration, fn func()) func() { return e.ev.After(d, fn) }
 
 // interrupted fails the event: its turn ran longer than it may.

@@ -29,7 +29,7 @@ type Instance struct {
 
 	// The prelude's doors, owned.
 	workerFetch, newObject, objectFetch, takeReply, fireTimer, namespaceFrom vm.Value
-	nothing, domException, workers, requestProto, responseProto              vm.Value
+	nothing, domException, workers, nodeCrypto, requestProto, responseProto  vm.Value
 }
 
 // Load runs the prelude in a fresh runtime and makes r.Host the Instance. Everything of it lives as long as r.
@@ -75,6 +75,7 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"nothing", &in.nothing},
 		{"DOMException", &in.domException},
 		{"workers", &in.workers},
+		{"nodeCrypto", &in.nodeCrypto},
 	} {
 		if *d.to, err = r.GetName(doors, d.name); err != nil {
 			return nil, err

@@ -13,7 +13,7 @@ var sources embed.FS
 
 // order is the prelude: the files of js/, which together are the body of one function.
 var order = []string{
-	"prim", "domexception", "encoding", "url", "headers", "body", "event", "timer", "subtle", "subtlekey", "subtlecrypto", "crypto", "console", "misc",
+	"prim", "domexception", "encoding", "url", "headers", "body", "event", "timer", "subtle", "subtlekey", "subtlecrypto", "crypto", "nodecrypto", "console", "misc",
 	"request", "response", "actor", "worker", "end",
 }
 

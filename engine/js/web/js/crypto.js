@@ -32,3 +32,5 @@ class Crypto {
   }
 }
 webClass(Crypto, "Crypto");
+
+const theCrypto = new Crypto(internal);

@@ -14,7 +14,7 @@ for (let i = 0; i < globalNames.length; i++) hide(globalThis, globalNames[i], gl
 // Functions and objects of the global scope are enumerable, as in the standard.
 const members = {
   __proto__: null,
-  addEventListener, atob, btoa, clearInterval, clearTimeout, crypto: new Crypto(internal), dispatchEvent, navigator: new Navigator(internal),
+  addEventListener, atob, btoa, clearInterval, clearTimeout, crypto: theCrypto, dispatchEvent, navigator: new Navigator(internal),
   performance: new Performance(internal), queueMicrotask, removeEventListener, reportError, scheduler: new Scheduler(internal), self: globalThis,
   setInterval, setTimeout, structuredClone,
 };
@@ -28,6 +28,7 @@ return {
   workerFetch, newObject, objectFetch, reply, fireTimer,
   nothing() {},
   namespaceFrom,
+  nodeCrypto,
   requestProto: Request.prototype,
   responseProto: Response.prototype,
   DOMException,
