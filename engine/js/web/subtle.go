@@ -170,6 +170,15 @@ func (in *Instance) input(v vm.Value, away bool) []byte {
 	return b
 }
 
+// long reports whether the data among args is so much that it is worked on off the loop.
+func (in *Instance) long(args vm.Args) bool {
+	n := 0
+	for _, v := range args {
+		n += len(in.view(v))
+	}
+	return n > offLoopBytes
+}
+
 // give makes the value of what an operation returned: an ArrayBuffer of a []byte, a boolean, the handle of a key, an
 // array of two handles of a *pair.
 func (in *Instance) give(result any) (vm.Value, error) {

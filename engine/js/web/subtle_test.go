@@ -97,6 +97,7 @@ func TestHMAC(t *testing.T) {
 			"true,false,false,false,20"},
 		{"long data", `const k = await raw(text("Jefe"), {name: "HMAC", hash: "SHA-256"}, ["sign", "verify"]); const d = new Uint8Array(2 << 20); const m = await S.sign("HMAC", k, d); return hex(m) + await S.verify("HMAC", k, m, d)`,
 			hex.EncodeToString(goHMAC([]byte("Jefe"), make([]byte, 2<<20))) + "true"},
+		{"long key", `const k = await raw(new Uint8Array(2 << 20), {name: "HMAC", hash: "SHA-256"}, ["sign"]); return hex(await S.sign("HMAC", k, text("x")))`, hex.EncodeToString(goHMAC(make([]byte, 2<<20), []byte("x")))},
 		{"length in bits", `const k = await S.importKey("raw", new Uint8Array([255, 255]), {name: "HMAC", hash: "SHA-256", length: 11}, true, ["sign"]); return k.algorithm.length + hex(await S.exportKey("raw", k))`, "11ffe0"},
 		{"length too long", `return fails(() => S.importKey("raw", new Uint8Array(2), {name: "HMAC", hash: "SHA-256", length: 17}, true, ["sign"]))`, "DataError"},
 		{"length too short", `return fails(() => S.importKey("raw", new Uint8Array(2), {name: "HMAC", hash: "SHA-256", length: 8}, true, ["sign"]))`, "DataError"},

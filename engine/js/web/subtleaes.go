@@ -13,24 +13,24 @@ import (
 
 var (
 	// subtleCBC(key, encrypt, iv, data)
-	_ = registerAES("subtleCBC", 4, 3, func(in *Instance, s *secret, encrypt bool, away bool, args vm.Args) (func() (any, error), error) {
+	_ = registerAES("subtleCBC", 4, func(in *Instance, s *secret, encrypt bool, away bool, args vm.Args) (func() (any, error), error) {
 		iv, data := in.input(args.At(2), away), in.input(args.At(3), away)
 		return func() (any, error) { return cbc(s, encrypt, iv, data) }, nil
 	})
 	// subtleCTR(key, encrypt, counter, length, data)
-	_ = registerAES("subtleCTR", 5, 4, func(in *Instance, s *secret, _ bool, away bool, args vm.Args) (func() (any, error), error) {
+	_ = registerAES("subtleCTR", 5, func(in *Instance, s *secret, _ bool, away bool, args vm.Args) (func() (any, error), error) {
 		counter, data := in.input(args.At(2), away), in.input(args.At(4), away)
 		bits, _ := args.At(3).Int32()
 		return func() (any, error) { return ctr(s, counter, int(bits), data) }, nil
 	})
 	// subtleGCM(key, encrypt, iv, data, additionalData, tagLength)
-	_ = registerAES("subtleGCM", 6, 3, func(in *Instance, s *secret, encrypt bool, away bool, args vm.Args) (func() (any, error), error) {
+	_ = registerAES("subtleGCM", 6, func(in *Instance, s *secret, encrypt bool, away bool, args vm.Args) (func() (any, error), error) {
 		iv, data, more := in.input(args.At(2), away), in.input(args.At(3), away), in.input(args.At(4), away)
 		bits, _ := args.At(5).Int32()
 		return func() (any, error) { return gcm(s, encrypt, iv, data, more, int(bits)/8) }, nil
 	})
 	// subtleKW(key, wrap, data)
-	_ = registerAES("subtleKW", 3, 2, func(in *Instance, s *secret, wrap bool, away bool, args vm.Args) (func() (any, error), error) {
+	_ = registerAES("subtleKW", 3, func(in *Instance, s *secret, wrap bool, away bool, args vm.Args) (func() (any, error), error) {
 		data := in.input(args.At(2), away)
 		return func() (any, error) {
 			block, err := s.block()
@@ -45,14 +45,14 @@ var (
 	})
 )
 
-// registerAES adds a cipher: a function of key, direction and more, of which argument number data is the long one.
-func registerAES(name string, length, data int, prepare func(in *Instance, s *secret, encrypt, away bool, args vm.Args) (func() (any, error), error)) struct{} {
+// registerAES adds a cipher: a function of key, direction and more.
+func registerAES(name string, length int, prepare func(in *Instance, s *secret, encrypt, away bool, args vm.Args) (func() (any, error), error)) struct{} {
 	return registerSubtle(name, length, func(in *Instance, args vm.Args) (vm.Value, error) {
 		s, err := keyOf[*secret](in, args.At(0))
 		if err != nil {
 			return vm.Undefined, err
 		}
-		away := len(in.view(args.At(data))) > offLoopBytes
+		away := in.long(args)
 		work, err := prepare(in, s, args.At(1).Truth(), away, args)
 		if err != nil {
 			return vm.Undefined, err

@@ -17,17 +17,19 @@ import (
 	"everloop/engine/js/internal/vm"
 )
 
+// offLoopPKCS8 is from how many bytes on an RSA key in PKCS #8 is read off the loop: one of about 3,072 bits. Reading checks that
+// its numbers fit each other.
+const offLoopPKCS8 = 1700
+
 // Keys in the formats raw, spki (RFC 5280), pkcs8 (RFC 5208) and jwk (RFC 7518, 8037).
 
 var (
 	// subtleImport(kind, format, curve, data): a key. kind is RSA, EC, Ed25519 or X25519.
 	_ = registerSubtle("subtleImport", 4, func(in *Instance, args vm.Args) (vm.Value, error) {
 		kind, format, curve := in.r.GoString(args.At(0)), in.r.GoString(args.At(1)), in.r.GoString(args.At(2))
-		m, err := importKey(kind, format, curve, in.view(args.At(3)))
-		if err != nil {
-			return vm.Undefined, err
-		}
-		return in.keyHandle(m)
+		away := kind == "RSA" && format == "pkcs8" && len(in.view(args.At(3))) > offLoopPKCS8
+		data := in.input(args.At(3), away)
+		return in.perform(away, func() (any, error) { return importKey(kind, format, curve, data) })
 	})
 	// subtleImportParts(kind, curve, n, e, d, p, q, dp, dq, qi, x, y): a key of a JSON Web Key's members.
 	_ = registerSubtle("subtleImportParts", 12, func(in *Instance, args vm.Args) (vm.Value, error) {
@@ -42,11 +44,9 @@ var (
 				return vm.Undefined, dataError("The JSON Web Key has a member that is not base64url.")
 			}
 		}
-		m, err := j.key(in.r.GoString(args.At(0)), in.r.GoString(args.At(1)))
-		if err != nil {
-			return vm.Undefined, err
-		}
-		return in.keyHandle(m)
+		kind, curve := in.r.GoString(args.At(0)), in.r.GoString(args.At(1))
+		away := kind == "RSA" && j.d != nil && (j.p == nil || 8*len(j.n) >= offLoopModulus)
+		return in.perform(away, func() (any, error) { return j.key(kind, curve) })
 	})
 	// subtleExport(key, format)
 	_ = registerSubtle("subtleExport", 2, func(in *Instance, args vm.Args) (vm.Value, error) {
@@ -363,23 +363,27 @@ func (j *jwk) rsa() (material, error) {
 	return key, nil
 }
 
+// maxFactored is how many bits the modulus of a private key without its primes has at most: finding them takes seconds for a long
+// one.
+const maxFactored = 8192
+
 // factor finds the primes of n from both exponents (NIST SP 800-56B, appendix C): Go works with the primes, and the other
-// formats need them.
+// formats need them. Each try finds them with a probability of a half at least, if the numbers are a key.
 func factor(n, d, e *big.Int) (p, q *big.Int, ok bool) {
 	one := big.NewInt(1)
 	k := new(big.Int).Mul(d, e)
 	k.Sub(k, one)
-	if k.Sign() <= 0 || k.Bit(0) != 0 || k.BitLen() > 2*maxModulus {
+	if k.Sign() <= 0 || k.Bit(0) != 0 || n.BitLen() > maxFactored || d.Cmp(n) >= 0 {
 		return nil, nil, false
 	}
 	t := k.TrailingZeroBits()
 	r := new(big.Int).Rsh(k, t)
 	last := new(big.Int).Sub(n, one)
-	for g := int64(2); g < 102; g++ {
+	for g := int64(2); g < 32; g++ {
 		x := new(big.Int).Exp(big.NewInt(g), r, n)
-		for range t {
-			if x.Cmp(one) == 0 || x.Cmp(last) == 0 {
-				break
+		for i := uint(0); x.Cmp(one) != 0 && x.Cmp(last) != 0; i++ {
+			if i == t {
+				return nil, nil, false // g to the power of d e - 1 is not 1: no key
 			}
 			y := new(big.Int).Mul(x, x)
 			y.Mod(y, n)

@@ -105,11 +105,48 @@ func TestRSAOfExponents(t *testing.T) {
 	key := rsaKey()
 	b64 := base64.RawURLEncoding.EncodeToString
 	got := h.eval(t, fmt.Sprintf(`(async () => { const k = await S.importKey("jwk", {kty: "RSA", n: "%s", e: "AQAB", d: "%s"}, {name: "RSA-PSS", hash: "SHA-256"}, true, ["sign"]); return (await S.exportKey("jwk", k)).p })()`, b64(key.N.Bytes()), b64(key.D.Bytes())))
+	h2 := newSubtleFake(t)
+	v := mustEval(t, h2, fmt.Sprintf(`S.importKey("jwk", {kty: "RSA", n: "%s", e: "AQAB", d: "%s"}, {name: "RSA-PSS", hash: "SHA-256"}, true, []).catch((e) => e.name)`, b64(key.N.Bytes()), b64(key.D.Bytes())))
+	if len(h2.work) != 1 {
+		t.Errorf("%d pieces of work off the loop", len(h2.work))
+	}
+	if got := h2.settled(t, v); got != "SyntaxError" {
+		t.Errorf("without usages: %s", got)
+	}
 	if got != b64(key.Primes[0].Bytes()) && got != b64(key.Primes[1].Bytes()) {
 		t.Errorf("p is %s", got)
 	}
 	if _, _, ok := factor(key.N, new(big.Int).Add(key.D, big.NewInt(2)), big.NewInt(65537)); ok {
 		t.Error("primes were found from a wrong exponent")
+	}
+	// A prime has no primes to be found, although the exponents fit.
+	prime, err := rand.Prime(rand.Reader, 512)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := big.NewInt(65537)
+	if d := new(big.Int).ModInverse(e, new(big.Int).Sub(prime, big.NewInt(1))); d != nil {
+		if _, _, ok := factor(prime, d, e); ok {
+			t.Error("a prime was factored")
+		}
+	}
+}
+
+// TestLongRSA: keys that are read and used off the loop.
+func TestLongRSA(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 3072)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newSubtleFake(t)
+	v := mustEval(t, h, fmt.Sprintf(`S.importKey("pkcs8", unhex("%s"), {name: "RSA-OAEP", hash: "SHA-1"}, true, ["decrypt"])
+		.then(async (k) => { const jwk = await S.exportKey("jwk", k), { n, e, kty } = jwk, again = await S.importKey("jwk", jwk, {name: "RSA-OAEP", hash: "SHA-1"}, false, ["decrypt"]), pub = await S.importKey("jwk", {n, e, kty}, {name: "RSA-OAEP", hash: "SHA-1"}, false, ["encrypt"]);
+			const label = new Uint8Array(2 << 20); return new TextDecoder().decode(await S.decrypt({name: "RSA-OAEP", label}, again, await S.encrypt({name: "RSA-OAEP", label}, pub, text("text")))) })`, pkcs8(t, key)))
+	if len(h.work) != 1 {
+		t.Errorf("%d pieces of work off the loop", len(h.work))
+	}
+	if got := h.settled(t, v); got != "text" {
+		t.Error(got)
 	}
 }
 

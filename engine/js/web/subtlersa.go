@@ -47,17 +47,21 @@ var (
 			if err != nil {
 				return vm.Undefined, err
 			}
-			out, err := rsa.EncryptOAEP(h.New(), rand.Reader, pub, in.view(args.At(4)), in.view(args.At(3)))
-			if err != nil {
-				return vm.Undefined, operationError("RSA-OAEP: %v", err)
-			}
-			return in.r.ArrayBuffer(out)
+			away := in.long(args)
+			label, data := in.input(args.At(3), away), in.input(args.At(4), away)
+			return in.perform(away, func() (any, error) {
+				out, err := rsa.EncryptOAEP(h.New(), rand.Reader, pub, data, label)
+				if err != nil {
+					return nil, operationError("RSA-OAEP: %v", err)
+				}
+				return out, nil
+			})
 		}
 		key, err := keyOf[*rsa.PrivateKey](in, args.At(0))
 		if err != nil {
 			return vm.Undefined, err
 		}
-		away := key.N.BitLen() >= offLoopModulus
+		away := in.long(args) || key.N.BitLen() >= offLoopModulus
 		label, data := in.input(args.At(3), away), in.input(args.At(4), away)
 		return in.perform(away, func() (any, error) {
 			out, err := rsa.DecryptOAEP(h.New(), nil, key, data, label)

@@ -106,7 +106,7 @@ var (
 		if err != nil {
 			return vm.Undefined, err
 		}
-		away := len(in.view(args.At(2))) > offLoopBytes
+		away := in.long(args) || len(s.bytes) > offLoopBytes
 		data := in.input(args.At(2), away)
 		if !away {
 			var b [64]byte
@@ -120,7 +120,7 @@ var (
 		if err != nil {
 			return vm.Undefined, err
 		}
-		away := len(in.view(args.At(2))) > offLoopBytes
+		away := in.long(args) || len(s.bytes) > offLoopBytes
 		data, sig := in.input(args.At(2), away), in.input(args.At(3), away)
 		return in.perform(away, func() (any, error) { return hmac.Equal(mac(nil, s, h, data), sig), nil })
 	})
@@ -162,11 +162,15 @@ var (
 		if length == 0 {
 			return in.r.ArrayBuffer(nil)
 		}
-		b, err := hkdf.Key(h.New, s.bytes, in.view(args.At(2)), string(in.view(args.At(3))), int(length))
-		if err != nil {
-			return vm.Undefined, operationError("HKDF: %v", err)
-		}
-		return in.r.ArrayBuffer(b)
+		away := in.long(args) || len(s.bytes) > offLoopBytes
+		salt, info := in.input(args.At(2), away), string(in.view(args.At(3)))
+		return in.perform(away, func() (any, error) {
+			b, err := hkdf.Key(h.New, s.bytes, salt, info, int(length))
+			if err != nil {
+				return nil, operationError("HKDF: %v", err)
+			}
+			return b, nil
+		})
 	})
 	// timingSafeEqual(a, b): the two have the same length.
 	_ = register("timingSafeEqual", 2, func(in *Instance, args vm.Args) (vm.Value, error) {

@@ -160,7 +160,8 @@ function secretFromJwk(jwk, k, extractable, usages) {
   return bytes;
 }
 
-// importKey makes a key of data: a BufferSource, or a dictionary as jwkFrom returns it.
+// importKey makes a key of data: a BufferSource, or a dictionary as jwkFrom returns it. A long RSA key is read off the loop: then
+// this is a promise.
 function importKey(format, data, a, extractable, usages) {
   const k = keyKinds[a.name];
   let key;
@@ -178,9 +179,11 @@ function importKey(format, data, a, extractable, usages) {
     default:
       key = importPair(format, data, a, k, extractable, usages);
   }
-  const f = keyFields(key);
-  if (f.type !== "public") needUsages(f.usages, f.name);
-  return key;
+  return after(key, (key) => {
+    const f = keyFields(key);
+    if (f.type !== "public") needUsages(f.usages, f.name);
+    return key;
+  });
 }
 
 function bytesIn(data) {
@@ -224,6 +227,7 @@ function importPair(format, data, a, k, extractable, usages) {
     __proto__: null, type: isPublic ? "public" : "private", extractable, usages, name: a.name, hash: a.hash, curve: a.namedCurve,
     material: null,
   };
+  let made;
   if (k.kind === "RSA" && format === "raw") throw noFormat(a.name, format);
   if (k.kind === "EC" && curveAlgs[a.namedCurve] === undefined) {
     throw domError("DataError", `There is no curve ${jsonStringify(a.namedCurve)}: there are P-256, P-384 and P-521`);
@@ -238,16 +242,19 @@ function importPair(format, data, a, k, extractable, usages) {
     const crv = k.kind === "EC" ? a.namedCurve : k.kind;
     if (k.kind !== "RSA" && data.crv !== crv) throw jwkError(`must have "crv": ${jsonStringify(crv)}`);
     if (data.oth !== undefined) throw domError("NotSupportedError", 'A key with more than two primes ("oth") cannot be used');
-    f.material = host.subtleImportParts(k.kind, f.curve, data.n, data.e, data.d, data.p, data.q, data.dp, data.dq, data.qi, data.x, data.y);
+    made = host.subtleImportParts(k.kind, f.curve, data.n, data.e, data.d, data.p, data.q, data.dp, data.dq, data.qi, data.x, data.y);
   } else {
-    f.material = host.subtleImport(k.kind, format, f.curve, data);
+    made = host.subtleImport(k.kind, format, f.curve, data);
   }
-  if (k.kind === "RSA") {
-    const info = host.subtleInfo(f.material);
-    f.modulus = info[0];
-    f.exponent = info[1];
-  }
-  return newKey(f);
+  return after(made, (material) => {
+    f.material = material;
+    if (k.kind === "RSA") {
+      const info = host.subtleInfo(material);
+      f.modulus = info[0];
+      f.exponent = info[1];
+    }
+    return newKey(f);
+  });
 }
 
 // exportKey gives an ArrayBuffer, or an object for jwk.
