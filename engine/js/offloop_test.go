@@ -149,3 +149,24 @@ export default { async fetch() {
 		t.Errorf("%s\n%s", got, v.logs)
 	}
 }
+
+// TestKeysAreNotCloned: a CryptoKey cannot leave its runtime. It would be an empty object if it were stored.
+func TestKeysAreNotCloned(t *testing.T) {
+	v := serve(t, program(`
+export class OBJECT extends DurableObject {
+	async fetch() {
+		const out = [];
+		const { privateKey } = await crypto.subtle.generateKey("Ed25519", true, ["sign"]);
+		for (const f of [() => structuredClone(privateKey), () => this.ctx.storage.put("k", { privateKey })]) {
+			try { await f(); out.push("no error"); } catch (e) { out.push(e.name + ": " + e.message); }
+		}
+		await this.ctx.storage.put("k", await crypto.subtle.exportKey("jwk", privateKey));
+		const again = await crypto.subtle.importKey("jwk", await this.ctx.storage.get("k"), "Ed25519", false, ["sign"]);
+		out.push(again.type, (await crypto.subtle.sign("Ed25519", again, new Uint8Array(1))).byteLength);
+		return new Response(out.join());
+	}
+}`), setup{})
+	if got, want := v.get("/a"), "DataCloneError: #<CryptoKey> could not be cloned.,DataCloneError: #<CryptoKey> could not be cloned.,private,64"; got != want {
+		t.Errorf("got %s\nwant %s\n%s", got, want, v.logs)
+	}
+}

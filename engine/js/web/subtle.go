@@ -96,6 +96,15 @@ var keyMaterial = vm.RegisterClass("CryptoKeyMaterial", func(r *vm.Runtime, payl
 	}
 })
 
+// cryptoKey is the class of the CryptoKeys themselves. They carry nothing: their handle is among their private fields.
+var cryptoKey = vm.RegisterClass("CryptoKey", nil)
+
+// subtleKey(prototype): the object of a CryptoKey.
+var _ = register("subtleKey", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+	v, _, err := in.r.HostObject(cryptoKey, args.At(0), 0)
+	return v, err
+})
+
 // sizeOf is roughly how much memory a key takes.
 func sizeOf(m material) int {
 	switch k := m.(type) {

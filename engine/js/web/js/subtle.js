@@ -39,46 +39,64 @@ function usageList(usages) {
 
 let keyFields; // (CryptoKey) what the prelude knows of it; null for anything else
 let newKey; // (fields)
+let keyAlgorithm;
+let keyUsages;
 
+// A CryptoKey is an object of the host, so that it is refused where values are cloned; a plain one would be stored as {}. KeySlots
+// gives it its private fields: the constructor of its base returns the object.
+//
 // The fields of a key: type, extractable, usages, name, material (a handle of the host), and by algorithm hash, length (in
 // bits), curve, modulus (its length in bits), exponent (a Uint8Array). They do not change.
-class CryptoKey {
+class KeySlots extends (function (object) {
+  return object;
+}) {
   #f;
   #algorithm = null;
   #usages = null;
-  constructor(key = undefined, fields = undefined) {
-    if (key !== internal) throw illegalConstructor();
+  constructor(object, fields) {
+    super(object);
     this.#f = fields;
-  }
-  get type() {
-    return this.#f.type;
-  }
-  get extractable() {
-    return this.#f.extractable;
-  }
-  get algorithm() {
-    const f = this.#f;
-    if (this.#algorithm === null) {
-      const a = { name: f.name };
-      if (f.modulus !== undefined) {
-        a.modulusLength = f.modulus;
-        a.publicExponent = new U8(f.exponent);
-      }
-      if (f.length !== undefined) a.length = f.length;
-      if (f.curve !== undefined) a.namedCurve = f.curve;
-      if (f.hash !== undefined) a.hash = { name: f.hash };
-      this.#algorithm = a;
-    }
-    return this.#algorithm;
-  }
-  get usages() {
-    const f = this.#f;
-    if (this.#usages === null) this.#usages = usageList(f.usages);
-    return this.#usages;
   }
   static {
     keyFields = (v) => (typeof v === "object" && v !== null && #f in v ? v.#f : null);
-    newKey = (fields) => new CryptoKey(internal, fields);
+    newKey = (fields) => new KeySlots(host.subtleKey(CryptoKey.prototype), fields);
+    keyAlgorithm = (key) => {
+      if (key.#algorithm === null) {
+        const f = key.#f;
+        const a = { name: f.name };
+        if (f.modulus !== undefined) {
+          a.modulusLength = f.modulus;
+          a.publicExponent = new U8(f.exponent);
+        }
+        if (f.length !== undefined) a.length = f.length;
+        if (f.curve !== undefined) a.namedCurve = f.curve;
+        if (f.hash !== undefined) a.hash = { name: f.hash };
+        key.#algorithm = a;
+      }
+      return key.#algorithm;
+    };
+    keyUsages = (key) => {
+      if (key.#usages === null) key.#usages = usageList(key.#f.usages);
+      return key.#usages;
+    };
+  }
+}
+
+class CryptoKey {
+  constructor() {
+    throw illegalConstructor();
+  }
+  get type() {
+    return keyArg(this, "this").type;
+  }
+  get extractable() {
+    return keyArg(this, "this").extractable;
+  }
+  get algorithm() {
+    return keyAlgorithm(this);
+  }
+  get usages() {
+    return keyUsages(this);
   }
 }
 webClass(CryptoKey, "CryptoKey");
