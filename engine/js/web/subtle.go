@@ -76,7 +76,7 @@ func registerSubtle(name string, length int, fn func(in *Instance, args vm.Args)
 
 // material is what a CryptoKey stands for: a *secret, *rsa.PublicKey, *rsa.PrivateKey, *ecdsa.PublicKey, *ecdsa.PrivateKey,
 // ed25519.PublicKey, ed25519.PrivateKey, *ecdh.PublicKey or *ecdh.PrivateKey. It does not change, and may be used from any
-// goroutine.
+// goroutine (but see secret.here). A *hasher of node:crypto has a handle of the same kind, for the bound's sake.
 type material any
 
 // pair is what generating an asymmetric key gives.

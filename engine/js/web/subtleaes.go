@@ -27,7 +27,16 @@ var (
 	_ = registerAES("subtleGCM", 6, func(in *Instance, s *secret, encrypt bool, away bool, args vm.Args) (func() (any, error), error) {
 		iv, data, more := in.input(args.At(2), away), in.input(args.At(3), away), in.input(args.At(4), away)
 		bits, _ := args.At(5).Int32()
-		return func() (any, error) { return gcm(s, encrypt, iv, data, more, int(bits)/8) }, nil
+		if away {
+			return func() (any, error) { return gcm(nil, s, encrypt, iv, data, more, int(bits)/8) }, nil
+		}
+		return func() (any, error) {
+			out, err := gcm(in.part[:0], s, encrypt, iv, data, more, int(bits)/8)
+			if err == nil && cap(out) <= maxScratch {
+				in.part = out[:0]
+			}
+			return out, err
+		}, nil
 	})
 	// subtleKW(key, wrap, data)
 	_ = registerAES("subtleKW", 3, func(in *Instance, s *secret, wrap bool, away bool, args vm.Args) (func() (any, error), error) {
@@ -144,8 +153,12 @@ func beforeWrap(counter []byte, bits int) uint64 {
 
 const gcmTag = 16
 
-// gcm is AES-GCM with an initialization vector of any length and a tag of n bytes.
-func gcm(s *secret, encrypt bool, iv, data, more []byte, n int) ([]byte, error) {
+// maxScratch bounds what the scratch memory grows to.
+const maxScratch = 64 << 10
+
+// gcm is AES-GCM with an initialization vector of any length and a tag of n bytes. The result may be in the memory of dst, which
+// is empty.
+func gcm(dst []byte, s *secret, encrypt bool, iv, data, more []byte, n int) ([]byte, error) {
 	aead, err := s.gcm()
 	if err == nil && len(iv) != aead.NonceSize() {
 		var block cipher.Block
@@ -157,14 +170,14 @@ func gcm(s *secret, encrypt bool, iv, data, more []byte, n int) ([]byte, error) 
 		return nil, operationError("AES-GCM: %v", err)
 	}
 	if encrypt {
-		out := aead.Seal(make([]byte, 0, len(data)+gcmTag), iv, data, more)
+		out := aead.Seal(slices.Grow(dst, len(data)+gcmTag), iv, data, more)
 		return out[:len(data)+n], nil
 	}
 	if len(data) < n {
 		return nil, errDecrypt
 	}
 	if n == gcmTag {
-		out, err := aead.Open(make([]byte, 0, len(data)), iv, data, more)
+		out, err := aead.Open(slices.Grow(dst, len(data)), iv, data, more)
 		if err != nil {
 			return nil, errDecrypt
 		}

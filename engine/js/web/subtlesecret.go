@@ -13,6 +13,7 @@ import (
 	"crypto/sha512"
 	"crypto/subtle"
 	"fmt"
+	"hash"
 	"slices"
 	"sync"
 
@@ -24,6 +25,10 @@ type secret struct {
 	bytes []byte // not changed
 	block func() (cipher.Block, error)
 	gcm   func() (cipher.AEAD, error) // with a nonce of 96 bits and a tag of 128
+
+	// here is an HMAC that is used again and again, of the hash hereOf. Owned by the loop: work off it makes its own.
+	here   hash.Hash
+	hereOf crypto.Hash
 }
 
 func newSecret(b []byte) *secret {
@@ -109,8 +114,8 @@ var (
 		away := in.long(args) || len(s.bytes) > offLoopBytes
 		data := in.input(args.At(2), away)
 		if !away {
-			var b [64]byte
-			return in.r.ArrayBuffer(mac(b[:0], s, h, data))
+			in.part = s.macHere(in.part[:0], h, data)
+			return in.r.ArrayBuffer(in.part)
 		}
 		return in.perform(true, func() (any, error) { return mac(nil, s, h, data), nil })
 	})
@@ -122,7 +127,11 @@ var (
 		}
 		away := in.long(args) || len(s.bytes) > offLoopBytes
 		data, sig := in.input(args.At(2), away), in.input(args.At(3), away)
-		return in.perform(away, func() (any, error) { return hmac.Equal(mac(nil, s, h, data), sig), nil })
+		if !away {
+			in.part = s.macHere(in.part[:0], h, data)
+			return vm.Bool(hmac.Equal(in.part, sig)), nil
+		}
+		return in.perform(true, func() (any, error) { return hmac.Equal(mac(nil, s, h, data), sig), nil })
 	})
 	// subtlePBKDF2(key, hash, salt, iterations, bytes)
 	_ = registerSubtle("subtlePBKDF2", 5, func(in *Instance, args vm.Args) (vm.Value, error) {
@@ -188,6 +197,17 @@ func (in *Instance) secretAndHash(args vm.Args) (*secret, crypto.Hash, error) {
 	}
 	h, err := in.hashNamed(args.At(1))
 	return s, h, err
+}
+
+// macHere is mac on the loop, without making the HMAC anew.
+func (s *secret) macHere(dst []byte, h crypto.Hash, data []byte) []byte {
+	if s.here == nil || s.hereOf != h {
+		s.here, s.hereOf = hmac.New(h.New, s.bytes), h
+	} else {
+		s.here.Reset()
+	}
+	s.here.Write(data)
+	return s.here.Sum(dst)
 }
 
 // mac appends the HMAC of data to dst.

@@ -107,11 +107,11 @@ func TestShortTags(t *testing.T) {
 		}
 		iv, data, more := make([]byte, 12), []byte("some data of no particular length"), []byte("more")
 		want := aead.Seal(nil, iv, data, more)
-		got, err := gcm(s, true, iv, data, more, n)
+		got, err := gcm(nil, s, true, iv, data, more, n)
 		if err != nil || !bytes.Equal(got, want) {
 			t.Errorf("tag of %d bytes: %x, %v", n, got, err)
 		}
-		if plain, err := gcm(s, false, iv, want, more, n); err != nil || !bytes.Equal(plain, data) {
+		if plain, err := gcm(nil, s, false, iv, want, more, n); err != nil || !bytes.Equal(plain, data) {
 			t.Errorf("tag of %d bytes: %q, %v", n, plain, err)
 		}
 	}

@@ -208,6 +208,7 @@ operations.decrypt = operations.encrypt;
 operations.unwrapKey = operations.wrapKey;
 
 function nameIn(table, given) {
+  if (table[given] !== undefined) return given;
   // toUpperCase alone would also make an S of U+017F.
   for (let i = 0; i < given.length; i++) if (charCode(given, i) > 127) return undefined;
   const name = canonicalNames[toUpper(given)];
