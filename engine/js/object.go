@@ -126,6 +126,7 @@ func (o *object) startStream(b engine.Body, sink engine.Sink) *engine.Stream {
 func (o *object) streamFrom(src engine.Source) engine.Body { return o.st.StreamFrom(src) }
 func (o *object) bodyBegins()                              {}
 func (o *object) bodyEnds()                                {}
+func (o *object) start(work func(), done func(error))      { o.st.Start(work, done) }
 func (o *object) after(d time.Duration, fn func()) func()  { return o.st.After(d, fn) }
 
 func (o *object) to(l *engine.Live) *engine.Stub         { return o.st.To(l) }

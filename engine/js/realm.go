@@ -113,6 +113,8 @@ type actor interface {
 	unhold()
 	// after calls fn in a later turn of it.
 	after(d time.Duration, fn func()) (cancel func())
+	// start runs work off the loop, and then done in a turn of it.
+	start(work func(), done func(error))
 	// startRead reads a body and calls done in a turn of it.
 	startRead(b engine.Body, max int, done func([]byte, error))
 	// to and entry return stubs that call in its name.
@@ -187,6 +189,7 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 		return nil, fmt.Errorf("make env: %w", err)
 	}
 	r.AddModule(rl.in.WorkersModule(r.Dup(rl.env)))
+	r.AddModule(rl.in.NodeCryptoModule())
 	label := "the program's top level"
 	r.Begin(&label)
 	exports, done, err := r.RunModule(a.code)

@@ -120,6 +120,7 @@ func (e *event) streamFrom(src engine.Source) engine.Body { return e.ev.StreamFr
 // an answer whose body nobody may ever ask for.
 func (e *event) bodyBegins()                             { e.waits++ }
 func (e *event) bodyEnds()                               { e.waits--; e.leave() }
+func (e *event) start(work func(), done func(error))     { e.ev.Start(work, done) }
 func (e *event) after(d time.Duration, fn func()) func() { return e.ev.After(d, fn) }
 
 func (e *event) to(l *engine.Live) *engine.Stub         { return e.ev.To(l) }

@@ -31,6 +31,8 @@ type fakeHost struct {
 	fail    error  // what storage calls return
 	onPut   func() // what a getter of the value would do
 
+	work []func() // what OffLoop was given, not yet done
+
 	calls    []string // gates, waits, aborts, in order
 	sections int64
 	waits    int64
@@ -98,6 +100,29 @@ func (h *fakeHost) StructuredClone(v vm.Value, transfer []vm.Value) (vm.Value, e
 	}
 	h.calls = append(h.calls, fmt.Sprint("clone ", len(transfer)))
 	return h.r.ParseJSON(b)
+}
+
+// OffLoop keeps the work until somebody looks at the promise.
+func (h *fakeHost) OffLoop(work func(), done func() (vm.Value, error)) (vm.Value, error) {
+	p, err := h.r.PendingPromise()
+	if err != nil {
+		return vm.Undefined, err
+	}
+	held := h.r.Dup(p)
+	h.work = append(h.work, func() {
+		work()
+		v, err := done()
+		if err == nil {
+			err = h.r.Resolve(held, v)
+		} else {
+			err = h.r.RejectWith(held, err)
+		}
+		if err != nil {
+			panic(err)
+		}
+		h.r.Free(held)
+	})
+	return p, nil
 }
 
 func fakeID(ns uint64, name string) string {
@@ -371,8 +396,16 @@ func (h *fakeHost) eval(t testing.TB, source string) string {
 // settled pumps and describes what a promise became. It consumes v.
 func (h *fakeHost) settled(t testing.TB, v vm.Value) string {
 	t.Helper()
-	if _, err := h.r.Pump(); err != nil {
-		t.Fatalf("pump: %v", err)
+	for {
+		if _, err := h.r.Pump(); err != nil {
+			t.Fatalf("pump: %v", err)
+		}
+		if len(h.work) == 0 {
+			break
+		}
+		first := h.work[0]
+		h.work = h.work[1:]
+		first()
 	}
 	switch h.r.PromiseState(v) {
 	case vm.Pending:

@@ -17,6 +17,8 @@ type Instance struct {
 	messages []held
 	free     []uint32
 
+	keys keyTable
+
 	// reply is where host.reply and host.forward put what Reply returns.
 	reply *Reply
 
@@ -40,6 +42,7 @@ type Instance struct {
 	hasDisposer                                                              vm.Value
 	disposeExport, loopbackFrom, exports, pipelinedHere, pipelinedOn         vm.Value
 	streamStart, streamRoom, streamCancel                                    vm.Value
+	nodeCrypto                                                               vm.Value
 }
 
 // Load runs the prelude in a fresh runtime and makes r.Host the Instance. Everything of it lives as long as r.
@@ -103,6 +106,7 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"disposeExport", &in.disposeExport},
 		{"loopbackFrom", &in.loopbackFrom},
 		{"programExports", &in.exports},
+		{"nodeCrypto", &in.nodeCrypto},
 	} {
 		if *d.to, err = r.GetName(doors, d.name); err != nil {
 			return nil, err

@@ -2,10 +2,10 @@
 
 const globals = {
   __proto__: null,
-  AbortController, AbortSignal, Blob, ByteLengthQueuingStrategy, CompressionStream, CountQueuingStrategy, Crypto, CustomEvent,
+  AbortController, AbortSignal, Blob, ByteLengthQueuingStrategy, CompressionStream, CountQueuingStrategy, Crypto, CryptoKey, CustomEvent,
   DOMException, DecompressionStream, Event, EventTarget, ExecutionContext, File, FixedLengthStream, FormData, Headers,
   IdentityTransformStream, Navigator, Performance, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader,
-  ReadableStreamBYOBRequest, ReadableStreamDefaultController, ReadableStreamDefaultReader, Request, Response, Scheduler, TextDecoder,
+  ReadableStreamBYOBRequest, ReadableStreamDefaultController, ReadableStreamDefaultReader, Request, Response, Scheduler, SubtleCrypto, TextDecoder,
   TextDecoderStream, TextEncoder, TextEncoderStream, TransformStream, TransformStreamDefaultController, URL, URLSearchParams,
   WritableStream, WritableStreamDefaultController, WritableStreamDefaultWriter, WebSocket, WebSocketPair, DurableObjectId, DurableObjectNamespace, DurableObjectState, DurableObjectStorage, DurableObjectTransaction,
   DurableObject: DurableObjectStub, Fetcher,
@@ -17,7 +17,7 @@ for (let i = 0; i < globalNames.length; i++) hide(globalThis, globalNames[i], gl
 // Functions and objects of the global scope are enumerable, as in the standard.
 const members = {
   __proto__: null,
-  addEventListener, atob, btoa, clearInterval, clearTimeout, crypto: new Crypto(internal), dispatchEvent, navigator: new Navigator(internal),
+  addEventListener, atob, btoa, clearInterval, clearTimeout, crypto: theCrypto, dispatchEvent, navigator: new Navigator(internal),
   performance: new Performance(internal), queueMicrotask, removeEventListener, reportError, scheduler: new Scheduler(internal), self: globalThis,
   setInterval, setTimeout, structuredClone,
 };
@@ -33,6 +33,7 @@ return {
   streamStart, streamRoom, streamCancel,
   nothing() {},
   namespaceFrom,
+  nodeCrypto,
   requestProto: Request.prototype,
   responseProto: Response.prototype,
   contextProto: ExecutionContext.prototype,
