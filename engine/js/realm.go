@@ -58,6 +58,7 @@ type realm struct {
 	txns     slots[*transaction]
 	sections slots[func(error)]
 	waits    slots[actor]
+	away     []*awayWork
 	timers   map[int64]*timer
 	lastID   int64 // of a timer or a wait
 
