@@ -68,3 +68,15 @@ func (a *App) Collect() error {
 	}
 	return nil
 }
+
+// Away is the number of promises that wait for work off the loop. Call it while nothing runs.
+func (a *App) Away() (n int) {
+	for _, h := range a.hosts {
+		for _, rl := range h.realms {
+			if rl != nil {
+				n += len(rl.away)
+			}
+		}
+	}
+	return n
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math"
+	"slices"
 	"time"
 
 	"everloop/engine"
@@ -108,7 +109,8 @@ func (rl *realm) TimerStop(id int64) {
 // OffLoop is part of [web.Host].
 func (rl *realm) OffLoop(work func(), done func() (vm.Value, error)) (vm.Value, error) {
 	by := rl.current
-	if by == nil {
+	if by == nil || !by.alive() {
+		// The jobs that are left when an object is reset run in its turn, and may be those of others.
 		work()
 		v, err := done()
 		if err != nil {
@@ -120,11 +122,17 @@ func (rl *realm) OffLoop(work func(), done func() (vm.Value, error)) (vm.Value, 
 	if err != nil {
 		return vm.Undefined, err
 	}
-	held := rl.r.Dup(p)
+	w := &awayWork{by: by, promise: rl.r.Dup(p)}
+	rl.away = append(rl.away, w)
 	by.pin() // an event that has answered meanwhile is still there for it
 	by.start(work, func(err error) {
 		defer by.unpin()
-		rl.resumeWith(by, held, func() (vm.Value, error) {
+		i := slices.Index(rl.away, w)
+		if i < 0 {
+			return
+		}
+		rl.away = slices.Delete(rl.away, i, i+1)
+		rl.resumeWith(by, w.promise, func() (vm.Value, error) {
 			if err != nil {
 				return vm.Undefined, err
 			}
@@ -132,6 +140,24 @@ func (rl *realm) OffLoop(work func(), done func() (vm.Value, error)) (vm.Value, 
 		})
 	})
 	return p, nil
+}
+
+// awayWork is work off the loop whose promise is not settled. Owned by the realm's loop.
+type awayWork struct {
+	by      actor
+	promise vm.Value
+}
+
+// forgetAway lets go of the promises of an object that is gone: nobody comes back to it, and what waits for them would be
+// kept for ever.
+func (rl *realm) forgetAway(o *object) {
+	rl.away = slices.DeleteFunc(rl.away, func(w *awayWork) bool {
+		if w.by != actor(o) {
+			return false
+		}
+		rl.r.Free(w.promise)
+		return true
+	})
 }
 
 // StructuredClone clones a value within the runtime.

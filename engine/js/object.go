@@ -108,6 +108,7 @@ func (o *object) Evict() {
 	}
 	rl.r.Revoke(o.handle)
 	rl.forget(o, nil)
+	rl.forgetAway(o)
 	rl.r.Free(o.value)
 }
 

@@ -60,6 +60,7 @@ type realm struct {
 	sections slots[func(error)]
 	exported slots[*export]
 	waits    slots[actor]
+	away     []*awayWork
 	timers   map[int64]*timer
 	lastID   int64 // of a timer or a wait
 

@@ -30,7 +30,7 @@ type Host interface {
 	// OffLoop runs work on a goroutine of its own and returns a promise, owned by the caller. Afterwards, in a later turn
 	// of whoever the running turn belongs to, it calls done and settles the promise with the value, which it consumes, or
 	// with the error, as if that had been thrown. If there is no one to come back to, done is never called. While a program starts
-	// there are no turns: then work runs at once.
+	// there are no turns, and in what is left of a turn whose object was reset there are none to come: then work runs at once.
 	OffLoop(work func(), done func() (vm.Value, error)) (vm.Value, error)
 
 	NamespaceHost
