@@ -58,7 +58,6 @@ type realm struct {
 	stubs    slots[*stub]
 	txns     slots[*transaction]
 	sections slots[func(error)]
-	exported slots[*export]
 	waits    slots[actor]
 	timers   map[int64]*timer
 	lastID   int64 // of a timer or a wait
