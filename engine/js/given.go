@@ -13,7 +13,6 @@ import (
 type export struct {
 	rl    *realm
 	by    actor
-	slot  uint64
 	value vm.Value // owned
 	own   bool     // its own properties can be called, not those of its class
 	live  *engine.Live

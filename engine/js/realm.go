@@ -58,7 +58,6 @@ type realm struct {
 	stubs    slots[*stub]
 	txns     slots[*transaction]
 	sections slots[func(error)]
-	exported slots[*export]
 	waits    slots[actor]
 	away     []*awayWork
 	timers   map[int64]*timer

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -110,6 +111,7 @@ export class Thing extends DurableObject {
 	async twice(name) { const t = await this.env.Thing.getByName(name).target(); return t.hello(); }
 }
 export default { async fetch(request, env) {
+	if (request.url.endsWith("/none")) return new Response("");
 	const a = env.Thing.getByName("a"), b = env.Thing.getByName("b");
 	await (await a.target()).hello();
 	await a.target().make().hello();
@@ -139,7 +141,6 @@ export default { async fetch(request, env) {
 			t.Fatalf("%d things are given away, %d stubs are held", given, held)
 		}
 		v.get("/none")
-		time.Sleep(time.Millisecond)
 	}
 }
 
@@ -249,5 +250,93 @@ export default { async fetch(request, env, ctx) {
 	}
 	if got := v.get("/count"); got != fmt.Sprint(20) {
 		t.Errorf("%s of 20 calls arrived", got)
+	}
+}
+
+// TestCallsAtRandom has objects give things away, keep, call and drop them, pipeline, fail and be reset, from many requests
+// at once. Nobody is left without an answer, and in the end nothing is kept.
+func TestCallsAtRandom(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	v := serve(t, `
+import { DurableObject, RpcTarget, RpcStub } from "cloudflare:workers";
+class Thing extends RpcTarget {
+	constructor(o) { super(); this.o = o; }
+	call(x) { return x + 1; }
+	more() { return new Thing(this.o); }
+	async slow() { await scheduler.wait(1); return new Thing(this.o); }
+	apply(f, x) { return f(x); }
+	bad() { throw new RangeError("bad"); }
+	[Symbol.dispose]() {}
+}
+export class Party extends DurableObject {
+	kept = [];
+	make() { return new Thing(this); }
+	async slow() { await scheduler.wait(1); return { t: new Thing(this), f: (x) => x + 1 }; }
+	keep(t) { this.kept.push(t.dup()); if (this.kept.length > 5) this.kept.shift()[Symbol.dispose](); }
+	async useKept(x) { return this.kept.length ? await this.kept[0].call(x) : x + 1; }
+	swap(t) { const old = this.kept[0]; this.kept[0] = t.dup(); return old; }
+	async between(name, x) { return await this.env.Party.getByName(name).make().more().call(x); }
+	async pass(name) { const t = await this.env.Party.getByName(name).make(); await this.env.Party.getByName(name + "'").keep(t); return t; }
+	drop() { this.kept = []; }
+	reset() { this.ctx.abort(new Error("reset")); }
+}
+export default { async fetch(request, env) {
+	let n = Number(new URL(request.url).searchParams.get("n")) >>> 0;
+	const random = (k) => { n = (Math.imul(n, 1664525) + 1013904223) >>> 0; return (n >>> 8) % k; };
+	const party = () => env.Party.getByName("p" + random(6));
+	if (n === 0) { for (let i = 0; i < 6; i++) for (const q of ["", "'"]) await env.Party.getByName("p" + i + q).reset().catch(() => {}); return new Response("reset"); }
+	const wrong = [];
+	const check = (got, want) => { if (got !== want) wrong.push(got + " is not " + want); };
+	const one = async () => {
+		switch (random(12)) {
+		case 0: return check(await party().make().call(1), 2);
+		case 1: return check(await party().slow().t.slow().more().call(2), 3);
+		case 2: { using r = await party().slow(); return check(await r.f(3), 4); }
+		case 3: return void await party().keep(new Thing(null));
+		case 4: { const t = await party().make(); await party().keep(t); return check(await t.call(4), 5); }
+		case 5: return check(await party().useKept(5), 6);
+		case 6: { const t = await party().swap(new Thing(null)); if (t) t[Symbol.dispose](); return; }
+		case 7: return check(await party().between("p" + random(6), 7), 8);
+		case 8: { const t = await party().pass("p" + random(6)); return check(await t.apply((x) => x + 1, 8), 9); }
+		case 9: return void await party().drop();
+		case 10: if (random(4) === 0) return void await party().reset(); return check(await party().make().apply(async (x) => { await party().drop(); return x + 1; }, 9), 10);
+		case 11: return check(await party().make().bad().x.y().catch((e) => { if (e.message !== "bad") throw e; return "bad"; }), "bad");
+		}
+	};
+	const allowed = /^(reset|bad|The destination object for this RPC no longer exists\.|RPC stub used after being disposed\.|Durable Object reset because its state was broken\.)$/;
+	await Promise.all(Array.from({ length: 8 }, () => one().catch((e) => { if (!allowed.test(e.message)) wrong.push(e.stack ?? String(e)); })));
+	return new Response(wrong.length ? wrong.join("\n") : "ok");
+} };
+`, setup{loops: 2})
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for k := range 30 {
+				n := (seed+uint64(i*1000+k)*2654435761)&0xffffffff | 1
+				r, err := v.do(i%2, &engine.Request{Method: "GET", URL: fmt.Sprintf("http://example.com/?n=%d", n)})
+				if got := text(r, err); got != "ok" {
+					t.Errorf("seed %d, request %d: %s", seed, n, got)
+				}
+			}
+		}()
+	}
+	wg.Wait()
+	if got := v.get("/?n=0"); got != "reset" {
+		t.Fatal(got)
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		given, held := v.app.Given(v.eng)
+		if given == 0 && held == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("seed %d: %d things are given away, %d stubs are held", seed, given, held)
+		}
+		v.get("/?n=0")
+	}
+	if strings.Contains(v.logs.String(), "panic") {
+		t.Errorf("seed %d: %s", seed, v.logs)
 	}
 }

@@ -176,8 +176,9 @@ func (h *fakeHost) Send(stub uint64, path []string, args vm.Value) (vm.Value, er
 }
 func (h *fakeHost) Pipeline(vm.Value, []string, vm.Value) (vm.Value, error) { return vm.Null, nil }
 func (h *fakeHost) Export(vm.Value, bool) (uint64, error)                   { return 0, vm.PlainError("no calls here") }
-func (h *fakeHost) DupStub(uint64) (uint64, error)                          { return 0, vm.PlainError("no calls here") }
-func (h *fakeHost) DisposeStub(uint64)                                      {}
+
+func (h *fakeHost) DupStub(uint64) (uint64, error) { return 0, vm.PlainError("no calls here") }
+func (h *fakeHost) DisposeStub(uint64)             {}
 func (h *fakeHost) Loopback(uint64, vm.Value) (uint64, error) {
 	return 0, vm.PlainError("no calls here")
 }

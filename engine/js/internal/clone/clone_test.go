@@ -383,3 +383,49 @@ func BenchmarkRead(b *testing.B) {
 		r.Free(v)
 	}
 }
+
+// Between programs, instances of classes are refused, and errors keep their own properties.
+func TestBetweenPrograms(t *testing.T) {
+	r := newTest(t)
+	proto := eval(t, r, "Object.prototype")
+	w := Writer{
+		Plain: func(r *vm.Runtime, v vm.Value) bool {
+			p, err := r.Proto(v)
+			defer r.Free(p)
+			return err == nil && (!p.IsObject() || p.Same(proto))
+		},
+		ErrorProps: true,
+		LeaveOut:   func(name string) bool { return name == "remote" },
+	}
+	var rd Reader
+	for _, x := range []struct{ source, want string }{
+		{"class Foo {} new Foo()", `Could not serialize object of type "Foo". This type does not support serialization.`},
+		{"class Bar {} ({a: [new Bar()]})", `Could not serialize object of type "Bar". This type does not support serialization.`},
+		{"Object.create({})", `Could not serialize object of type "Object". This type does not support serialization.`},
+		{"() => 1", "() => 1 could not be cloned."},
+		{"class A extends Array {} A.of(1)", ""},
+		{"Object.assign(Object.create(null), {a: 1})", ""},
+		{"const e = new Error('x'); e.bad = () => 1; e", "() => 1 could not be cloned."},
+	} {
+		v := eval(t, r, x.source)
+		_, err := w.Append(nil, r, v)
+		if got := fmt.Sprint(err); x.want == "" && err != nil || x.want != "" && got != "DataCloneError: "+x.want {
+			t.Errorf("%s: %v", x.source, err)
+		}
+		r.Free(v)
+	}
+	v := eval(t, r, "class E extends TypeError { name = 'Mine'; extra = [1]; } const er = new E('m', {cause: 5}); er.self = er; er.remote = true; er")
+	b, err := w.Append(nil, r, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := rd.Read(r, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := eval(t, r, "(c => c.name === 'Mine' && c.message === 'm' && c.extra[0] === 1 && c.self === c && !('remote' in c) && c.cause === 5 && Object.keys(c).join() === 'name,extra,self')")
+	if ok, err := r.Call(f, vm.Undefined, c); err != nil || !ok.Truth() {
+		t.Errorf("the error is not the same: %x, %v", b, err)
+	}
+	r.FreeAll(v, c, f, proto)
+}

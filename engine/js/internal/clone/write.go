@@ -8,7 +8,6 @@
 package clone
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 
@@ -563,7 +562,7 @@ func (w *Writer) refuse(v vm.Value) error {
 	}
 	if c := w.r.ObjectClass(v); w.Plain != nil && (c == vm.PlainObject || c == vm.FunctionObject) {
 		if name := className(w.r, v); name != "Function" {
-			return &Error{fmt.Sprintf("Could not serialize object of type \"%s\". This type does not support serialization.", name)}
+			return &Error{`Could not serialize object of type "` + name + `". This type does not support serialization.`}
 		}
 	}
 	return &Error{describe(w.r, v) + " could not be cloned."}

@@ -659,3 +659,57 @@ func BenchmarkSort2000Sorted(b *testing.B) {
 		r.Call(f, Undefined)
 	}
 }
+
+// SetExport is seen by whoever has imported the name.
+func TestSetExport(t *testing.T) {
+	r, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := r.SetExport("host", "x", Int(1)); err != nil {
+		t.Errorf("a module that nobody has imported: %v", err)
+	}
+	r.AddModule(&NativeModule{Name: "host", Exports: []string{"x"}, Values: func(r *Runtime) (Value, error) {
+		v, err := r.Object()
+		if err == nil {
+			err = r.SetName(v, "x", Int(1))
+		}
+		return v, err
+	}})
+	code, err := Compile("m.js", []byte(`import { x } from "host"; export const get = () => x;`), CompileOptions{Module: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	exports, done, err := r.RunModule(code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.FreeAll(exports, done)
+	if _, err := r.Pump(); err != nil {
+		t.Fatal(err)
+	}
+	get, err := r.GetName(exports, "get")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Free(get)
+	s, err := r.String("a string that is counted")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []Value{Int(2), s, Int(3)} {
+		if err := r.SetExport("host", "x", v); err != nil {
+			t.Fatal(err)
+		}
+		got, err := r.Call(get, Undefined)
+		if err != nil || !got.Same(v) {
+			t.Errorf("got %v, %v", got, err)
+		}
+		r.Free(got)
+	}
+	r.Free(s)
+	if err := r.SetExport("host", "y", Int(1)); err == nil {
+		t.Error("a name that the module does not export was set")
+	}
+}
