@@ -19,7 +19,7 @@ export class OBJECT {
 		await this.state.storage.put("n", n);
 		switch (q) {
 		case "loop": while (true) {}
-		case "microtasks": { const again = () => Promise.resolve().then(again); await again(); await new Promise(() => {}); }
+		case "microtasks": { const again = () => { Promise.resolve().then(again); }; again(); await new Promise(() => {}); }
 		case "regex": return new Response(String(/^(a+)+$/.test("a".repeat(40) + "b")));
 		case "push": { const a = []; while (true) a.push({ a: 1 }); }
 		case "string": { let s = "x"; while (true) s += s; }
