@@ -206,7 +206,9 @@ func (ev *Event) step(a *actor) {
 			ev.stub.note(ev.reply.Err)
 		}
 		a.unpin()
-		ev.replier.Reply(ev.reply)
+		r := ev.reply
+		ev.reply = Reply{}
+		ev.replier.Reply(r)
 		return
 	}
 	ev.phase = phaseServe

@@ -67,7 +67,9 @@ func (ev *Event) turn() {
 			ev.stub.note(ev.reply.Err)
 		}
 		defer from.unpin()
-		ev.replier.Reply(ev.reply)
+		r := ev.reply
+		ev.reply = Reply{}
+		ev.replier.Reply(r)
 		return
 	}
 	ev.phase = phaseServe

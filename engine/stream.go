@@ -138,10 +138,22 @@ func (b Body) Streamed() bool { return b.stream != nil }
 // Start reads a streamed body for a protocol, on the loop of its port.
 func (p *Port) Start(b Body, sink Sink) *Stream { return b.stream.start(p.own, nil, sink) }
 
+// StartStream reads a streamed body in turns of the object, a piece at a time, as far as the sink acknowledges. Call it once a body.
+func (s *State) StartStream(b Body, sink Sink) *Stream { return s.a.origin.read(b, sink) }
+
+// StartStream is State.StartStream for the event of an entry point.
+func (ev *Event) StartStream(b Body, sink Sink) *Stream { return ev.self.read(b, sink) }
+
+func (o *origin) read(b Body, sink Sink) *Stream { return b.stream.start(o.own, o, sink) }
+
 // start connects the consumer and lets the producer begin.
 func (s *Stream) start(to *owner, in *origin, sink Sink) *Stream {
 	if s.sink != nil {
-		sink.End(ErrStreamUsed)
+		if in != nil { // not inside the turn that asks
+			in.inject(in.section(), func() { sink.End(ErrStreamUsed) })
+		} else {
+			sink.End(ErrStreamUsed)
+		}
 		return s
 	}
 	s.to, s.in, s.sink = to, in, sink

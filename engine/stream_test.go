@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"everloop/engine"
+	"everloop/loop"
 )
 
 // speaker is an object whose responses are streamed.
@@ -201,5 +202,96 @@ func TestStreamIsReadByAnObjectAndFromOutside(t *testing.T) {
 	}
 	if _, err := e.ReadBody(t.Context(), r.Body, 1000); err == nil || !strings.Contains(err.Error(), "more than 1000 bytes") {
 		t.Errorf("above the bound: %v", err)
+	}
+}
+
+// entry is a function as an entry point that works by callbacks.
+type entry func(ev *engine.Event)
+
+func (f entry) Serve(ev *engine.Event) { f(ev) }
+
+// producer is a Source of a test.
+type producer struct {
+	w               *engine.BodyWriter
+	rooms, canceled int
+}
+
+func (p *producer) Start(w *engine.BodyWriter) { p.w = w }
+func (p *producer) Room()                      { p.rooms++ }
+func (p *producer) Cancel()                    { p.canceled++ }
+
+// TestStreamOfAnEntryPoint: the event counts as under way while its body is produced, and no longer.
+func TestStreamOfAnEntryPoint(t *testing.T) {
+	for _, cancel := range []bool{false, true} {
+		s := step(t, 1, 1)
+		port := s.Port(s.pool.Loop(0))
+		src := new(producer)
+		a := new(answer)
+		port.Enter(entry(func(ev *engine.Event) { ev.Respond(&engine.Response{Body: ev.StreamFrom(src)}) }), &engine.Request{Method: "GET", URL: "http://x/"}, a)
+		s.settle()
+		if n := s.EventsUnderWay(0); !a.done || n != 0 || src.w != nil {
+			t.Fatalf("answered %v, %d events, started %v", a.done, n, src.w != nil)
+		}
+		k := new(taker)
+		stream := port.Start(a.got.Response.Body, k)
+		s.settle()
+		if n := s.EventsUnderWay(0); n != 1 || src.w == nil {
+			t.Errorf("while it is produced: %d events, started %v", n, src.w != nil)
+		}
+		if !src.w.Write([]byte("a")) || src.w.Write(make([]byte, engine.StreamWindow)) {
+			t.Error("room for a window, and no more")
+		}
+		s.settle()
+		if cancel {
+			stream.Cancel()
+		} else {
+			stream.Ack(engine.StreamWindow + 1)
+			s.settle()
+			src.w.Close(nil)
+		}
+		s.settle()
+		if n := s.EventsUnderWay(0); n != 0 || k.ended == cancel || (src.canceled == 1) != cancel || (src.rooms == 1) == cancel {
+			t.Errorf("cancel %v: %d events, %+v, ended %v", cancel, n, src, k.ended)
+		}
+	}
+}
+
+// TestStartStream: an event reads a body by callbacks, as fast as it acknowledges; a second reader is refused, in a turn of
+// its own.
+func TestStartStream(t *testing.T) {
+	for loops := 1; loops <= 2; loops++ {
+		s := step(t, loops, 1)
+		register(t, s.Engine, "S", engine.ClassOf(newSpeaker))
+		k, again := new(taker), new(taker)
+		var stream *engine.Stream
+		inside := false
+		a := new(answer)
+		s.Port(s.pool.Loop(0)).Enter(entry(func(ev *engine.Event) {
+			ev.Namespace("S").GetByName("one").StartFetch(&engine.Request{Method: "GET", URL: "http://x/"}, engine.ReplyFunc(func(r engine.Reply) {
+				stream = ev.StartStream(r.Response.Body, k)
+				ev.StartStream(r.Response.Body, again)
+				inside = again.ended
+				ev.Respond(engine.TextResponse(200, "reading"))
+			}))
+		}), &engine.Request{Method: "GET", URL: "http://x/"}, a)
+		s.settle()
+		if inside || !errors.Is(again.err, engine.ErrStreamUsed) {
+			t.Errorf("%d loops: the second reader: %v, inside the call: %v", loops, again.err, inside)
+		}
+		if len(k.data) != engine.StreamWindow || s.EventsUnderWay(0) != 1 {
+			t.Errorf("%d loops: %d bytes without an acknowledgement, %d events", loops, len(k.data), s.EventsUnderWay(0))
+		}
+		for acked := 0; !k.ended; {
+			if len(k.data) == acked {
+				t.Fatalf("%d loops: it stopped at %d bytes", loops, acked)
+			}
+			n := len(k.data) - acked
+			s.pool.Loop(0).Post(loop.Func(func() { stream.Ack(n) }))
+			acked += n
+			s.settle()
+		}
+		if k.err != nil || len(k.data) != pieces*16<<10 || s.EventsUnderWay(0) != 0 {
+			t.Errorf("%d loops: %d bytes, %v, %d events", loops, len(k.data), k.err, s.EventsUnderWay(0))
+		}
 	}
 }

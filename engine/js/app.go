@@ -94,7 +94,7 @@ func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) 
 		}
 	}
 	// The program's top level can run forever, too.
-	dog := &vm.Watchdog{Stuck: a.stuck}
+	dog := &vm.Watchdog{Group: a, Stuck: a.stuck}
 	go dog.Run(a.stop)
 	defer func() {
 		if err != nil {

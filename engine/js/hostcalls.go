@@ -105,6 +105,35 @@ func (rl *realm) TimerStop(id int64) {
 	}
 }
 
+// OffLoop is part of [web.Host].
+func (rl *realm) OffLoop(work func(), done func() (vm.Value, error)) (vm.Value, error) {
+	by := rl.current
+	if by == nil {
+		work()
+		v, err := done()
+		if err != nil {
+			return vm.Undefined, err
+		}
+		return rl.r.ResolvedPromise(v)
+	}
+	p, err := rl.r.PendingPromise()
+	if err != nil {
+		return vm.Undefined, err
+	}
+	held := rl.r.Dup(p)
+	by.pin() // an event that has answered meanwhile is still there for it
+	by.start(work, func(err error) {
+		defer by.unpin()
+		rl.resumeWith(by, held, func() (vm.Value, error) {
+			if err != nil {
+				return vm.Undefined, err
+			}
+			return done()
+		})
+	})
+	return p, nil
+}
+
 // StructuredClone clones a value within the runtime.
 func (rl *realm) StructuredClone(v vm.Value, transfer []vm.Value) (vm.Value, error) {
 	if len(transfer) > 0 {

@@ -84,7 +84,7 @@ func (o *object) Deliver(ev *engine.Event) {
 			return rl.in.ObjectCall(o.value, path, args)
 		})
 	} else {
-		v, err = rl.in.ObjectFetch(o.value, request{ev.Request})
+		v, err = rl.in.ObjectFetch(o.value, &request{ev.Request, o})
 	}
 	if err == nil {
 		rl.await(v, w)
@@ -120,7 +120,14 @@ func (o *object) unpin()                                   { o.st.Unpin() }
 func (o *object) startRead(b engine.Body, max int, done func([]byte, error)) {
 	o.st.StartRead(b, max, done)
 }
-func (o *object) after(d time.Duration, fn func()) func() { return o.st.After(d, fn) }
+func (o *object) startStream(b engine.Body, sink engine.Sink) *engine.Stream {
+	return o.st.StartStream(b, sink)
+}
+func (o *object) streamFrom(src engine.Source) engine.Body { return o.st.StreamFrom(src) }
+func (o *object) bodyBegins()                              {}
+func (o *object) bodyEnds()                                {}
+func (o *object) start(work func(), done func(error))      { o.st.Start(work, done) }
+func (o *object) after(d time.Duration, fn func()) func()  { return o.st.After(d, fn) }
 
 func (o *object) to(l *engine.Live) *engine.Stub         { return o.st.To(l) }
 func (o *object) entry(p engine.Entrypoint) *engine.Stub { return o.st.Entry(p) }
@@ -157,6 +164,9 @@ func (rl *realm) forget(o *object, e *event) {
 	}
 	clear(rl.waiting[len(kept):])
 	rl.waiting = kept
+	if o != nil {
+		rl.forgetStreams(o)
+	}
 }
 
 func cpuLimit(message string) *engine.Error {

@@ -62,6 +62,13 @@ type realm struct {
 	timers   map[int64]*timer
 	lastID   int64 // of a timer or a wait
 
+	// Bodies under way, by numbers that are not used again.
+	inbound    map[uint64]*inbound
+	outbound   map[uint64]*outbound
+	lastStream uint64
+	// later are values to free when no JavaScript is running: it may be using them.
+	later []vm.Value
+
 	// What Errors of the program stand for.
 	failures             map[uint64]*engine.Error
 	lastFailure          uint64
@@ -105,6 +112,8 @@ type actor interface {
 	unhold()
 	// after calls fn in a later turn of it.
 	after(d time.Duration, fn func()) (cancel func())
+	// start runs work off the loop, and then done in a turn of it.
+	start(work func(), done func(error))
 	// startRead reads a body and calls done in a turn of it.
 	startRead(b engine.Body, max int, done func([]byte, error))
 	// to and entry return stubs that call in its name.
@@ -117,6 +126,12 @@ type actor interface {
 	later(fn func())
 	// possessions is what it gave away and what it holds of others; nil for nothing.
 	possessions() *possessions
+	// startStream reads a body a piece at a time, in turns of it; streamFrom makes one that is produced in turns of it.
+	startStream(b engine.Body, sink engine.Sink) *engine.Stream
+	streamFrom(src engine.Source) engine.Body
+	// bodyBegins keeps it for a body that it is still to produce, until bodyEnds.
+	bodyBegins()
+	bodyEnds()
 }
 
 // waiting is a handler that has not answered.
@@ -142,7 +157,7 @@ var errNeverStarts = errors.New("the program waits at its top level for somethin
 
 func newRealm(h *host, index int) (_ *realm, err error) {
 	a := h.app
-	r, err := vm.New(vm.Options{MemoryLimit: a.opts.MemoryLimit})
+	r, err := vm.New(vm.Options{MemoryLimit: a.opts.MemoryLimit, Group: a})
 	if err != nil {
 		return nil, err
 	}
@@ -156,6 +171,7 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 		app: a, host: h, index: index, r: r, classes: make(map[string]vm.Value), timers: make(map[int64]*timer),
 		env: vm.Undefined, exports: vm.Undefined, entries: make(map[string]vm.Value), objectProto: vm.Undefined,
 		underway: make(map[uintptr]*calling), following: make(map[*engine.Event]*follower), kept: make(map[*engine.Event]*keptResult),
+		inbound: make(map[uint64]*inbound), outbound: make(map[uint64]*outbound),
 		failures: make(map[uint64]*engine.Error), rememberer: vm.Undefined, recaller: vm.Undefined,
 	}
 	if rl.in, err = web.Load(r, rl); err != nil {
@@ -172,6 +188,7 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 		return nil, fmt.Errorf("make env: %w", err)
 	}
 	r.AddModule(rl.in.WorkersModule(r.Dup(rl.env)))
+	r.AddModule(rl.in.NodeCryptoModule())
 	label := "the program's top level"
 	r.Begin(&label)
 	exports, done, err := r.RunModule(a.code)
@@ -430,6 +447,10 @@ func (rl *realm) end(err error) {
 	})
 	rl.settle()
 	rl.current = nil
+	if len(rl.later) > 0 {
+		rl.r.FreeAll(rl.later...)
+		rl.later = rl.later[:0]
+	}
 }
 
 // leftoverLimit bounds what is run of others after a turn was interrupted: they had been waiting for a moment, no more.
@@ -503,10 +524,12 @@ func (rl *realm) answer(w waiting) {
 	err := rl.in.Reply(v, &rl.out)
 	r.Free(v)
 	if err != nil {
+		r.FreeAll(rl.out.WebSocket, rl.out.Stream)
 		w.fail(rl, err)
 		return
 	}
-	resp := responseOf(&rl.out)
+	resp := rl.responseOf(&rl.out, w.by())
+	rl.out.Forward = nil // or it would keep the request that it answers, and a body that nobody reads
 	r.Free(rl.out.WebSocket)
 	w.ev.Respond(resp)
 	w.done(rl)
@@ -558,6 +581,7 @@ func (rl *realm) lose(cause error) {
 	for _, e := range rl.events.all() {
 		rl.endPossessions(e)
 	}
+	rl.loseStreams(&engine.Error{Name: "Error", Message: message})
 	for _, o := range rl.objects.all() {
 		o.st.Abort(&engine.Error{Name: "Error", Message: message, Retryable: true})
 	}

@@ -202,16 +202,30 @@ func (rl *realm) StorageSync(object uint64) (vm.Value, error) {
 
 // resume settles a promise in a turn of an actor, and frees it.
 func (rl *realm) resume(by actor, promise, v vm.Value, err error) {
+	if rl.r.Err() == nil && !by.alive() {
+		rl.r.Free(v)
+	}
+	rl.resumeWith(by, promise, func() (vm.Value, error) {
+		if err != nil {
+			rl.r.Free(v)
+			return vm.Undefined, err
+		}
+		return v, nil
+	})
+}
+
+// resumeWith is resume for a value that is made inside the turn.
+func (rl *realm) resumeWith(by actor, promise vm.Value, result func() (vm.Value, error)) {
 	if rl.r.Err() != nil {
 		return
 	}
 	if !by.alive() {
-		rl.r.FreeAll(promise, v)
+		rl.r.Free(promise)
 		return
 	}
 	rl.begin(by)
+	v, err := result()
 	if err != nil {
-		rl.r.Free(v)
 		err = rl.reject(promise, err)
 	} else {
 		err = rl.r.Resolve(promise, v)

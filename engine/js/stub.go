@@ -137,13 +137,10 @@ func (rl *realm) Fetch(n uint64, m web.Message, redirect web.Redirect) (vm.Value
 	if err != nil {
 		return vm.Undefined, err
 	}
-	req := requestOf(m)
+	req := rl.requestOf(m, s.owner)
 	s.to.StartFetch(req, &fetching{rl: rl, by: s.owner, to: s.to, req: req, redirect: redirect, promise: rl.r.Dup(p)})
 	return p, nil
 }
-
-// maxStreamed bounds a streamed body of a Go object that JavaScript fetches.
-const maxStreamed = 32 << 20
 
 // maxRedirects is how many redirects a fetch follows (the Fetch standard's limit).
 const maxRedirects = 20
@@ -168,15 +165,6 @@ func (f *fetching) Reply(reply engine.Reply) {
 	}
 	if !f.by.alive() {
 		rl.r.Free(f.promise)
-		return
-	}
-	if r := reply.Response; r != nil && r.Body.Streamed() {
-		// A Go object's: JavaScript reads bodies that are all there.
-		f.by.startRead(r.Body, maxStreamed, func(data []byte, err error) {
-			whole := *r
-			whole.Body = engine.Bytes(data)
-			f.Reply(engine.Reply{Response: &whole, Err: err})
-		})
 		return
 	}
 	rl.begin(f.by)
@@ -244,6 +232,9 @@ func (f *fetching) follow(r *engine.Response, location string) (*engine.Request,
 				next.Header = append(next.Header, h)
 			}
 		}
+	}
+	if next.Body.Streamed() {
+		return nil, &engine.Error{Name: "TypeError", Message: fmt.Sprintf("The redirect to %s wants the body again, and it is a stream, which can be sent once.", u)}
 	}
 	return next, nil
 }

@@ -77,7 +77,7 @@ func (p *entry) Serve(ev *engine.Event) {
 				return rl.in.WorkerCall(handler, path, args, rl.env, handle, props)
 			})
 		default:
-			v, err = rl.in.WorkerFetch(handler, request{ev.Request}, rl.env, handle, props)
+			v, err = rl.in.WorkerFetch(handler, &request{ev.Request, e}, rl.env, handle, props)
 		}
 		rl.r.FreeAll(handle, props)
 		if err == nil {
@@ -111,6 +111,16 @@ func (e *event) unpin()                                   { e.waits--; e.ev.Unpi
 func (e *event) startRead(b engine.Body, max int, done func([]byte, error)) {
 	e.ev.StartRead(b, max, done)
 }
+func (e *event) startStream(b engine.Body, sink engine.Sink) *engine.Stream {
+	return e.ev.StartStream(b, sink)
+}
+func (e *event) streamFrom(src engine.Source) engine.Body { return e.ev.StreamFrom(src) }
+
+// bodyBegins keeps the event reachable for JavaScript until bodyEnds, as pin does, without keeping the engine waiting: it has
+// an answer whose body nobody may ever ask for.
+func (e *event) bodyBegins()                             { e.waits++ }
+func (e *event) bodyEnds()                               { e.waits--; e.leave() }
+func (e *event) start(work func(), done func(error))     { e.ev.Start(work, done) }
 func (e *event) after(d time.Duration, fn func()) func() { return e.ev.After(d, fn) }
 
 func (e *event) to(l *engine.Live) *engine.Stub         { return e.ev.To(l) }
@@ -128,6 +138,7 @@ func (e *event) possessions() *possessions             { return e.has }
 func (e *event) interrupted() {
 	e.ev.Fail(cpuLimit("Worker exceeded CPU time limit."))
 	e.rl.forget(nil, e)
+	e.rl.failStreams(e, cpuLimit("Worker exceeded CPU time limit."))
 	e.answered()
 }
 

@@ -229,13 +229,18 @@ var (
 				return vm.Undefined, err
 			}
 		}
-		if body := args.At(4); !body.IsNullish() {
+		body := args.At(4)
+		if m.Streamed, m.Stream = in.streamedBody(body); !body.IsNullish() && !m.Streamed.Streamed() && !m.Stream.IsObject() {
 			if m.Bytes, err = in.appendBody([]byte{}, body); err != nil {
 				return vm.Undefined, err
 			}
 		}
 		redirect, _ := args.At(5).Int32()
-		return in.Host.Fetch(stub, m, Redirect(redirect))
+		v, err := in.Host.Fetch(stub, m, Redirect(redirect))
+		if err != nil {
+			in.r.Free(m.Stream) // nobody got it
+		}
+		return v, err
 	})
 
 	_ = registerObject("actorID", 1, func(in *Instance, object uint64, _ vm.Args) (vm.Value, error) {

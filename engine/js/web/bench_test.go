@@ -204,3 +204,35 @@ func BenchmarkTextEncoder(b *testing.B) {
 func BenchmarkConsoleLog(b *testing.B) {
 	benchJS(b, ``, `console.log("hello", i)`)
 }
+
+// benchSubtle runs a statement that makes a promise a thousand times a call.
+func benchSubtle(b *testing.B, setup, statement string) {
+	h := newSubtleFake(b)
+	if got := h.eval(b, "(async () => {"+setup+"; return 0})()"); got != "0" {
+		b.Fatal(got)
+	}
+	f := mustEval(b, h, "(function() { for (let i = 0; i < 1000; i++) { "+statement+" } })")
+	b.ReportAllocs()
+	report := cpuTime(b)
+	n := 0
+	for b.Loop() {
+		if _, err := h.r.Call(f, vm.Undefined); err != nil {
+			b.Fatal(err)
+		}
+		n += 1000
+	}
+	report(n)
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/one")
+}
+
+func BenchmarkDigest1K(b *testing.B) {
+	benchSubtle(b, `globalThis.data = new Uint8Array(1024)`, `S.digest("SHA-256", data)`)
+}
+
+func BenchmarkSignHMAC(b *testing.B) {
+	benchSubtle(b, `globalThis.data = new Uint8Array(256); globalThis.key = await raw(new Uint8Array(32), {name: "HMAC", hash: "SHA-256"}, ["sign"])`, `S.sign("HMAC", key, data)`)
+}
+
+func BenchmarkSealAESGCM(b *testing.B) {
+	benchSubtle(b, `globalThis.data = new Uint8Array(1024); globalThis.a = {name: "AES-GCM", iv: new Uint8Array(12)}; globalThis.key = await raw(new Uint8Array(32), "AES-GCM", ["encrypt"])`, `S.encrypt(a, key, data)`)
+}

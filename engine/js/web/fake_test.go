@@ -31,6 +31,8 @@ type fakeHost struct {
 	fail    error  // what storage calls return
 	onPut   func() // what a getter of the value would do
 
+	work []func() // what OffLoop was given, not yet done
+
 	calls    []string // gates, waits, aborts, in order
 	sections int64
 	waits    int64
@@ -38,6 +40,8 @@ type fakeHost struct {
 	fetched []fakeFetch
 	open    map[uint64]string // stubs
 	stubs   uint64
+	pieces  []string // what a stream of the host gives
+	written []string // what was pumped into the host
 	answer  func(stub string, m Message) (Message, error)
 }
 
@@ -98,6 +102,29 @@ func (h *fakeHost) StructuredClone(v vm.Value, transfer []vm.Value) (vm.Value, e
 	return h.r.ParseJSON(b)
 }
 
+// OffLoop keeps the work until somebody looks at the promise.
+func (h *fakeHost) OffLoop(work func(), done func() (vm.Value, error)) (vm.Value, error) {
+	p, err := h.r.PendingPromise()
+	if err != nil {
+		return vm.Undefined, err
+	}
+	held := h.r.Dup(p)
+	h.work = append(h.work, func() {
+		work()
+		v, err := done()
+		if err == nil {
+			err = h.r.Resolve(held, v)
+		} else {
+			err = h.r.RejectWith(held, err)
+		}
+		if err != nil {
+			panic(err)
+		}
+		h.r.Free(held)
+	})
+	return p, nil
+}
+
 func fakeID(ns uint64, name string) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d/%s", ns, name))
 	sum[31] = byte(ns)
@@ -154,6 +181,44 @@ func (h *fakeHost) DupStub(uint64) (uint64, error) { return 0, vm.PlainError("no
 func (h *fakeHost) DisposeStub(uint64)             {}
 func (h *fakeHost) Loopback(uint64, vm.Value) (uint64, error) {
 	return 0, vm.PlainError("no calls here")
+}
+
+// A fake stream of the host is a list of pieces, which are all there.
+func (h *fakeHost) ReadBody(m Message, value func([]byte) (vm.Value, error)) (vm.Value, error) {
+	v, err := value([]byte(strings.Join(h.pieces, "")))
+	if err != nil {
+		return h.r.RejectedWith(err)
+	}
+	return h.r.ResolvedPromise(v)
+}
+
+func (h *fakeHost) StreamOpen(m Message) (uint64, error) {
+	h.calls = append(h.calls, "open")
+	return 1, nil
+}
+
+func (h *fakeHost) StreamRead(uint64) (vm.Value, error) {
+	if len(h.pieces) == 0 {
+		return h.r.ResolvedPromise(vm.Undefined)
+	}
+	v, err := h.r.Uint8Array([]byte(h.pieces[0]))
+	h.pieces = h.pieces[1:]
+	if err != nil {
+		return vm.Undefined, err
+	}
+	return h.r.ResolvedPromise(v)
+}
+func (h *fakeHost) StreamClosed(n uint64) { h.calls = append(h.calls, fmt.Sprint("closed ", n)) }
+
+// StreamWrite has room for two pieces.
+func (h *fakeHost) StreamWrite(n uint64, b []byte) bool {
+	h.written = append(h.written, string(b))
+	return len(h.written)%2 == 1
+}
+
+func (h *fakeHost) StreamEnd(n uint64, failed bool, reason vm.Value) {
+	s, _ := h.r.ToString(reason)
+	h.written = append(h.written, fmt.Sprint("end ", n, " ", failed, " ", s))
 }
 
 func (h *fakeHost) ObjectID(object uint64) (string, string, bool) {
@@ -332,8 +397,16 @@ func (h *fakeHost) eval(t testing.TB, source string) string {
 // settled pumps and describes what a promise became. It consumes v.
 func (h *fakeHost) settled(t testing.TB, v vm.Value) string {
 	t.Helper()
-	if _, err := h.r.Pump(); err != nil {
-		t.Fatalf("pump: %v", err)
+	for {
+		if _, err := h.r.Pump(); err != nil {
+			t.Fatalf("pump: %v", err)
+		}
+		if len(h.work) == 0 {
+			break
+		}
+		first := h.work[0]
+		h.work = h.work[1:]
+		first()
 	}
 	switch h.r.PromiseState(v) {
 	case vm.Pending:

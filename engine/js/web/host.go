@@ -27,9 +27,16 @@ type Host interface {
 	// StructuredClone clones v (borrowed). transfer lists ArrayBuffers to move, each once; nil: none.
 	StructuredClone(v vm.Value, transfer []vm.Value) (vm.Value, error)
 
+	// OffLoop runs work on a goroutine of its own and returns a promise, owned by the caller. Afterwards, in a later turn
+	// of whoever the running turn belongs to, it calls done and settles the promise with the value, which it consumes, or
+	// with the error, as if that had been thrown. If there is no one to come back to, done is never called. While a program starts
+	// there are no turns: then work runs at once.
+	OffLoop(work func(), done func() (vm.Value, error)) (vm.Value, error)
+
 	NamespaceHost
 	StubHost
 	RPCHost
+	BodyHost
 	ObjectHost
 	StorageHost
 }
@@ -83,6 +90,26 @@ type RPCHost interface {
 	DisposeStub(stub uint64)
 	// Loopback makes a stub like the given one, of an entry point, with props (borrowed) for its context.
 	Loopback(stub uint64, props vm.Value) (uint64, error)
+}
+
+// BodyHost moves bodies that are streams. Numbers are the host's; one is not used again.
+type BodyHost interface {
+	// ReadBody reads all of a message's streamed body and returns a promise, owned by the caller, of what value makes of it.
+	ReadBody(m Message, value func(b []byte) (vm.Value, error)) (vm.Value, error)
+	// StreamOpen starts to read a message's streamed body.
+	StreamOpen(m Message) (uint64, error)
+	// StreamRead returns a promise, owned by the caller, of the next piece as a Uint8Array, or of undefined at the end.
+	// There is one at a time.
+	StreamRead(stream uint64) (vm.Value, error)
+	// StreamClosed says that JavaScript reads no further. It may come from inside the collection of garbage, and
+	// more than once.
+	StreamClosed(stream uint64)
+	// StreamWrite takes a piece of a body that a program produces, whose number Instance.StreamStart was given, and says
+	// whether there is room for more. Without, it is taken all the same, and Instance.StreamRoom asks for the next. b is
+	// a view.
+	StreamWrite(body uint64, b []byte) (room bool)
+	// StreamEnd ends such a body. reason is borrowed; failed says that the program's stream failed with it.
+	StreamEnd(body uint64, failed bool, reason vm.Value)
 }
 
 // ObjectHost is what an object asks of the engine through its ctx, and a Worker's event through its own.

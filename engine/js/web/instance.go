@@ -17,8 +17,14 @@ type Instance struct {
 	messages []held
 	free     []uint32
 
+	keys keyTable
+
 	// reply is where host.reply and host.forward put what Reply returns.
 	reply *Reply
+
+	// codecs are the compressors and decompressors under way, by the payload of their handles.
+	codecs    map[uint64]codec
+	lastCodec uint64
 
 	// Scratch of host calls: none of it lives beyond a call, nor is in use while JavaScript can run.
 	text     []byte
@@ -35,6 +41,8 @@ type Instance struct {
 	workerCall, objectCall, exportCall, shape, newStub, disposable           vm.Value
 	hasDisposer                                                              vm.Value
 	disposeExport, loopbackFrom, exports, pipelinedHere, pipelinedOn         vm.Value
+	streamStart, streamRoom, streamCancel                                    vm.Value
+	nodeCrypto                                                               vm.Value
 }
 
 // Load runs the prelude in a fresh runtime and makes r.Host the Instance. Everything of it lives as long as r.
@@ -79,6 +87,9 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"contextProto", &in.contextProto},
 		{"stubProto", &in.stubProto},
 		{"namespaceFrom", &in.namespaceFrom},
+		{"streamStart", &in.streamStart},
+		{"streamRoom", &in.streamRoom},
+		{"streamCancel", &in.streamCancel},
 		{"nothing", &in.nothing},
 		{"DOMException", &in.domException},
 		{"workers", &in.workers},
@@ -95,6 +106,7 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"disposeExport", &in.disposeExport},
 		{"loopbackFrom", &in.loopbackFrom},
 		{"programExports", &in.exports},
+		{"nodeCrypto", &in.nodeCrypto},
 	} {
 		if *d.to, err = r.GetName(doors, d.name); err != nil {
 			return nil, err

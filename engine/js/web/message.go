@@ -20,8 +20,14 @@ type Message interface {
 	Redirected() bool
 	// Header is every field in the order of arrival.
 	Header() []Field
-	// Body is all of the body; nil if there is none (which is not the same as an empty one).
-	Body() []byte
+	// Body is the body: bytes, which are nil if there is none (that is not the same as an empty one), or a stream.
+	Body() engine.Body
+}
+
+// hasBody reports whether m has a body at all.
+func hasBody(m Message) bool {
+	b := m.Body()
+	return b.Streamed() || b.Bytes() != nil
 }
 
 // Outgoing is a Message as plain data: what JavaScript sends.
@@ -32,6 +38,11 @@ type Outgoing struct {
 	WasRedirected     bool
 	Fields            []Field
 	Bytes             []byte
+	// Streamed is the body where it is a stream of the host, which Bytes then is not.
+	Streamed engine.Body
+	// Stream is a ReadableStream of the program, locked, that is the body: an object for [Instance.StreamStart], owned by
+	// whoever gets the Outgoing. The zero Value is no stream.
+	Stream vm.Value
 }
 
 func (m *Outgoing) Method() string     { return m.ReqMethod }
@@ -40,7 +51,12 @@ func (m *Outgoing) Status() int        { return m.ResStatus }
 func (m *Outgoing) StatusText() string { return m.ResText }
 func (m *Outgoing) Redirected() bool   { return m.WasRedirected }
 func (m *Outgoing) Header() []Field    { return m.Fields }
-func (m *Outgoing) Body() []byte       { return m.Bytes }
+func (m *Outgoing) Body() engine.Body {
+	if m.Streamed.Streamed() {
+		return m.Streamed
+	}
+	return engine.Bytes(m.Bytes)
+}
 
 // held is a Message that JavaScript has an object of: a Request or Response of the host. The object is the handle itself, with
 // the prototype of its class and no private fields, so that making one is one step in Go.
@@ -110,7 +126,7 @@ func (h *held) use() (ok bool, err error) {
 	if h.used {
 		return false, errUsed
 	}
-	h.used = h.m.Body() != nil
+	h.used = hasBody(h.m)
 	return true, nil
 }
 
@@ -190,7 +206,12 @@ var (
 	_ = messageFunc("msgStatus", func(_ *Instance, m Message) (vm.Value, error) { return vm.Int(int32(m.Status())), nil })
 	_ = messageFunc("msgStatusText", func(in *Instance, m Message) (vm.Value, error) { return in.byteString(m.StatusText()) })
 	_ = messageFunc("msgRedirected", func(_ *Instance, m Message) (vm.Value, error) { return vm.Bool(m.Redirected()), nil })
-	_ = messageFunc("msgHasBody", func(_ *Instance, m Message) (vm.Value, error) { return vm.Bool(m.Body() != nil), nil })
+	_ = messageFunc("msgHasBody", func(_ *Instance, m Message) (vm.Value, error) { return vm.Bool(hasBody(m)), nil })
+	// msgStreamed(body): whether a body is the handle of a message with a stream.
+	_ = register("msgStreamed", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		m, err := in.message(args.At(0))
+		return vm.Bool(err == nil && m.Body().Streamed()), nil
+	})
 	// msgHeaders is every field in one flat array: name, value, name, value.
 	_ = messageFunc("msgHeaders", func(in *Instance, m Message) (vm.Value, error) {
 		a, err := in.r.Array()
@@ -258,6 +279,9 @@ type Reply struct {
 	Header     []Field
 	// Body is nil if there is none. It is a copy.
 	Body []byte
+	// Streamed and Stream are the body where it is a stream, as in Outgoing.
+	Streamed engine.Body
+	Stream   vm.Value
 	// Manual says that the body is in the encoding that Content-Encoding names already.
 	Manual bool
 	// WebSocket is the client's end of a WebSocketPair, owned by the caller; Undefined in any other response.
@@ -311,8 +335,10 @@ var (
 		bits, _ := args.At(0).Int32()
 		out.Status = int(bits & statusMask)
 		var err error
-		if out.Body, err = in.appendBody(out.Body, args.At(1)); err != nil {
-			return vm.Undefined, err
+		if out.Streamed, out.Stream = in.streamedBody(args.At(1)); !out.Streamed.Streamed() && !out.Stream.IsObject() {
+			if out.Body, err = in.appendBody(out.Body, args.At(1)); err != nil {
+				return vm.Undefined, err
+			}
 		}
 		switch {
 		case args.At(1).IsNull():

@@ -13,7 +13,8 @@ var sources embed.FS
 
 // order is the prelude: the files of js/, which together are the body of one function.
 var order = []string{
-	"prim", "domexception", "encoding", "url", "headers", "body", "event", "timer", "crypto", "console", "misc",
+	"prim", "domexception", "encoding", "url", "headers", "event", "timer", "subtle", "subtlekey", "subtlecrypto", "crypto", "nodecrypto", "console", "misc",
+	"queuing", "readable", "readablebytes", "writable", "pipe", "transform", "codec", "blob", "formdata", "body",
 	"request", "response", "actor", "worker", "rpc", "end",
 }
 

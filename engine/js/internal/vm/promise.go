@@ -141,6 +141,21 @@ func (r *Runtime) Resolve(p, v Value) (err error) {
 	return nil
 }
 
+// Fulfill fulfils a promise from PendingPromise with v, which it consumes and
+// does not ask whether it is a thenable: v is undefined, or an object that the
+// host has just made. A settled promise is left alone.
+func (r *Runtime) Fulfill(p, v Value) (err error) {
+	if r.dead != nil {
+		return r.dead
+	}
+	defer r.leave(r.enter(), &err)
+	if r.PromiseState(p) == Pending {
+		fulfillOrReject(r.tls, r.ctx, p.js, v.js, 0)
+	}
+	r.Free(v)
+	return nil
+}
+
 // Reject rejects a promise from PendingPromise with reason, which it consumes.
 func (r *Runtime) Reject(p, reason Value) (err error) {
 	if r.dead != nil {
@@ -161,6 +176,27 @@ func (r *Runtime) RejectWith(p Value, cause error) error {
 		return err
 	}
 	return r.Reject(p, reason)
+}
+
+// React calls fulfilled or rejected, functions or Undefined, in a job once the
+// promise p settles. It is the then of a promise without the promise that then
+// returns, which costs several times as much; nothing of the program's is
+// asked for it. What the functions return or throw is lost.
+func (r *Runtime) React(p, fulfilled, rejected Value) (err error) {
+	if r.dead != nil {
+		return r.dead
+	}
+	if r.PromiseState(p) == NotAPromise {
+		return TypeError("not a promise")
+	}
+	defer r.leave(r.enter(), &err)
+	args := r.tls.Alloc(4 * valueSize)
+	defer r.tls.Free(4 * valueSize)
+	*at[[4]Value](args) = [4]Value{fulfilled, rejected, Undefined, Undefined}
+	if performPromiseThen(r.tls, r.ctx, p.js, args, args+uintptr(2*valueSize)) < 0 {
+		return r.thrown()
+	}
+	return nil
 }
 
 // rejection is a rejected promise without a handler. Both are owned.

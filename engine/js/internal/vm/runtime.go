@@ -25,6 +25,8 @@ type Options struct {
 	// collects cycles; afterwards at one and a half times what survived. 0
 	// means 1 MiB; negative means only when RunGC is called.
 	GCThreshold int64
+	// Group is compared with Watchdog.Group: whose watchdog judges the runtime.
+	Group any
 
 	bare        bool // without mend.js
 	engineAsync bool // with the engine's own async functions, for tests to compare with
@@ -75,7 +77,8 @@ type Runtime struct {
 	// been turned into a JavaScript exception.
 	OnPanic func(name string, cause any, stack []byte)
 
-	turn turnState
+	turn  turnState
+	group any // never changes
 
 	// pokeMu keeps Interrupt from writing into a heap that Close is unmapping.
 	pokeMu sync.Mutex
@@ -109,7 +112,7 @@ func newRuntime(o Options) (_ *Runtime, err error) {
 	if o.GCThreshold == 0 {
 		o.GCThreshold = defaultGCThreshold
 	}
-	r := &Runtime{tls: libc.NewTLS(), lastThrown: Undefined, open: true}
+	r := &Runtime{tls: libc.NewTLS(), lastThrown: Undefined, open: true, group: o.Group}
 	live.Lock()
 	live.set[r] = struct{}{}
 	live.n.Add(1)

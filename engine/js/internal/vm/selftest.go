@@ -83,6 +83,23 @@ func (r *Runtime) selfTest() (err error) {
 	_, e = r.Pump()
 	check("the pump", e == nil && r.PromiseState(a) == Fulfilled && r.PromiseResult(a).Same(Int(42)))
 	r.FreeAll(f, q, a)
+	f = eval("let got = []; x => { got.push(x); throw x }")
+	for _, reject := range []bool{false, true} {
+		q, e = r.PendingPromise()
+		check("a promise", e == nil)
+		check("a reaction", r.React(q, f, Undefined) == nil && r.React(q, Undefined, f) == nil)
+		if reject {
+			e = r.Reject(q, Int(2))
+		} else {
+			e = r.Fulfill(q, Int(1))
+		}
+		check("settling a promise", e == nil)
+		_, e = r.Pump()
+		check("the pump", e == nil)
+		r.Free(q)
+	}
+	check("the reactions", same(Bool(true), "got.join() === '1,2'"))
+	r.Free(f)
 
 	// The interrupt counter.
 	before := r.engineContext().Finterrupt_counter

@@ -143,12 +143,14 @@ func (r *Runtime) Label() (label string, ok bool) {
 	return *p, true
 }
 
-// Watchdog judges the running turns of every runtime in the process. One is
-// enough. It interrupts a turn that is over its limit; if the turn is still
+// Watchdog judges the running turns of the runtimes of its group, of which it
+// must be the only one. It interrupts a turn that is over its limit; if the turn is still
 // there StuckAfter later, it calls Stuck, the last resort.
 //
 // Run is a goroutine's body; Tick is one step of it, for tests.
 type Watchdog struct {
+	// Group is what the runtimes' Options.Group must equal.
+	Group any
 	// Tick is how often it looks; 0 means 10 ms.
 	Every time.Duration
 	// StuckAfter is how long an interrupted turn has to stop; 0 means 5 s.
@@ -189,6 +191,9 @@ func (w *Watchdog) Tick(passed time.Duration) {
 	var over, stuck []Running
 	live.Lock()
 	for r := range live.set {
+		if r.group != w.Group {
+			continue
+		}
 		t := &r.turn
 		seq := t.seq.Load()
 		if seq&1 == 0 || seq != t.seen {

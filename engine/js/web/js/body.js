@@ -1,8 +1,8 @@
-// Bodies of requests and responses, and the ReadableStream over them.
+// Bodies of requests and responses.
 //
-// A body is one of: null; a string; a Uint8Array that nobody else holds; or the handle of a message whose bytes
-// are in Go. All of them are immutable, so a clone shares them. The host's body* functions take any of them; bodyText and
-// bodyJSON answer with a settled promise, made in one step.
+// A body is one of: null; a string; a Uint8Array that nobody changes; the handle of a message, whose bytes or stream are in
+// Go; or a ReadableStream. All but the last are immutable, so a clone shares them (a message's stream can be read once:
+// it becomes a ReadableStream first). Nothing is made a stream before a program asks for one.
 
 const usedText = "Body has already been used. It can only be used once. Use tee() first if you need to read it twice.";
 
@@ -10,195 +10,300 @@ const textType = "text/plain;charset=UTF-8";
 const formType = "application/x-www-form-urlencoded;charset=UTF-8";
 const jsonType = "application/json";
 
-// bodyFrom takes what a user gives as a body.
+// bodyFrom takes what a user gives as a body, and puts the Content-Type that comes with it, or null, into givenType.
+let givenType = null;
+
 function bodyFrom(v) {
-  if (typeof v === "string" || v === null) return v;
-  if (v === undefined) return null;
-  if (typeof v !== "object" && typeof v !== "function") return `${v}`;
-  const pairs = paramsList(v);
-  if (pairs !== null) return host.queryFormat(pairs);
-  if (isStream(v)) return takeStream(v);
+  givenType = null;
+  if (v === null || v === undefined) return null;
+  if (typeof v === "string") {
+    givenType = textType;
+    return v;
+  }
+  if (!isObject(v)) {
+    givenType = textType;
+    return `${v}`;
+  }
+  if (isStream(v)) {
+    const s = readableOf(v);
+    if (s.disturbed) throw new TypeErrorCtor("This ReadableStream is disturbed (has already been read from), and cannot be used as a body.");
+    if (s.reader !== null) throw new TypeErrorCtor(lockedText);
+    return v;
+  }
   const bytes = bytesOf(v);
   if (bytes !== null) return host.bodyBytes(bytes);
-  throw new TypeErrorCtor(`A body cannot be made of ${typeName(v)}: give a string, an ArrayBuffer, a view of one, URLSearchParams, or the body of a Request or Response`);
+  const pairs = paramsList(v);
+  if (pairs !== null) {
+    givenType = formType;
+    return host.queryFormat(pairs);
+  }
+  if (isBlob(v)) {
+    const type = blobTypeOf(v);
+    if (type !== "") givenType = type;
+    return blobBytes(v);
+  }
+  if (isFormData(v)) {
+    const form = formBody(v);
+    givenType = form.type;
+    return form.bytes;
+  }
+  if (typeof v[asyncIteratorSymbol] === "function") return readableObject(readableFrom(v));
+  throw new TypeErrorCtor(`A body cannot be made of ${typeName(v)}: give a string, an ArrayBuffer, a view of one, URLSearchParams, FormData, a Blob, a ReadableStream, or the body of a Request or Response`);
 }
 
-// bodyType is the Content-Type that comes with it, or null.
-function bodyType(v) {
-  if (typeof v === "string") return textType;
-  if (v === null || v === undefined) return null;
-  if (typeof v !== "object" && typeof v !== "function") return textType;
-  return paramsList(v) !== null ? formType : null;
+// streamOf makes the stream of a body. Its controller is made when somebody reads it.
+function streamOf(body) {
+  if (isStream(body)) return body;
+  const s = newReadable();
+  s.lazy = openBody;
+  s.body = body;
+  return readableObject(s);
+}
+
+// openBody gives the stream of a body its controller, which is a byte controller.
+function openBody(s) {
+  const body = s.body;
+  s.body = null;
+  const c = newByteController(s, 0);
+  s.controller = c;
+  c.started = true;
+  const finish = () => {
+    byteClose(c);
+    if (c.pullIntos.length > 0) byteRespond(c, 0);
+  };
+  const inbound = typeof body === "object" ? host.streamOpen(body) : null;
+  if (inbound === null) {
+    const bytes = bodyBytes(body);
+    if (bytes.length === 0) {
+      finish();
+      return;
+    }
+    c.pull = () => {
+      byteChunk(c, bytes);
+      finish();
+      return resolved(undefined);
+    };
+    return;
+  }
+  c.pull = () =>
+    promiseThen(host.streamRead(inbound), (bytes) => {
+      if (!controllerOpen(c)) return;
+      if (bytes === undefined) finish();
+      else byteChunk(c, bytes);
+    });
+  c.cancel = () => {
+    host.streamCancel(inbound);
+    return resolved(undefined);
+  };
+}
+
+// takenReader is the reader of every stream whose body was taken out of it.
+const takenReader = newReader(false);
+
+// takeStream takes the body out of a stream: the stream is locked and disturbed from now on. A stream that a program made,
+// or has begun to look into, is its own body.
+function takeStream(stream) {
+  const s = readableOf(stream);
+  if (s.disturbed || s.reader !== null) throw new TypeErrorCtor(usedText);
+  if (s.lazy === null) return stream;
+  const body = s.body;
+  s.body = null;
+  spend(s);
+  return body;
+}
+
+// moveStream gives what a stream has to a new one: the old one is locked and disturbed from now on. Whoever produces it sees no
+// difference.
+function moveStream(stream) {
+  const s = readableOf(stream);
+  const to = newReadable();
+  to.state = s.state;
+  to.error = s.error;
+  to.controller = s.controller;
+  to.controller.stream = to;
+  spend(s);
+  return readableObject(to);
+}
+
+function spend(s) {
+  s.lazy = null;
+  s.disturbed = true;
+  s.state = isClosed;
+  s.reader = takenReader;
+}
+
+// usedStream is the stream of a body that was used before anybody asked for its stream.
+function usedStream() {
+  const s = newReadable();
+  spend(s);
+  return readableObject(s);
+}
+
+function streamDisturbed(stream) {
+  return readableOf(stream).disturbed;
+}
+
+// streamUsed says whether a stream cannot be a body any more.
+function streamUsed(stream) {
+  const s = readableOf(stream);
+  return s.disturbed || s.reader !== null;
+}
+
+// cloneBody gives two bodies for one that nobody has used. What is all there is shared; a stream is teed.
+function cloneBody(body) {
+  if (isStream(body)) {
+    const s = readableOf(body);
+    if (s.lazy === null || host.msgStreamed(s.body)) return teeBody(body);
+    return [body, streamOf(s.body)];
+  }
+  return host.msgStreamed(body) ? teeBody(streamOf(body)) : [body, body];
+}
+
+function teeBody(stream) {
+  const branches = readableTee(openReadable(readableOf(stream)));
+  return [readableObject(branches[0]), readableObject(branches[1])];
 }
 
 function bodyBytes(body) {
   return body === null ? new U8(0) : host.bodyBytes(body);
 }
 
+// Reading a body to its end. Each takes the body that a message has given away.
+
+// whole is a promise of what f makes of the body's bytes.
+function whole(body, f) {
+  if (body === null) return resolved(f(new U8(0)));
+  if (isStream(body)) return promiseThen(readAll(body), f);
+  const bytes = host.bodyBytes(body);
+  // A body that is still to come is a promise.
+  return typedTag(bytes) === undefined ? promiseThen(bytes, f) : resolved(f(bytes));
+}
+
+function bodyText(body) {
+  return isStream(body) ? promiseThen(readAll(body), host.textOf) : host.bodyText(body);
+}
+
+function bodyJSON(body) {
+  return isStream(body) ? promiseThen(readAll(body), host.jsonOf) : host.bodyJSON(body);
+}
+
+function bodyWhole(body) {
+  return whole(body, (bytes) => bytes);
+}
+
 function bodyArrayBuffer(body) {
-  return typedBuffer(bodyBytes(body));
+  return whole(body, (bytes) => typedBuffer(bytes));
 }
 
-let isStream;
-let streamOf; // (body) a stream of a body's bytes
-let takeStream; // (stream) the body inside, and the stream is locked and disturbed from now on
-let streamDisturbed;
-let streamLocked;
-let readerOf; // (stream) its reader's steps
-
-// ReadableStream is a stream of a whole body in one chunk.
-class ReadableStream {
-  #body = null;
-  #reader = null;
-  #disturbed = false;
-  #closed = false;
-  #taken = false;
-  constructor(key = undefined, body = undefined) {
-    if (key !== internal) throw new TypeErrorCtor("ReadableStream cannot be constructed: only bodies of requests and responses are streams");
-    this.#body = body;
-  }
-  get locked() {
-    return this.#reader !== null || this.#taken;
-  }
-  cancel(reason = undefined) {
-    return attempt(() => {
-      if (this.locked) throw new TypeErrorCtor("This ReadableStream is currently locked to a reader.");
-      ReadableStream.#drop(this);
-      return resolved(undefined);
-    });
-  }
-  getReader(options = undefined) {
-    if (options != null && options.mode !== undefined) throw new TypeErrorCtor(`ReadableStream.getReader: mode ${jsonStringify(`${options.mode}`)} is not supported`);
-    return new ReadableStreamDefaultReader(this);
-  }
-  values(options = undefined) {
-    const reader = new ReadableStreamDefaultReader(this);
-    const keep = options != null && !!options.preventCancel;
-    const iterator = {
-      next() {
-        return promiseThen(readerRead(reader), (r) => {
-          if (r.done) readerRelease(reader);
-          return r;
-        });
-      },
-      return(value) {
-        return attempt(() => {
-          if (readerStream(reader) !== null) {
-            if (!keep) ReadableStream.#drop(readerStream(reader));
-            readerRelease(reader);
-          }
-          return resolved({ value, done: true });
-        });
-      },
-      [asyncIteratorSymbol]() {
-        return iterator;
-      },
-    };
-    return iterator;
-  }
-  static #drop(s) {
-    s.#disturbed = true;
-    s.#closed = true;
-    s.#body = null;
-  }
-  static {
-    isStream = (v) => typeof v === "object" && v !== null && #disturbed in v;
-    streamOf = (body) => new ReadableStream(internal, body);
-    takeStream = (s) => {
-      if (s.#disturbed) throw new TypeErrorCtor(usedText);
-      if (s.#reader !== null || s.#taken) throw new TypeErrorCtor("This ReadableStream is currently locked to a reader.");
-      s.#disturbed = true;
-      s.#taken = true;
-      const body = s.#body;
-      s.#body = null;
-      return body;
-    };
-    streamDisturbed = (s) => s.#disturbed;
-    streamLocked = (s) => s.#reader !== null || s.#taken;
-    readerOf = {
-      attach(s, reader) {
-        if (s.#reader !== null || s.#taken) throw new TypeErrorCtor("This ReadableStream is currently locked to a reader.");
-        s.#reader = reader;
-      },
-      detach(s) {
-        s.#reader = null;
-      },
-      read(s) {
-        s.#disturbed = true;
-        if (s.#closed) return { value: undefined, done: true };
-        s.#closed = true;
-        const value = bodyBytes(s.#body);
-        s.#body = null;
-        return value.length === 0 ? { value: undefined, done: true } : { value, done: false };
-      },
-      drop: (s) => ReadableStream.#drop(s),
-    };
-  }
+function bodyBlob(body, type) {
+  return whole(body, (bytes) => new Blob(internal, { __proto__: null, bytes, type: type === null ? "" : blobType(type) }));
 }
-hide(ReadableStream.prototype, asyncIteratorSymbol, ReadableStream.prototype.values);
-webClass(ReadableStream, "ReadableStream");
 
-let readerRead;
-let readerRelease;
-let readerStream;
+function bodyForm(body, type) {
+  return whole(body, (bytes) => formFrom(type, bytes));
+}
 
-class ReadableStreamDefaultReader {
-  #stream;
-  #finished = null; // the promise of closed, made when asked for
-  #finish = null;
-  #over = false;
-  constructor(stream) {
-    if (!isStream(stream)) throw new TypeErrorCtor("ReadableStreamDefaultReader needs a ReadableStream");
-    readerOf.attach(stream, this);
-    this.#stream = stream;
-  }
-  get closed() {
-    if (this.#finished === null) {
-      if (this.#over) this.#finished = resolved(undefined);
-      else if (this.#stream === null) this.#finished = rejected(new TypeErrorCtor("This ReadableStream reader has been released."));
-      else this.#finished = new PromiseCtor((resolve, reject) => (this.#finish = { resolve, reject }));
-    }
-    return this.#finished;
+const notBytesRead = "This ReadableStream did not return bytes.";
+
+// ReadAll collects a stream. A chunk may come inside the call that asks for it, so asking is a loop, not a recursion.
+class ReadAll {
+  constructor(reader, promise) {
+    this.reader = reader;
+    this.promise = promise;
+    this.list = [];
+    this.asking = false;
+    this.again = false;
   }
   read() {
-    return readerRead(this);
+    do {
+      this.again = false;
+      this.asking = true;
+      readerRead(this.reader, this);
+      this.asking = false;
+    } while (this.again);
   }
-  cancel(reason = undefined) {
-    return attempt(() => {
-      if (this.#stream === null) throw new TypeErrorCtor("This ReadableStream reader has been released.");
-      readerOf.drop(this.#stream);
-      ReadableStreamDefaultReader.#end(this);
-      return resolved(undefined);
-    });
+  chunk(value) {
+    const bytes = bytesOf(value);
+    if (bytes === null) {
+      const e = new TypeErrorCtor(notBytesRead);
+      refuse(this.promise, e);
+      readerCancel(this.reader, e);
+      return;
+    }
+    push(this.list, bytes);
+    if (this.asking) this.again = true;
+    else this.read();
   }
-  releaseLock() {
-    readerRelease(this);
+  close() {
+    fulfill(this.promise, host.concat(this.list));
   }
-  static #end(r) {
-    r.#over = true;
-    if (r.#finish !== null) r.#finish.resolve(undefined);
-    r.#finish = null;
-  }
-  static {
-    readerRead = (r) =>
-      attempt(() => {
-        if (r.#stream === null) throw new TypeErrorCtor("This ReadableStream reader has been released.");
-        const result = readerOf.read(r.#stream);
-        if (result.done) ReadableStreamDefaultReader.#end(r);
-        return resolved(result);
-      });
-    readerRelease = (r) => {
-      if (r.#stream === null) return;
-      readerOf.detach(r.#stream);
-      r.#stream = null;
-      if (r.#finish !== null) {
-        r.#finish.reject(new TypeErrorCtor("This ReadableStream reader has been released."));
-        r.#finish = null;
-      } else if (!r.#over) {
-        r.#finished = null;
-      }
-    };
-    readerStream = (r) => r.#stream;
+  error(e) {
+    refuse(this.promise, e);
   }
 }
-webClass(ReadableStreamDefaultReader, "ReadableStreamDefaultReader");
+
+// readAll is a promise of all bytes of a stream, as one Uint8Array.
+function readAll(stream) {
+  const promise = pending();
+  new ReadAll(acquireReader(openReadable(readableOf(stream))), promise).read();
+  return promise;
+}
+
+// sendStream locks a stream that the host is going to send: streamStart finds its reader there.
+function sendStream(stream) {
+  acquireReader(openReadable(readableOf(stream)));
+  return stream;
+}
+
+// Pump gives what a stream produces to the host, as fast as the host has room.
+class Pump {
+  constructor(reader, n) {
+    this.reader = reader;
+    this.n = n; // the host's number for it
+    this.asking = false;
+    this.again = false;
+  }
+  read() {
+    do {
+      this.again = false;
+      this.asking = true;
+      readerRead(this.reader, this);
+      this.asking = false;
+    } while (this.again);
+  }
+  chunk(value) {
+    const bytes = bytesOf(value);
+    if (bytes === null) {
+      const e = new TypeErrorCtor(notBytesRead);
+      handled(readerCancel(this.reader, e));
+      host.streamEnd(this.n, true, e);
+      return;
+    }
+    if (!host.streamWrite(this.n, bytes)) return; // until room
+    if (this.asking) this.again = true;
+    else this.read();
+  }
+  close() {
+    host.streamEnd(this.n, false);
+  }
+  error(e) {
+    host.streamEnd(this.n, true, e);
+  }
+}
+
+// streamStart, streamRoom and streamCancel are called by the host.
+
+function streamStart(stream, n) {
+  const pump = new Pump(readableOf(stream).reader, n);
+  pump.read();
+  return pump;
+}
+
+function streamRoom(pump) {
+  pump.read();
+}
+
+function streamCancel(pump) {
+  if (isStream(pump)) pump = { __proto__: null, reader: readableOf(pump).reader }; // it was never started
+  handled(readerCancel(pump.reader, new ErrorCtor("Network connection lost.")));
+}

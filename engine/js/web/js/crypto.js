@@ -1,4 +1,4 @@
-// crypto: random values. (SubtleCrypto is not part of this slice.)
+// crypto: random values, and the way to SubtleCrypto.
 
 const randomTargets = {
   __proto__: null, Int8Array: true, Uint8Array: true, Uint8ClampedArray: true, Int16Array: true, Uint16Array: true,
@@ -6,14 +6,23 @@ const randomTargets = {
 };
 
 class Crypto {
+  #subtle = null;
   constructor(key = undefined) {
     if (key !== internal) throw illegalConstructor();
   }
+  get subtle() {
+    if (this.#subtle === null) this.#subtle = newSubtle();
+    return this.#subtle;
+  }
   randomUUID() {
+    void this.#subtle;
     return host.randomUUID();
   }
   getRandomValues(array) {
-    if (!isView(array) || randomTargets[typedTag(array)] !== true) {
+    void this.#subtle;
+    if (arguments.length === 0) throw new TypeErrorCtor("getRandomValues() needs a typed array");
+    if (!isView(array)) throw new TypeErrorCtor(`getRandomValues() needs an integer typed array, not ${typeName(array)}`);
+    if (randomTargets[typedTag(array)] !== true) {
       throw new DOMException(`getRandomValues() needs an integer typed array, not ${typeName(array)}`, "TypeMismatchError");
     }
     const n = typedByteLength(array);
@@ -23,3 +32,5 @@ class Crypto {
   }
 }
 webClass(Crypto, "Crypto");
+
+const theCrypto = new Crypto(internal);

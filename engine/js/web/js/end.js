@@ -2,9 +2,12 @@
 
 const globals = {
   __proto__: null,
-  AbortController, AbortSignal, Crypto, CustomEvent, DOMException, Event, EventTarget, ExecutionContext, Headers, Navigator,
-  Performance, ReadableStream, ReadableStreamDefaultReader, Request, Response, Scheduler, TextDecoder, TextEncoder, URL,
-  URLSearchParams, WebSocket, WebSocketPair, DurableObjectId, DurableObjectNamespace, DurableObjectState, DurableObjectStorage, DurableObjectTransaction,
+  AbortController, AbortSignal, Blob, ByteLengthQueuingStrategy, CompressionStream, CountQueuingStrategy, Crypto, CryptoKey, CustomEvent,
+  DOMException, DecompressionStream, Event, EventTarget, ExecutionContext, File, FixedLengthStream, FormData, Headers,
+  IdentityTransformStream, Navigator, Performance, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader,
+  ReadableStreamBYOBRequest, ReadableStreamDefaultController, ReadableStreamDefaultReader, Request, Response, Scheduler, SubtleCrypto, TextDecoder,
+  TextDecoderStream, TextEncoder, TextEncoderStream, TransformStream, TransformStreamDefaultController, URL, URLSearchParams,
+  WritableStream, WritableStreamDefaultController, WritableStreamDefaultWriter, WebSocket, WebSocketPair, DurableObjectId, DurableObjectNamespace, DurableObjectState, DurableObjectStorage, DurableObjectTransaction,
   DurableObject: DurableObjectStub, Fetcher,
   console,
 };
@@ -14,7 +17,7 @@ for (let i = 0; i < globalNames.length; i++) hide(globalThis, globalNames[i], gl
 // Functions and objects of the global scope are enumerable, as in the standard.
 const members = {
   __proto__: null,
-  addEventListener, atob, btoa, clearInterval, clearTimeout, crypto: new Crypto(internal), dispatchEvent, navigator: new Navigator(internal),
+  addEventListener, atob, btoa, clearInterval, clearTimeout, crypto: theCrypto, dispatchEvent, navigator: new Navigator(internal),
   performance: new Performance(internal), queueMicrotask, removeEventListener, reportError, scheduler: new Scheduler(internal), self: globalThis,
   setInterval, setTimeout, structuredClone,
 };
@@ -27,8 +30,10 @@ return {
   __proto__: null,
   workerFetch, newObject, objectFetch, reply, fireTimer,
   workerCall, objectCall, exportCall, pipelinedHere, pipelinedOn, rpcShape, newStub, disposable, hasDisposer, disposeExport, loopbackFrom, programExports,
+  streamStart, streamRoom, streamCancel,
   nothing() {},
   namespaceFrom,
+  nodeCrypto,
   requestProto: Request.prototype,
   responseProto: Response.prototype,
   contextProto: ExecutionContext.prototype,

@@ -52,6 +52,7 @@ const { floor, trunc } = Math;
 const { stringify: jsonStringify } = JSON;
 const StringOf = String;
 const NumberOf = Number;
+const { isSafeInteger } = Number;
 const { isView } = ArrayBuffer;
 const IteratorPrototype = getPrototypeOf(getPrototypeOf([][Symbol.iterator]()));
 const TypedArrayPrototype = getPrototypeOf(Uint8Array.prototype);
@@ -65,6 +66,7 @@ const viewByteLength = uncurry(getOwnPropertyDescriptor(DataView.prototype, "byt
 const bufferByteLengthOf = uncurry(getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength").get);
 const iteratorSymbol = Symbol.iterator;
 const asyncIteratorSymbol = Symbol.asyncIterator;
+const speciesSymbol = Symbol.species;
 
 // internal opens constructors that a user's code cannot call ("Illegal constructor") to the prelude.
 const internal = Symbol("internal");

@@ -86,8 +86,8 @@ class Request {
     if (body !== undefined && body !== null) {
       if (d.method === "GET" || d.method === "HEAD") throw new TypeErrorCtor("Request with a GET or HEAD method cannot have a body.");
       d.body = bodyFrom(body);
-      const type = bodyType(body);
-      if (type !== null) {
+      if (givenType !== null) {
+        const type = givenType;
         if (d.headers === null) d.headers = new Headers();
         if (!headersHas(d.headers, "content-type")) headersAppend(d.headers, "content-type", type);
       }
@@ -95,6 +95,7 @@ class Request {
       if (detailsUsed(from)) throw new TypeErrorCtor("Cannot reconstruct a Request with a used body.");
       if (d.method === "GET" || d.method === "HEAD") throw new TypeErrorCtor("Request with a GET or HEAD method cannot have a body.");
       d.body = useDetails(from);
+      if (typeof d.body === "object" && d.body !== null && isStream(d.body)) d.body = moveStream(d.body);
     }
     this.#d = d;
   }
@@ -130,12 +131,10 @@ class Request {
   }
   get body() {
     const d = Request.#details(this);
-    if (d.body === null) return null;
-    if (d.stream === null) {
-      d.stream = streamOf(d.body);
-      if (d.used) takeStream(d.stream);
-    }
-    return d.stream;
+    if (d.body === null || isStream(d.body)) return d.body;
+    d.body = d.used ? usedStream() : streamOf(d.body);
+    d.used = false;
+    return d.body;
   }
   get bodyUsed() {
     if (#d in this) return detailsDisturbed(this.#d);
@@ -159,6 +158,10 @@ class Request {
   get integrity() {
     return #d in this ? this.#d.integrity : "";
   }
+  get duplex() {
+    void Request.#details(this);
+    return "half";
+  }
   get keepalive() {
     return #d in this ? this.#d.keepalive : false;
   }
@@ -167,7 +170,11 @@ class Request {
     if (detailsUsed(from)) throw new TypeErrorCtor(usedText);
     const d = newDetails();
     assign(d, from);
-    d.stream = null;
+    if (typeof d.body === "object" && d.body !== null) {
+      const bodies = cloneBody(d.body);
+      from.body = bodies[0];
+      d.body = bodies[1];
+    }
     if (from.headers !== null && from.hosted === null) d.headers = new Headers(from.headers);
     if (from.signal !== null) d.signal = followSignal(from.signal);
     return new Request(internal, d);
@@ -178,7 +185,7 @@ class Request {
         const p = host.msgText(this);
         if (p !== null) return p;
       }
-      return host.bodyText(useDetails(Request.#details(this)));
+      return bodyText(useDetails(Request.#details(this)));
     } catch (e) {
       return rejected(e);
     }
@@ -189,21 +196,39 @@ class Request {
         const p = host.msgJSON(this);
         if (p !== null) return p;
       }
-      return host.bodyJSON(useDetails(Request.#details(this)));
+      return bodyJSON(useDetails(Request.#details(this)));
     } catch (e) {
       return rejected(e);
     }
   }
   bytes() {
     try {
-      return resolved(bodyBytes(useDetails(Request.#details(this))));
+      return bodyWhole(useDetails(Request.#details(this)));
     } catch (e) {
       return rejected(e);
     }
   }
   arrayBuffer() {
     try {
-      return resolved(bodyArrayBuffer(useDetails(Request.#details(this))));
+      return bodyArrayBuffer(useDetails(Request.#details(this)));
+    } catch (e) {
+      return rejected(e);
+    }
+  }
+  blob() {
+    try {
+      const d = Request.#details(this);
+      const type = detailsType(d);
+      return bodyBlob(useDetails(d), type);
+    } catch (e) {
+      return rejected(e);
+    }
+  }
+  formData() {
+    try {
+      const d = Request.#details(this);
+      const type = detailsType(d);
+      return bodyForm(useDetails(d), type);
     } catch (e) {
       return rejected(e);
     }
@@ -217,15 +242,13 @@ class Request {
         if (reply !== null) return reply;
       }
       const d = Request.#details(r);
-      if (d.hosted !== null && d.signal === null) {
-        useDetails(d);
-        return host.stubForward(stub, d.hosted, true);
-      }
       if (d.signal !== null && d.signal.aborted) return rejected(d.signal.reason);
-      const headers = d.headers === null ? null : headersList(d.headers);
       const body = useDetails(d);
+      if (d.hosted !== null && d.signal === null && (body === null || !isStream(body))) return host.stubForward(stub, d.hosted, true);
+      const headers = d.headers === null ? null : headersList(d.headers);
+      if (typeof body === "object" && body !== null && isStream(body)) sendStream(body);
       const reply = host.stubFetch(stub, d.method, d.url, headers, body, redirectModes[d.redirect]);
-      return d.signal === null ? reply : abortable(reply, d.signal);
+      return d.signal === null ? reply : promiseThen(abortable(reply, d.signal), (r) => abortableBody(r, d.signal));
     };
   }
 }
@@ -233,7 +256,7 @@ webClass(Request, "Request");
 
 function newDetails() {
   return {
-    __proto__: null, method: "GET", url: "", headers: null, body: null, used: false, stream: null, redirect: "follow",
+    __proto__: null, method: "GET", url: "", headers: null, body: null, used: false, redirect: "follow",
     signal: null, cf: undefined, cache: undefined, integrity: "", keepalive: false,
     hosted: null, // the object of the host that this is all about, or a clone of
   };
@@ -246,18 +269,22 @@ function requestURL(text) {
 }
 
 function detailsDisturbed(d) {
-  return d.used || (d.stream !== null && streamDisturbed(d.stream));
+  return d.used || (d.body !== null && isStream(d.body) && streamDisturbed(d.body));
 }
 
 function detailsUsed(d) {
-  return d.used || (d.stream !== null && (streamDisturbed(d.stream) || streamLocked(d.stream)));
+  return d.used || (d.body !== null && isStream(d.body) && streamUsed(d.body));
 }
 
 // useDetails takes the body for reading.
 function useDetails(d) {
-  if (detailsUsed(d)) throw new TypeErrorCtor(usedText);
   if (d.body === null) return null;
+  if (d.used) throw new TypeErrorCtor(usedText);
+  if (isStream(d.body)) return takeStream(d.body); // it knows from now on that it was used
   d.used = true;
-  if (d.stream !== null) takeStream(d.stream);
   return d.body;
+}
+
+function detailsType(d) {
+  return d.headers === null ? null : d.hosted === null ? combined(headersList(d.headers), "content-type") : host.msgHeader(d.hosted, "content-type");
 }

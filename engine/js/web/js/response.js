@@ -24,8 +24,7 @@ function hostedStream(r) {
   let s = weakMapGet(hostedStreams, r);
   if (s === undefined) {
     // From here on the stream knows whether the body was used.
-    s = streamOf(r);
-    if (host.msgTouch(r)) takeStream(s);
+    s = host.msgTouch(r) ? usedStream() : streamOf(r);
     weakMapSet(hostedStreams, r, s);
   }
   return s;
@@ -38,19 +37,47 @@ function hostedUsed(r) {
 
 // hostedUse takes the body for reading.
 function hostedUse(r) {
-  if (host.msgUse(r) === null) {
-    const s = weakMapGet(hostedStreams, r);
-    if (streamDisturbed(s) || streamLocked(s)) throw new TypeErrorCtor(usedText);
-    takeStream(s);
-  }
+  if (host.msgUse(r) === null) return takeStream(weakMapGet(hostedStreams, r));
   return host.msgHasBody(r) ? r : null;
+}
+
+function hostedClone(r) {
+  const s = weakMapGet(hostedStreams, r);
+  if (s === undefined ? host.msgUsed(r) : streamUsed(s)) throw new TypeErrorCtor(usedText);
+  const copy = host.msgClone(r);
+  if (s === undefined && !host.msgStreamed(r)) return copy;
+  const bodies = cloneBody(hostedStream(r));
+  weakMapSet(hostedStreams, r, bodies[0]);
+  host.msgTouch(copy);
+  weakMapSet(hostedStreams, copy, bodies[1]);
+  return copy;
+}
+
+// abortableBody makes the streamed body of a Response of the host fail when a signal aborts.
+function abortableBody(r, signal) {
+  if (!host.msgStreamed(r)) return r;
+  const s = openReadable(readableOf(hostedStream(r)));
+  const c = s.controller;
+  const { pull, cancel } = c;
+  const forget = onAbort(signal, () => {
+    if (s.state !== isReadable) return;
+    cancel();
+    controllerError(c, signal.reason);
+  });
+  // A signal may live long: what it was to stop is forgotten with its end.
+  c.pull = () => promiseThen(pull(), () => (s.state === isReadable ? undefined : forget()));
+  c.cancel = () => {
+    forget();
+    return cancel();
+  };
+  return r;
 }
 
 class Response {
   #bits = 200;
   #body = null;
   #headers = null; // made when asked for
-  #x = null; // the rest, made when needed: {statusText, stream, webSocket, cf, encodeBody}
+  #x = null; // the rest, made when needed: {statusText, webSocket, cf, encodeBody}
   constructor(body = null, init = undefined) {
     if (typeof body === "string" && init === undefined) {
       // The commonest response of all.
@@ -64,8 +91,7 @@ class Response {
       throw new TypeErrorCtor("Response with null body status (101, 204, 205, or 304) cannot have a body.");
     }
     this.#body = bodyFrom(body);
-    const type = bodyType(body);
-    if (type !== null) Response.#type(this, type);
+    if (givenType !== null) Response.#type(this, givenType);
   }
   static #init(r, init) {
     if (typeof init !== "object" && typeof init !== "function") {
@@ -100,7 +126,7 @@ class Response {
     }
   }
   static #extra(r) {
-    if (r.#x === null) r.#x = { __proto__: null, statusText: "", stream: null, webSocket: null, cf: undefined, encodeBody: "automatic" };
+    if (r.#x === null) r.#x = { __proto__: null, statusText: "", webSocket: null, cf: undefined, encodeBody: "automatic" };
     return r.#x;
   }
   // #type sets the default Content-Type.
@@ -111,21 +137,24 @@ class Response {
       r.#bits |= isTextBody;
     } else if (type === formType) {
       r.#bits |= isFormBody;
-    } else {
+    } else if (type === jsonType) {
       r.#bits |= isJSONBody;
+    } else {
+      headersAppend(r.headers, "content-type", type);
     }
   }
   static #use(r) {
     if (!(#bits in r)) return hostedUse(r);
-    const x = r.#x;
-    if (r.#bits & bodyWasUsed || (x !== null && x.stream !== null && (streamDisturbed(x.stream) || streamLocked(x.stream)))) {
-      throw new TypeErrorCtor(usedText);
-    }
     const body = r.#body;
     if (body === null) return null;
+    if (r.#bits & bodyWasUsed) throw new TypeErrorCtor(usedText);
+    if (typeof body === "object" && isStream(body)) return takeStream(body); // it knows from now on that it was used
     r.#bits |= bodyWasUsed;
-    if (x !== null && x.stream !== null) takeStream(x.stream);
     return body;
+  }
+  static #contentType(r) {
+    if (!(#bits in r)) return host.msgHeader(r, "content-type");
+    return combined(headersList(headersGet(r)), "content-type");
   }
   static error() {
     const r = new Response();
@@ -186,19 +215,17 @@ class Response {
   get body() {
     if (!(#bits in this)) return hostedStream(this);
     const body = this.#body;
-    if (body === null) return null;
-    const x = Response.#extra(this);
-    if (x.stream === null) {
-      x.stream = streamOf(body);
-      if (this.#bits & bodyWasUsed) takeStream(x.stream);
-    }
-    return x.stream;
+    if (body === null || isStream(body)) return body;
+    const stream = this.#bits & bodyWasUsed ? usedStream() : streamOf(body);
+    this.#body = stream;
+    this.#bits &= ~bodyWasUsed;
+    return stream;
   }
   get bodyUsed() {
     if (!(#bits in this)) return hostedUsed(this);
     if (this.#bits & bodyWasUsed) return true;
-    const x = this.#x;
-    return x !== null && x.stream !== null && streamDisturbed(x.stream);
+    const body = this.#body;
+    return body !== null && isStream(body) && streamDisturbed(body);
   }
   get url() {
     return #bits in this ? "" : host.msgURL(this);
@@ -216,19 +243,22 @@ class Response {
     return !(#bits in this) || this.#x === null ? undefined : this.#x.cf;
   }
   clone() {
-    if (!(#bits in this)) {
-      const s = weakMapGet(hostedStreams, this);
-      if (hostedUsed(this) || (s !== undefined && streamLocked(s))) throw new TypeErrorCtor(usedText);
-      return host.msgClone(this);
-    }
+    if (!(#bits in this)) return hostedClone(this);
     const x = this.#x;
-    if (this.bodyUsed || (x !== null && x.stream !== null && streamLocked(x.stream))) throw new TypeErrorCtor(usedText);
+    const body = this.#body;
+    if (this.#bits & bodyWasUsed || (body !== null && isStream(body) && streamUsed(body))) throw new TypeErrorCtor(usedText);
     if (x !== null && x.webSocket !== null) throw new TypeErrorCtor("Cannot clone a response to a WebSocket handshake.");
     const r = new Response();
     r.#bits = this.#bits;
-    r.#body = this.#body;
+    if (typeof body === "object" && body !== null) {
+      const bodies = cloneBody(body);
+      this.#body = bodies[0];
+      r.#body = bodies[1];
+    } else {
+      r.#body = body;
+    }
     if (this.#headers !== null) r.#headers = new Headers(this.#headers);
-    if (x !== null) r.#x = { __proto__: null, statusText: x.statusText, stream: null, webSocket: null, cf: x.cf, encodeBody: x.encodeBody };
+    if (x !== null) r.#x = { __proto__: null, statusText: x.statusText, webSocket: null, cf: x.cf, encodeBody: x.encodeBody };
     return r;
   }
   text() {
@@ -237,7 +267,8 @@ class Response {
         const p = host.msgText(this);
         if (p !== null) return p;
       }
-      return host.bodyText(Response.#use(this));
+      const body = Response.#use(this);
+      return typeof body === "string" ? host.bodyText(body) : bodyText(body);
     } catch (e) {
       return rejected(e);
     }
@@ -248,21 +279,37 @@ class Response {
         const p = host.msgJSON(this);
         if (p !== null) return p;
       }
-      return host.bodyJSON(Response.#use(this));
+      return bodyJSON(Response.#use(this));
     } catch (e) {
       return rejected(e);
     }
   }
   bytes() {
     try {
-      return resolved(bodyBytes(Response.#use(this)));
+      return bodyWhole(Response.#use(this));
     } catch (e) {
       return rejected(e);
     }
   }
   arrayBuffer() {
     try {
-      return resolved(bodyArrayBuffer(Response.#use(this)));
+      return bodyArrayBuffer(Response.#use(this));
+    } catch (e) {
+      return rejected(e);
+    }
+  }
+  blob() {
+    try {
+      const type = Response.#contentType(this);
+      return bodyBlob(Response.#use(this), type);
+    } catch (e) {
+      return rejected(e);
+    }
+  }
+  formData() {
+    try {
+      const type = Response.#contentType(this);
+      return bodyForm(Response.#use(this), type);
     } catch (e) {
       return rejected(e);
     }
@@ -272,18 +319,24 @@ class Response {
     replyWith = (v) => {
       if (!isResponse(v)) return false;
       if (!(#bits in v)) {
-        hostedUse(v);
-        host.forward(v);
+        const body = hostedUse(v);
+        if (body === null || !isStream(body)) host.forward(v);
+        else host.reply(host.msgStatus(v), sendStream(body), headersList(headersOf(v)), host.msgStatusText(v), null, "automatic");
         return true;
       }
       const bits = v.#bits;
       const x = v.#x;
-      if (bits & bodyWasUsed || (x !== null && x.stream !== null && (streamDisturbed(x.stream) || streamLocked(x.stream)))) {
-        throw new TypeErrorCtor(usedText);
-      }
+      let body = v.#body;
+      if (bits & bodyWasUsed) throw new TypeErrorCtor(usedText);
       if (bits & isErrorResponse) throw new TypeErrorCtor("Response.error() cannot be sent as a response");
-      const body = v.#body;
-      if (body !== null) v.#bits = bits | bodyWasUsed;
+      if (body !== null) {
+        if (typeof body === "object" && isStream(body)) {
+          body = takeStream(body);
+          if (body !== null && isStream(body)) sendStream(body);
+        } else {
+          v.#bits = bits | bodyWasUsed;
+        }
+      }
       const headers = v.#headers === null ? null : headersList(v.#headers);
       if (x === null) host.reply(bits, body, headers);
       else host.reply(bits, body, headers, x.statusText, x.webSocket, x.encodeBody);
@@ -292,3 +345,4 @@ class Response {
   }
 }
 webClass(Response, "Response");
+const headersGet = uncurry(getOwnPropertyDescriptor(Response.prototype, "headers").get);
