@@ -121,6 +121,7 @@ func (o *object) unpin()                                   { o.st.Unpin() }
 func (o *object) startRead(b engine.Body, max int, done func([]byte, error)) {
 	o.st.StartRead(b, max, done)
 }
+
 func (o *object) startStream(b engine.Body, sink engine.Sink) *engine.Stream {
 	return o.st.StartStream(b, sink)
 }

@@ -111,6 +111,7 @@ func (e *event) unpin()                                   { e.waits--; e.ev.Unpi
 func (e *event) startRead(b engine.Body, max int, done func([]byte, error)) {
 	e.ev.StartRead(b, max, done)
 }
+
 func (e *event) startStream(b engine.Body, sink engine.Sink) *engine.Stream {
 	return e.ev.StartStream(b, sink)
 }
