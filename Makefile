@@ -31,13 +31,14 @@ race:
 # Go runs one fuzz target of one package at a time. Without a bound its minimiser can spend a minute on one input and count
 # that as fuzzing.
 fuzz:
-	@set -e -o pipefail; \
-	find . -name '*_test.go' -not -path '*/.*/*' -exec grep -lE '^func Fuzz[A-Za-z0-9_]+\(' {} + | xargs -n1 dirname | sort -u | while read -r dir; do \
+	@set -o pipefail; failed=; \
+	for dir in $$(find . -name '*_test.go' -not -path '*/.*/*' -exec grep -lE '^func Fuzz[A-Za-z0-9_]+\(' {} + | xargs -n1 dirname | sort -u); do \
 		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+\(' "$$dir"/*_test.go | sed -E 's/^func ([A-Za-z0-9_]+)\(/\1/'); do \
 			echo "== $$dir $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "$$dir"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "$$dir" || failed="$$failed $$dir:$$target"; \
 		done; \
-	done
+	done; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
 bench:
 	@if [ -x bench/run ]; then bench/run; else go run ./bench/...; fi

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -102,6 +103,20 @@ func TestRatio(t *testing.T) {
 	table.ratio("rate", a, b, func(a, b sample) float64 { return a.rate / b.rate }, atLeast(8))
 	if got := table.ratios[0].value; got != (spread{8, 8, 9}) {
 		t.Errorf("%+v", got)
+	}
+	// A round in which objects had their first request is not counted, and without any other round there is no verdict.
+	cold := []sample{{rate: 10}, {rate: 10, cold: 3}, {rate: 1, cold: 1}}
+	table.ratio("cold", a, cold, func(a, b sample) float64 { return a.rate / b.rate }, atLeast(8))
+	table.ratio("colder", a[1:], cold[1:], func(a, b sample) float64 { return a.rate / b.rate }, atLeast(8))
+	if got := table.ratios[1].value; got != (spread{8, 8, 8}) {
+		t.Errorf("with cold rounds: %+v", got)
+	}
+	var text strings.Builder
+	table.write(func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) })
+	for _, want := range []string{"| rate | 8.00 (8.00-9.00) | at least 8 | met |", "| colder | - | at least 8 | NOT MEASURED"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no %q in\n%s", want, text.String())
+		}
 	}
 	for _, tt := range []struct {
 		target target

@@ -37,7 +37,7 @@ type sample struct {
 }
 
 // firstRequests bounds the time in which each object gets its first request.
-const firstRequests = 30 * time.Second
+const firstRequests = 15 * time.Second
 
 // measure starts a server, makes load on it, and ends it.
 func (b *bench) measure(ctx context.Context, c contestant, seed uint64) (_ sample, err error) {

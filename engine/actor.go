@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"time"
 
 	"everloop/engine/internal/mechanism"
@@ -214,6 +215,10 @@ func (ev *Event) step(a *actor) {
 	ev.place = len(a.inflight)
 	a.inflight = append(a.inflight, ev)
 	a.own.eng.metrics.events.Add(1)
+	if ev.live != nil {
+		ev.live.deliver(ev)
+		return
+	}
 	a.object.Deliver(ev)
 }
 
@@ -266,7 +271,7 @@ func (a *actor) construct() {
 				a.close(sec)
 			})
 			if !called && !a.dead { // it waits, perhaps for itself
-				unwatch = a.State.watchSection(sec, "constructor")
+				unwatch = a.State.watchSection("constructor")
 			}
 		})
 		if err != nil {
@@ -293,7 +298,8 @@ func (a *actor) handOver() {
 		return
 	}
 	o := a.own
-	if a.id.named && a.rec.name == nil {
+	named := a.id.named && a.rec.name == nil
+	if named {
 		name := a.id.name
 		a.rec.name = &name
 		o.scratch = redo.AppendNamedObject(o.scratch[:0], a.class.number, &a.id.bytes, name)
@@ -310,6 +316,18 @@ func (a *actor) handOver() {
 		a.ops = nil // one large turn must not keep its memory for the life of the object
 	}
 	lsn, err := o.eng.log.Append(o.index, o.scratch)
+	if cap(o.scratch) > 1<<20 {
+		o.scratch = nil
+	}
+	if err != nil && o.eng.log.Err() == nil {
+		// The log is well, but does not take the record: it is too large, or too much waits for the disk
+		// since the turn has begun.
+		if named {
+			a.rec.name = nil
+		}
+		a.refuseTurn(err)
+		return
+	}
 	if err != nil {
 		// The log has failed: what this turn wrote will never be durable, so nothing that could
 		// reveal it may ever leave.
@@ -322,6 +340,20 @@ func (a *actor) handOver() {
 		a.raise(lsn)
 		a.confirmed = false
 	}
+}
+
+// refuseTurn takes back a turn whose record the log does not take, and resets the object: its instance may believe
+// that it has written.
+func (a *actor) refuseTurn(err error) {
+	switch {
+	case errors.Is(err, wal.ErrTooLarge):
+		err = ErrTurnTooLarge
+	case errors.Is(err, wal.ErrBacklog):
+		err = ErrBacklog
+	}
+	e := asError(err, a.class.name, a.id.String(), "storage").asReset()
+	a.own.eng.logger.Error("a turn wrote what the log does not take; the object is reset", "class", e.Class, "object", e.Object, "err", err)
+	a.reset(e)
 }
 
 // appendSplit is what one record a turn is there to prevent: a record, and a commit, for each put but the last.
@@ -355,6 +387,12 @@ func (a *actor) reset(cause *Error) {
 		return
 	}
 	a.own.undoTurn(a)
+	for i := range a.own.staged {
+		// An answer of the same turn could reveal what is taken back.
+		if e := &a.own.staged[i]; e.kind == effectReply && e.by == &a.origin {
+			e.ev.reply = Reply{Err: cause}
+		}
+	}
 	if a.pins > 0 {
 		a.own.busyActors--
 	}
@@ -380,7 +418,11 @@ func (a *actor) failQueue(q *stepQueue, cause *Error) {
 	for q.len() > 0 {
 		switch s := q.pop().(type) {
 		case *Event:
+			if s.phase == phaseReply {
+				drop(s.reply.Caps)
+			}
 			if s.phase == phaseCall {
+				drop(s.Caps)
 				s.actor = a
 				a.pin()
 				s.phase = phaseServe

@@ -112,7 +112,9 @@ func (e *Engine) closePool() {
 	if e.ownPool != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		e.ownPool.Close(ctx)
+		if err := e.ownPool.Close(ctx); err != nil {
+			e.logger.Warn("the loops have not ended in an orderly way", "err", err)
+		}
 	}
 }
 
@@ -279,11 +281,11 @@ func (e *Engine) awaitQuiet(ctx context.Context) {
 				busy <- false
 			}
 		}
-		any := false
+		some := false
 		for range e.owners {
-			any = <-busy || any
+			some = <-busy || some
 		}
-		if !any {
+		if !some {
 			return
 		}
 		select {

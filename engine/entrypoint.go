@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // EntrypointFunc makes an Entrypoint of a Go function. It runs as straight-line code in a coroutine on the
@@ -17,6 +18,11 @@ type entryJob Event
 
 func (j *entryJob) run() {
 	ev := (*Event)(j)
+	if ev.Kind != EventFetch {
+		drop(ev.Caps)
+		ev.Fail(&Error{Name: "TypeError", Message: fmt.Sprintf("The RPC receiver does not implement the method %q.", ev.Method)})
+		return
+	}
 	resp, err := ev.entry.(EntrypointFunc)(ev, ev, ev.Request)
 	switch {
 	case err != nil:
@@ -31,3 +37,14 @@ func (j *entryJob) run() {
 func (j *entryJob) fail(f failure) { (*Event)(j).Fail(f.error("default", "", "fetch")) }
 
 var errNoResponse = errors.New("the handler returned neither a response nor an error")
+
+// Entry returns a stub of an entry point, for calls that this object makes: each is an event of its own, on this
+// loop.
+func (s *State) Entry(p Entrypoint) *Stub { return s.a.origin.entryStub(p) }
+
+// Entry returns a stub of an entry point, for calls that this event makes: each is an event of its own.
+func (ev *Event) Entry(p Entrypoint) *Stub { return ev.origin().entryStub(p) }
+
+func (o *origin) entryStub(p Entrypoint) *Stub {
+	return &Stub{ns: Namespace{from: o}, entry: p}
+}

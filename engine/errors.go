@@ -3,6 +3,8 @@ package engine
 import (
 	"errors"
 	"fmt"
+
+	"everloop/wal"
 )
 
 // What a caller may act on. The texts of those that TypeScript sees are Cloudflare's.
@@ -22,6 +24,8 @@ var (
 	ErrNoSpace = errors.New("engine: the disk is nearly full: writes are refused until there is room")
 	// ErrBacklog: more waits for the disk than fits in memory; writes are refused until it has caught up.
 	ErrBacklog = errors.New("engine: too much waits for the disk: writes are refused until it has caught up")
+	// ErrTurnTooLarge: the turn would write more to one object than MaxTurnBytes.
+	ErrTurnTooLarge = fmt.Errorf("A Durable Object cannot write more than %d bytes at once.", MaxTurnBytes)
 	// ErrInsideTurn: a stub of the engine was called from inside a turn, where waiting for it would block
 	// the loop. Inside a turn, take stubs from the object's State (or from the Event of an entry point).
 	ErrInsideTurn = errors.New("engine: stub of the engine called inside a turn: take the stub from State.Namespace")
@@ -51,6 +55,9 @@ const (
 	MaxEntryBytes = 2 << 20
 	// MaxBatchKeys bounds the keys of one batched get, put or delete.
 	MaxBatchKeys = 128
+	// MaxTurnBytes bounds what one turn writes to one object, so that it fits into a record of the log. A write
+	// that goes beyond it is refused.
+	MaxTurnBytes = wal.MaxRecord - 1<<20
 )
 
 // Error is a failure of an object as its caller sees it. Callers find it with errors.As.

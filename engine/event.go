@@ -13,7 +13,9 @@ import (
 type Reply struct {
 	Response *Response
 	Value    []byte
-	Err      error
+	// Caps travel beside Value, as [Event.Caps] do beside the arguments.
+	Caps []Cap
+	Err  error
 }
 
 // Replier is told the end of a call that was started. Reply is called exactly once; on which goroutine is
@@ -37,8 +39,14 @@ type Event struct {
 	Method string
 	// Args is the encoded array of arguments of an EventCall, or whatever a caller of CallRaw sent.
 	Args []byte
+	// Caps travel beside Args: what the arguments refer to and bytes cannot hold. Target says what of the
+	// receiver is called, where that is not a method of its own. Both are between the hosts at the two ends;
+	// the engine only carries them. A Go object takes no Target and loses the Caps.
+	Caps   []Cap
+	Target any
 
 	// Who is asked.
+	live  *Live // an instance or event itself, rather than whatever instance the object has
 	class *class
 	id    ID
 	entry Entrypoint // for events of entry points; then class is nil
@@ -58,8 +66,9 @@ type Event struct {
 	phase    phase
 	answered bool
 	reply    Reply
-	place    int // in its actor's list of events in flight
-	pins     int // entry points: unanswered, plus waitUntil work
+	place    int  // in its actor's list of events in flight
+	oneWay   bool // nobody waits for the answer
+	pins     int  // entry points: unanswered, plus waitUntil work
 
 	ctx eventContext
 }
@@ -79,6 +88,13 @@ func (ev *Event) Respond(r *Response) { ev.answer(Reply{Response: r}) }
 
 // Return answers an EventCall with an encoded value.
 func (ev *Event) Return(value []byte) { ev.answer(Reply{Value: value}) }
+
+// ReturnCaps is Return with what the value refers to. A caller outside takes no capabilities: see External.
+func (ev *Event) ReturnCaps(value []byte, caps []Cap) { ev.answer(Reply{Value: value, Caps: caps}) }
+
+// External reports whether the answer leaves the engine: the caller is a protocol or an embedding program, not an
+// object or an event of an entry point.
+func (ev *Event) External() bool { return ev.from == nil }
 
 // Fail answers with an error. An [*Error] is passed on as it is; any other error becomes one that names this
 // object and event.
@@ -100,6 +116,7 @@ func (ev *Event) Name() string {
 
 func (ev *Event) answer(r Reply) {
 	if ev.answered {
+		drop(r.Caps)
 		return
 	}
 	ev.answered = true
@@ -113,6 +130,12 @@ func (ev *Event) answer(r Reply) {
 		ev.actor.own.stage(effect{kind: effectReply, ev: ev, by: &ev.actor.origin})
 		return
 	}
+	if ev.live != nil {
+		o := ev.live.origin
+		o.own.stage(effect{kind: effectReply, ev: ev, by: o})
+		o.unpin()
+		return
+	}
 	ev.self.own.stage(effect{kind: effectReply, ev: ev, by: &ev.self})
 	ev.unpin()
 }
@@ -121,6 +144,9 @@ func (ev *Event) answer(r Reply) {
 func (ev *Event) owner() *owner {
 	if ev.actor != nil {
 		return ev.actor.own
+	}
+	if ev.live != nil {
+		return ev.live.origin.own
 	}
 	return ev.self.own
 }
@@ -164,14 +190,20 @@ func (ev *Event) wrap(err error) error {
 	} else {
 		class = "default"
 	}
-	return asError(err, class, object, ev.Name())
+	e := asError(err, class, object, ev.Name())
+	if !e.Remote && e.Class == class && e.Object == object {
+		told := *e
+		told.Remote = true
+		e = &told
+	}
+	return e
 }
 
 // Run makes the event a task of the loop that it is posted to.
 func (ev *Event) Run() {
 	switch ev.phase {
 	case phaseCall:
-		own := ev.class.eng.ownerOf(&ev.id)
+		own := ev.target()
 		own.accept(ev)
 		own.drain()
 	case phaseReply:

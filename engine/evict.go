@@ -79,8 +79,10 @@ func (o *owner) close() {
 			if a == nil {
 				continue
 			}
-			err := &Error{Class: a.class.name, Object: a.id.String(), Method: "close", Name: "Error",
-				Message: "The server is shutting down.", Retryable: true, cause: ErrClosed}
+			err := &Error{
+				Class: a.class.name, Object: a.id.String(), Method: "close", Name: "Error",
+				Message: "The server is shutting down.", Retryable: true, cause: ErrClosed,
+			}
 			a.reset(err)
 		}
 	}

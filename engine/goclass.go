@@ -141,6 +141,13 @@ func (o *goObject) handle(ev *Event) {
 }
 
 func (o *goObject) call(ev *Event) ([]byte, error) {
+	if len(ev.Caps) > 0 {
+		drop(ev.Caps)
+		return nil, &Error{Name: "TypeError", Message: fmt.Sprintf("%s: an object that is written in Go takes no functions, stubs and instances of RpcTarget.", ev.Method)}
+	}
+	if ev.Target != nil {
+		return nil, &Error{Name: "TypeError", Message: fmt.Sprintf("The RPC receiver does not implement the method %q.", ev.Method)}
+	}
 	if o.raw != nil {
 		result, err := o.raw.CallRaw(ev, ev.Method, ev.Args)
 		if !errors.Is(err, ErrNoMethod) {

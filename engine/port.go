@@ -27,11 +27,7 @@ func (p *Port) Enter(ep Entrypoint, req *Request, r Replier) *Event {
 		r.Reply(Reply{Err: ErrClosed})
 		return ev
 	}
-	ev.self = origin{own: o, event: ev}
-	ev.pins = 1
-	o.events++
-	o.eng.metrics.events.Add(1)
-	o.ready.push(ev)
+	o.enter(ev)
 	o.drain()
 	return ev
 }

@@ -173,3 +173,67 @@ func (f *failing) AddAndFail() (int, error) {
 	f.fail()
 	return n, err
 }
+
+// An object that passes on how another was reset has not been reset itself: stubs of it go on.
+func TestResetOfAnotherObjectBreaksNoStub(t *testing.T) {
+	s := step(t, 1, 1)
+	ns := register(t, s.Engine, "C", engine.ClassOf(func(st *engine.State) (*caller, error) {
+		name, _ := st.ID().Name()
+		calls := 0
+		return &caller{call: func(ctx context.Context) error {
+			calls++
+			switch {
+			case name == "far":
+				st.Abort(errors.New("aborted on purpose"))
+			case calls == 1:
+				return st.Namespace("C").GetByName("far").Call(ctx, "Run", nil)
+			}
+			return nil
+		}}, nil
+	}))
+	stub := ns.GetByName("near")
+	first, second := s.start(stub, "Run"), s.start(stub, "Run")
+	s.settle()
+	var e *engine.Error
+	if !errors.As(first.got.Err, &e) || !e.Reset || e.Object != ns.IDFromName("far").String() {
+		t.Errorf("the call that met the reset: %v", first.got.Err)
+	}
+	third := s.start(stub, "Run")
+	s.settle()
+	if second.got.Err != nil || !third.done || third.got.Err != nil {
+		t.Errorf("calls after it: %v, %v", second.got.Err, third.got.Err)
+	}
+	far := ns.GetByName("far")
+	s.start(far, "Run")
+	s.settle()
+	if again := s.start(far, "Run"); !errors.As(again.got.Err, &e) || !e.Reset {
+		t.Errorf("a stub that saw its object being reset works again: %v", again.got.Err)
+	}
+}
+
+// answerer answers and aborts in one turn, as code that ends by callback can.
+type answerer struct{ st *engine.State }
+
+func (a *answerer) New(st *engine.State, ready func(engine.Object, error)) {
+	ready(&answerer{st}, nil)
+}
+func (a *answerer) Evict() {}
+func (a *answerer) Deliver(ev *engine.Event) {
+	if err := a.st.Storage().Put("n", 1); err != nil {
+		ev.Fail(err)
+		return
+	}
+	ev.Return([]byte{0x01})
+	a.st.Abort(errors.New("aborted on purpose"))
+}
+
+// An answer of the turn that is taken back is taken back with it.
+func TestAnswerBeforeAbortIsTakenBack(t *testing.T) {
+	s := step(t, 1, 1)
+	ns := register(t, s.Engine, "A", new(answerer))
+	a := s.start(ns.GetByName("x"), "Run")
+	s.settle()
+	if !a.done || a.got.Err == nil || a.got.Value != nil {
+		t.Errorf("answered %v, %x, %v", a.done, a.got.Value, a.got.Err)
+	}
+}

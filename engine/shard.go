@@ -71,6 +71,10 @@ func (ev *Event) turn() {
 		return
 	}
 	ev.phase = phaseServe
+	if ev.live != nil {
+		ev.serveLive()
+		return
+	}
 	ev.entry.Serve(ev)
 }
 
@@ -174,6 +178,9 @@ func (o *owner) endTurn() {
 		e := o.staged[i]
 		o.staged[i] = effect{}
 		if e.kind != effectReply && !e.by.live() {
+			if e.kind == effectCall {
+				drop(e.ev.Caps)
+			}
 			// The object was reset later in the same turn. What the turn wrote is taken back, and what
 			// it sent could reveal it. (A reply here is the reset itself, being told.)
 			continue
@@ -183,6 +190,11 @@ func (o *owner) endTurn() {
 			e.ev.dep = e.by.dep
 			o.route(e.ev)
 		case effectReply:
+			if a := e.ev.actor; a != nil && a.dead && a.broken != nil && e.ev.reply.Err == nil {
+				// It was answered before its object was reset in the same turn, and could reveal
+				// what was taken back.
+				e.ev.reply = Reply{Err: a.broken}
+			}
 			e.ev.dep = max(e.ev.dep, e.by.dep)
 			o.routeReply(e.ev)
 		case effectHold:
@@ -195,14 +207,26 @@ func (o *owner) endTurn() {
 	o.staged = o.staged[:0]
 }
 
+// target is the loop of what the event asks.
+func (ev *Event) target() *owner {
+	switch {
+	case ev.live != nil:
+		return ev.live.origin.own
+	case ev.entry != nil:
+		return ev.home // entry points have no state: each serves its caller's loop
+	}
+	return ev.class.eng.ownerOf(&ev.id)
+}
+
 // route brings an event to the loop of the object that it asks.
 func (o *owner) route(ev *Event) {
-	target := o.eng.ownerOf(&ev.id)
+	target := ev.target()
 	if target == o {
 		o.accept(ev)
 		return
 	}
 	if !target.loop.Post(ev) {
+		drop(ev.Caps)
 		ev.reply = Reply{Err: ErrClosed}
 		o.routeReply(ev)
 	}
@@ -210,28 +234,61 @@ func (o *owner) route(ev *Event) {
 
 // accept takes an event in for its object, which is woken if it is not live. The caller drains.
 func (o *owner) accept(ev *Event) {
+	switch {
+	case ev.live != nil:
+		o.acceptLive(ev)
+		return
+	case ev.entry != nil:
+		o.enter(ev)
+		return
+	}
 	a := o.wake(ev.class, &ev.id)
+	if !o.crowded(a, ev) {
+		a.enqueue(nil, ev)
+	}
+}
+
+// crowded answers an event that finds too many others waiting for its object.
+func (o *owner) crowded(a *actor, ev *Event) bool {
 	if a.queue.len()+len(a.inflight) >= o.eng.opts.MaxEvents {
 		ev.phase = phaseServe
 		ev.answered = true
 		err := overloaded("Durable Object is overloaded. Too many requests queued.")
-		err.Class, err.Object, err.Method = ev.class.name, ev.id.String(), ev.Name()
+		err.Class, err.Object, err.Method = a.class.name, a.id.String(), ev.Name()
+		drop(ev.Caps)
 		ev.reply = Reply{Err: err}
 		o.routeReply(ev)
-		return
+		return true
 	}
-	a.enqueue(nil, ev)
+	return false
+}
+
+// enter starts an event of an entry point on this loop. The caller drains.
+func (o *owner) enter(ev *Event) {
+	ev.self = origin{own: o, event: ev, dep: ev.dep}
+	ev.pins = 1
+	o.events++
+	o.eng.metrics.events.Add(1)
+	o.ready.push(ev)
 }
 
 // routeReply brings an answered event back to the loop of whoever asked.
 func (o *owner) routeReply(ev *Event) {
 	ev.phase = phaseReply
+	if ev.oneWay {
+		drop(ev.reply.Caps)
+		return
+	}
 	home := ev.home
 	if home == o {
 		o.acceptReply(ev)
 		return
 	}
-	if !home.loop.Post(ev) && ev.from == nil {
+	if home.loop.Post(ev) {
+		return
+	}
+	drop(ev.reply.Caps)
+	if ev.from == nil {
 		// The loops have stopped: nobody else will tell the caller.
 		ev.phase = phaseDone
 		ev.replier.Reply(Reply{Err: ErrClosed})
@@ -245,9 +302,11 @@ func (o *owner) acceptReply(ev *Event) {
 	case from == nil:
 		o.exit(ev)
 	case from.actor != nil:
-		if !from.actor.dead {
-			from.actor.enqueue(ev.section, ev)
+		if from.actor.dead {
+			drop(ev.reply.Caps)
+			return
 		}
+		from.actor.enqueue(ev.section, ev)
 	default:
 		o.ready.push(ev)
 	}

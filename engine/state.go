@@ -74,7 +74,7 @@ func (s *State) exclusive(fn func() error, failed func(error)) error {
 		}
 	}
 	a.current = sec
-	cancel := s.watchSection(sec, "blockConcurrencyWhile")
+	cancel := s.watchSection("blockConcurrencyWhile")
 	closed := false
 	defer func() {
 		if !closed { // fn panics, or calls Goexit
@@ -117,7 +117,7 @@ func (s *State) Block(begin func(end func(error))) error {
 	a.enqueue(outer, stepFunc(func(a *actor) {
 		a.unpin()
 		sec := a.push()
-		cancel := s.watchSection(sec, "blockConcurrencyWhile")
+		cancel := s.watchSection("blockConcurrencyWhile")
 		begin(func(err error) {
 			cancel()
 			if a.dead {
@@ -134,7 +134,7 @@ func (s *State) Block(begin func(end func(error))) error {
 }
 
 // watchSection resets the object when a section stays open for too long; method is what opened it.
-func (s *State) watchSection(sec *section, method string) (cancel func()) {
+func (s *State) watchSection(method string) (cancel func()) {
 	a := s.a
 	return a.afterUngated(a.own.eng.opts.BlockTimeout, func() {
 		what := "A call to blockConcurrencyWhile() in"

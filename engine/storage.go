@@ -85,6 +85,9 @@ func (s *Storage) PutRaw(key string, encoded []byte, o WriteOptions) error {
 	if err := checkEntry(key, encoded); err != nil {
 		return err
 	}
+	if len(s.a.ops)+len(key)+len(encoded) > MaxTurnBytes {
+		return ErrTurnTooLarge
+	}
 	s.put(key, encoded, !o.AllowUnconfirmed)
 	return nil
 }
@@ -113,10 +116,15 @@ func (s *Storage) PutEntries(entries []Entry, o WriteOptions) error {
 	if len(entries) > MaxBatchKeys {
 		return ErrTooManyPairs
 	}
+	size := len(s.a.ops)
 	for i := range entries {
 		if err := checkEntry(entries[i].Key, entries[i].Value); err != nil {
 			return err
 		}
+		size += len(entries[i].Key) + len(entries[i].Value)
+	}
+	if size > MaxTurnBytes {
+		return ErrTurnTooLarge
 	}
 	if err := s.writable(); err != nil {
 		return err

@@ -15,15 +15,18 @@ import (
 type Stub struct {
 	ns     Namespace
 	id     ID
+	entry  Entrypoint // stubs of entry points
+	live   *Live      // stubs of a live instance
 	broken atomic.Pointer[Error]
 }
 
 // ID returns the object's ID.
 func (s *Stub) ID() ID { return s.id }
 
-// note remembers that the object was reset.
+// note remembers that the object was reset. An error of another object that this one has only passed on does not
+// count.
 func (s *Stub) note(err error) {
-	if e, ok := err.(*Error); ok && e.Reset {
+	if e, ok := err.(*Error); ok && e.Reset && e.Object == s.id.String() {
 		s.broken.CompareAndSwap(nil, e)
 	}
 }
@@ -72,8 +75,18 @@ func (s *Stub) StartCall(method string, args []byte, r Replier) *Event {
 	return ev
 }
 
+// StartEvent is StartCall for an event with more than a method and arguments. ev is a new one, of which Kind and
+// the other exported fields are set.
+func (s *Stub) StartEvent(ev *Event, r Replier) *Event {
+	s.start(ev, r)
+	return ev
+}
+
 func (s *Stub) start(ev *Event, r Replier) {
 	ev.class, ev.id, ev.stub, ev.replier = s.ns.class, s.id, s, r
+	if s.ns.class == nil {
+		ev.entry, ev.live, ev.stub = s.entry, s.live, nil
+	}
 	if err := s.refused(); err != nil {
 		s.refuse(ev, err)
 		return
@@ -82,6 +95,7 @@ func (s *Stub) start(ev *Event, r Replier) {
 	case s.ns.from != nil:
 		o := s.ns.from
 		if !o.live() {
+			drop(ev.Caps)
 			return // the caller was reset, and with it whoever waits
 		}
 		ev.from, ev.home, ev.section = o, o.own, o.section()
@@ -105,6 +119,9 @@ func (s *Stub) refused() error {
 	if e := s.broken.Load(); e != nil {
 		return e
 	}
+	if s.ns.class == nil { // an entry point, or a live instance
+		return nil
+	}
 	if !s.ns.class.key.owns(&s.id) {
 		return ErrForeignID
 	}
@@ -116,6 +133,7 @@ func (s *Stub) refused() error {
 
 // refuse answers a call that was not sent. For a caller in a turn the answer is a turn of its own, as always.
 func (s *Stub) refuse(ev *Event, err error) {
+	drop(ev.Caps)
 	if o := s.ns.from; o != nil {
 		o.pin()
 		ev.from, ev.home, ev.section = o, o.own, o.section()

@@ -59,11 +59,11 @@ func (t *Transaction) Commit() error {
 	t.tx.Changes(func(c kv.Change) bool {
 		switch c.Kind {
 		case kv.ChangePut:
-			a.own.undo.save(a, string(c.Key))
-			a.ops = redo.AppendPut(a.ops, string(c.Key), c.Value)
+			a.own.undo.save(a, c.Key)
+			a.ops = redo.AppendPut(a.ops, c.Key, c.Value)
 		case kv.ChangeDelete:
-			a.own.undo.save(a, string(c.Key))
-			a.ops = redo.AppendDelete(a.ops, string(c.Key))
+			a.own.undo.save(a, c.Key)
+			a.ops = redo.AppendDelete(a.ops, c.Key)
 		case kv.ChangeDeleteAll:
 			a.rec.store.Scan(kv.Range{}, func(key, _ []byte) bool {
 				a.own.undo.save(a, string(key))

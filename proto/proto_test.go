@@ -237,7 +237,7 @@ func TestHalfClosed(t *testing.T) {
 			peer.CloseWrite()
 			w.pool.Run()
 			var got []byte
-			for i := 0; i < 7; i++ {
+			for i := range 7 {
 				if len(s.pending) <= i {
 					t.Fatalf("seed %d, bound %d: %d requests were begun, %d answered", seed, bound, len(s.pending), i)
 				}

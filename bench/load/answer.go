@@ -28,6 +28,9 @@ func parse(b []byte, scratch *[]byte) (a answer, err error) {
 		return a, nil
 	}
 	head, rest := b[:end], b[end+4:]
+	if bytes.Count(head, crlf[1:]) != bytes.Count(head, crlf) {
+		return a, fmt.Errorf("a line that ends without a carriage return: %q", clip(head))
+	}
 	line, head, _ := bytes.Cut(head, crlf)
 	if a.status, err = statusOf(line); err != nil {
 		return a, err

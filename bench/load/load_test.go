@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -37,6 +38,13 @@ func (c *counting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	k := c.counts[r.URL.Path]
 	c.mu.Unlock()
 	fmt.Fprintf(w, "%d\n", k)
+}
+
+// snapshot returns the counts of now.
+func (c *counting) snapshot() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.counts)
 }
 
 func newCounting(t *testing.T, change func(int64, http.ResponseWriter) bool) (*counting, string) {
@@ -90,7 +98,7 @@ func TestRun(t *testing.T) {
 	if err := counters.Complete(); err != nil {
 		t.Error(err)
 	}
-	for p, n := range srv.counts {
+	for p, n := range srv.snapshot() {
 		if n == 0 || n > total/2 {
 			t.Errorf("path %s was asked %d times of %d: paths are not chosen at random", p, n, total)
 		}
@@ -153,8 +161,9 @@ func TestEach(t *testing.T) {
 	if r, err := g.Run(t.Context(), Until{Each: true, Elapsed: time.Hour}); err != nil || r.Requests != 100 {
 		t.Fatalf("%+v, %v", r, err)
 	}
+	counts := srv.snapshot()
 	for _, p := range paths(100) {
-		if n := srv.counts[p]; n != 1 {
+		if n := counts[p]; n != 1 {
 			t.Errorf("%s was asked for %d times", p, n)
 		}
 	}
@@ -348,6 +357,7 @@ func TestParse(t *testing.T) {
 		{name: "two lengths", in: "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", err: "content-length"},
 		{name: "a negative length", in: "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", err: "content-length"},
 		{name: "another coding", in: "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n", err: "transfer-encoding"},
+		{name: "a bare line feed", in: "HTTP/1.1 200 O\n\r\nContent-Length: 2\r\n\r\n\\\\", err: "without a carriage return"},
 		{name: "a bad field", in: "HTTP/1.1 200 OK\r\nnonsense\r\n\r\n", err: "a field without a name"},
 		{name: "a bad chunk size", in: "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n", err: "chunk size"},
 		{name: "a chunk that is too long", in: "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nabc\r\n", err: "a chunk of 1 bytes"},

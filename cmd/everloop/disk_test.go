@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -164,7 +163,7 @@ func TestReadOnlyDisk(t *testing.T) {
 	if code != exitFailed || !strings.Contains(log, data) || !strings.Contains(log, "read-only file system") || !strings.Contains(log, "Let the user that runs everloop write there") {
 		t.Errorf("exit code %d\n%s", code, log)
 	}
-	if !bytes.HasPrefix([]byte(log), []byte("everloop: ")) {
+	if !strings.HasPrefix(log, "everloop: ") {
 		t.Error(log)
 	}
 }

@@ -123,7 +123,9 @@ func TestSettings(t *testing.T) {
 		{name: "a socket without a path", args: []string{"--listen", "unix:"}, want: "--listen: unix: has no path behind it"},
 		{name: "an open admin side", args: []string{"--admin", "0.0.0.0:8788"}, want: "--admin: 0.0.0.0:8788 can be reached from other machines: set EVERLOOP_ADMIN_TOKEN"},
 		{name: "an open admin side on every interface", args: []string{"--admin", ":8788"}, want: "can be reached from other machines"},
-		{name: "an open admin side with a token", args: []string{"--admin", ":8788"}, env: map[string]string{"EVERLOOP_ADMIN_TOKEN": "s"}, want: "127.0.0.1:8787 :8788 project/.everloop 0 always 30s"},
+		{name: "an open admin side with a token", args: []string{"--admin", ":8788"}, env: map[string]string{"EVERLOOP_ADMIN_TOKEN": "sixteen-letters-"}, want: "127.0.0.1:8787 :8788 project/.everloop 0 always 30s"},
+		{name: "a short token", env: map[string]string{"EVERLOOP_ADMIN_TOKEN": "secret"}, want: "--admin-token: the token has 6 characters: give it at least 16, drawn at random (from the environment variable EVERLOOP_ADMIN_TOKEN)"},
+		{name: "an admin side on a socket", args: []string{"--admin", "unix:/tmp/x"}, want: "--admin: unix:/tmp/x is a socket file"},
 		{name: "localhost", args: []string{"--admin", "localhost:1"}, want: "127.0.0.1:8787 localhost:1 project/.everloop 0 always 30s"},
 	}
 	for _, tt := range tests {

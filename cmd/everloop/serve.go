@@ -59,6 +59,7 @@ func (c *serveCmd) Run(stdout io.Writer) error {
 		// loops the committer waits for a loop to pause, and every answer with it.
 		runtime.GOMAXPROCS(loops + 2)
 	}
+	tuneGC()
 	// The runtime has raised the soft limit on descriptors to the hard one before main.
 
 	p, err := project.Load(c.Project, project.Options{Environment: c.Env})

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"everloop/proto/admin"
 )
 
 // configFileName is looked for in the project's folder.
@@ -36,6 +38,9 @@ func (*serveCmd) Help() string {
 	return "Flags win over EVERLOOP_* variables, and these over the configuration file."
 }
 
+// minToken is the number of characters of a token that cannot be guessed.
+const minToken = admin.MinToken
+
 // maxLoops bounds --loops: a log has one buffer for each.
 const maxLoops = 64
 
@@ -44,11 +49,15 @@ func (c *serveCmd) Validate() error {
 	if _, err := parseAddress(c.Listen); err != nil {
 		return fmt.Errorf("--listen: %w", err)
 	}
-	admin, err := parseAddress(c.Admin)
+	side, err := parseAddress(c.Admin)
 	switch {
 	case err != nil:
 		return fmt.Errorf("--admin: %w", err)
-	case !admin.local() && c.AdminToken == "":
+	case side.network == "unix":
+		return fmt.Errorf("--admin: %s is a socket file, and the admin side listens on HOST:PORT only", c.Admin)
+	case c.AdminToken != "" && len(c.AdminToken) < minToken:
+		return fmt.Errorf("--admin-token: the token has %d characters: give it at least %d, drawn at random", len(c.AdminToken), minToken)
+	case !side.local() && c.AdminToken == "":
 		return fmt.Errorf("--admin: %s can be reached from other machines: set EVERLOOP_ADMIN_TOKEN, or listen on 127.0.0.1", c.Admin)
 	case c.Loops < 0 || c.Loops > maxLoops:
 		return fmt.Errorf("--loops: %d is not between 1 and %d", c.Loops, maxLoops)

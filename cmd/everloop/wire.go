@@ -14,6 +14,7 @@ import (
 	"everloop/engine/js/project"
 	"everloop/loop"
 	"everloop/proto/admin"
+	"everloop/proto/assets"
 	"everloop/proto/server"
 	"everloop/wal"
 )
@@ -33,6 +34,7 @@ type daemon struct {
 	listen *loop.Listener
 	admin  *admin.Server
 	broken chan error
+	stop   chan struct{} // ends the compression of static files; nil where there are none
 }
 
 // wire puts the daemon together. When it fails, what it has opened is closed again.
@@ -66,7 +68,16 @@ func wire(ctx context.Context, c *serveCmd, loops int, p *project.Project, bundl
 	if err != nil {
 		return nil, err
 	}
+	site, first, err := files(p)
+	if err != nil {
+		return nil, err
+	}
+	if site != nil {
+		d.stop = make(chan struct{})
+		go site.Compress(d.stop)
+	}
 	d.http, err = server.New(d.eng, d.app.Entrypoint(), server.Options{
+		Assets: site, WorkerFirst: first,
 		// A person who sees the program's terminal may see its errors in the browser, too.
 		Detail: address.local() && isTerminal(os.Stderr),
 		Logger: logger,
@@ -88,6 +99,19 @@ func wire(ctx context.Context, c *serveCmd, loops int, p *project.Project, bundl
 		return nil, err
 	}
 	return d, nil
+}
+
+// files loads the project's static files, and says which paths reach the program before them.
+func files(p *project.Project) (site *assets.Site, first func(path string) bool, err error) {
+	a := p.Assets
+	if a == nil || a.Directory == "" {
+		return nil, nil, nil
+	}
+	site, err = assets.Load(assets.Options{Directory: a.Directory, HTMLHandling: a.HTMLHandling, NotFound: a.NotFoundHandling})
+	if a.RunWorkerFirstAll {
+		return site, func(string) bool { return true }, err
+	}
+	return site, assets.Patterns(a.RunWorkerFirst), err
 }
 
 var processStart = time.Now()
@@ -126,6 +150,9 @@ func (d *daemon) failed() <-chan error { return d.broken }
 // drain ends in the order of a request's way: no new connections, the requests under way, the objects, the log.
 func (d *daemon) drain(ctx context.Context) error {
 	var errs []error
+	if d.stop != nil {
+		close(d.stop)
+	}
 	if d.admin != nil {
 		d.admin.Drain()
 	}

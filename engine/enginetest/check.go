@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 
 	"everloop/engine"
 	"everloop/wal"
@@ -121,11 +122,11 @@ func (w *world) recovered(found map[[32]byte]remains) {
 }
 
 func (o *object) history() string {
-	s := ""
+	var b strings.Builder
 	for _, v := range o.versions[max(0, len(o.versions)-4):] {
-		s += fmt.Sprintf("\n    %d (record %d): %v", v.n, v.lsn, v.content)
+		fmt.Fprintf(&b, "\n    %d (record %d): %v", v.n, v.lsn, v.content)
 	}
-	return s
+	return b.String()
 }
 
 // failed is what the code of an object fails with on purpose. It carries what it reveals.

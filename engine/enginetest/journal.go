@@ -2,12 +2,12 @@ package enginetest
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"everloop/engine"
@@ -252,7 +252,7 @@ func (p *platter) hurt(w *world) {
 
 func (p *platter) crash(w *world) {
 	p.n++
-	p.dir = filepath.Join(p.base, fmt.Sprint(p.n))
+	p.dir = filepath.Join(p.base, strconv.Itoa(p.n))
 	if err := p.disk.Crash(uint64(w.pick(1<<16)), p.dir); err != nil {
 		w.fail(Fault, "crash copy: %v", err)
 	}

@@ -28,6 +28,7 @@ type instance struct {
 // section is an open critical section.
 type section struct {
 	parent *section
+	opened int64
 	closed bool
 }
 
@@ -50,6 +51,7 @@ type line struct {
 	loop      loop.Loop // that it has to be used on, if any
 	sent      int
 	delivered int
+	broken    int // calls made later than this one must fail: the object was reset; 0: it was not
 }
 
 // message is a call on its way.
@@ -62,6 +64,7 @@ type message struct {
 	fuel      int
 	knows     knowledge
 	delivered bool
+	ended     bool // its code has returned
 	answered  bool
 }
 
@@ -75,6 +78,7 @@ type thread struct {
 	section *section // what it belongs to
 	waits   bool     // it may wait: it runs in a coroutine
 	waiting string   // for what
+	on      *message // the call that it waits for, if it does
 	ghost   bool     // its instance is dead
 }
 
@@ -139,6 +143,7 @@ func (in *instance) CallRaw(_ context.Context, method string, args []byte) ([]by
 	err := t.program()
 	w.note("%s: ends: %v", t.name, err)
 	reply := w.remember(&in.knows, in.obj)
+	m.ended = true
 	t.end()
 	return reply, err
 }
@@ -239,7 +244,7 @@ func (in *instance) innermost() *section {
 }
 
 func (in *instance) enter(parent *section) *section {
-	s := &section{parent: parent}
+	s := &section{parent: parent, opened: in.w.now()}
 	in.open = append(in.open, s)
 	return s
 }
@@ -462,11 +467,12 @@ func (t *thread) remove(keys ...string) {
 	t.stamp()
 }
 
-// stamp writes the version of the running turn.
+// stamp writes the version of the running turn. It leaves it to the turn's other writes to be confirmed.
 func (t *thread) stamp() {
 	n := uint64(t.in.obj.stamp())
-	if t.took("stamp", t.in.st.Storage().PutRaw(stampKey, encode(n), engine.WriteOptions{})) {
-		t.in.wrote(true)
+	o := engine.WriteOptions{AllowUnconfirmed: true}
+	if t.took("stamp", t.in.st.Storage().PutRaw(stampKey, encode(n), o)) {
+		t.in.wrote(false)
 		t.in.obj.content[stampKey] = n
 	}
 }
@@ -714,6 +720,7 @@ func (t *thread) later() {
 	cancelled := false
 	cb := w.callback(t, "timer", n)
 	due := w.now() + int64(1+w.pick(40))
+	cb.due = func() bool { return w.now() > due }
 	cancel := t.in.st.After(w.millis(due-w.now()), func() {
 		if cancelled {
 			w.fail(Answers, "%s: a cancelled timer fires", cb.name)
@@ -736,6 +743,7 @@ func (t *thread) send() {
 	l := t.in.line(w.objects[w.pick(len(w.objects))])
 	m := w.message(t.name, l, t.fuel-1, &t.in.knows)
 	cb := w.callback(t, fmt.Sprintf("answer to call %d", m.n), t.fuel-1)
+	cb.due = func() bool { return m.ended }
 	w.note("%s: starts call %d to %s", t.name, m.n, l.to.name)
 	l.stub.StartCall("run", m.args(), engine.ReplyFunc(func(r engine.Reply) {
 		k := w.answered(m, r)
@@ -760,7 +768,9 @@ func (t *thread) call() error {
 		defer func() { delete(w.cancels, m.n); cancel() }()
 	}
 	h := t.pause(fmt.Sprintf("call %d", m.n))
+	t.on = m
 	value, err := l.stub.CallRaw(ctx, "run", m.args())
+	t.on = nil
 	t.resume(h)
 	if w.over {
 		return errOnPurpose
@@ -792,24 +802,39 @@ func (in *instance) line(o *object) *line {
 	return l
 }
 
-// broken drops a stub that has seen its object being reset: it stays broken.
+// broken looks at how a call has ended. A stub that has seen its object being reset stays broken, so it is dropped,
+// or used again to see that it fails.
 func (in *instance) broken(l *line, err error) {
-	var e *engine.Error
-	if errors.As(err, &e) && e.Reset {
+	if l.breaks(in.w, err) {
 		delete(in.stubs, l.to.index)
 	}
+}
+
+// breaks notes that a stub is broken by err, and reports whether to drop it.
+func (l *line) breaks(w *world, err error) bool {
+	e, ok := err.(*engine.Error) // another that is wrapped in err is one that the object has heard
+	if !ok || !e.Reset {
+		return false
+	}
+	if l.broken == 0 && e.Object == l.stub.ID().String() {
+		l.broken = l.sent
+	}
+	return w.pick(2) == 0
 }
 
 // callback is a thread that has not begun.
 type callback struct {
 	*thread
 	called bool
+	due    func() bool // it should have been called by now, unless its section lets it wait
 }
 
 func (w *world) callback(t *thread, what string, fuel int) *callback {
 	cb := w.thread(t.in, t.name+", "+what, max(fuel, 0), t.section, false)
 	delete(w.threads, cb) // it need not ever be called: its object may be reset
-	return &callback{thread: cb}
+	c := &callback{thread: cb, due: func() bool { return false }}
+	w.callbacks[c] = struct{}{}
+	return c
 }
 
 // run is the turn in which the function is called, with what it hears.
@@ -830,7 +855,7 @@ func (c *callback) turn(fn func()) {
 	if c.called {
 		c.w.fail(Answers, "%s: called twice", c.name)
 	}
-	c.called = true
+	c.drop()
 	c.begin()
 	if c.gone() {
 		c.w.fail(Wrong, "%s: called back, and its instance is dead", c.name)
@@ -841,4 +866,8 @@ func (c *callback) turn(fn func()) {
 	c.end()
 }
 
-func (c *callback) drop() { c.called = true }
+// drop forgets the callback: it is called, or never will be.
+func (c *callback) drop() {
+	c.called = true
+	delete(c.w.callbacks, c)
+}

@@ -16,7 +16,7 @@ func ramDir(t testing.TB) (dir string, remove func()) {
 	if st, err := os.Stat(base); err != nil || !st.IsDir() {
 		base = ""
 	}
-	dir, err := os.MkdirTemp(base, "everloop-engine-")
+	dir, err := os.MkdirTemp(base, "everloop-engine-") //nolint:usetesting // removed before the test ends
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package enginetest
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 
@@ -84,7 +83,7 @@ func (v *visit) step() error {
 		v.env.After(time.Duration(1+v.w.pick(20))*time.Millisecond, func() { v.called("timer") })
 	case 6:
 		j := v.w.job(fmt.Sprintf("visit %d", v.n), nil, &v.knows)
-		v.env.Start(func() { _ = j.run(nil) }, func(error) { v.called("work off the loop") })
+		v.env.Start(func() { _ = j.run(context.Background()) }, func(error) { v.called("work off the loop") })
 	default:
 		if v.w.pick(8) == 0 {
 			panic(&failed{what: "a panic on purpose", knowledge: v.knows})
@@ -144,8 +143,7 @@ func (v *visit) hear(k *knowledge, l *line, err error) {
 	if k != nil {
 		v.knows.merge(k)
 	}
-	var e *engine.Error
-	if errors.As(err, &e) && e.Reset {
+	if l.breaks(v.w, err) {
 		delete(v.stubs, l.to.index)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,7 +21,8 @@ import (
 )
 
 const (
-	className = "Sim"
+	className    = "Sim"
+	blockTimeout = 30 * time.Second
 
 	maxThreads  = 400     // in one life, before calls stop to beget calls
 	maxCalls    = 12      // from outside, unanswered
@@ -81,6 +83,7 @@ type world struct {
 	numbers    uint64
 	visits     map[int]*visit
 	threads    map[*thread]struct{}
+	callbacks  map[*callback]struct{} // not called yet
 	cancels    map[int]context.CancelFunc
 	jobs       []*job
 	callers    []*line
@@ -107,7 +110,7 @@ func Run(t *testing.T, c Config) (failure *Failure) {
 	}
 	if c.Digest != nil {
 		w.trace.digest = sha256.New()
-		defer func() { *c.Digest = fmt.Sprintf("%x", w.trace.digest.Sum(nil)) }()
+		defer func() { *c.Digest = hex.EncodeToString(w.trace.digest.Sum(nil)) }()
 	}
 	defer func() {
 		// A history that failed is left as it is, with its coroutines: the bubble complains about them.
@@ -189,7 +192,7 @@ func (w *world) open() {
 	loops := 1 + w.pick(4)
 	w.over, w.rounds, w.spent, w.full, w.wasFull, w.canceled, w.timeouts = false, 0, 0, false, false, false, false
 	w.messages, w.replies = map[uint64]*message{}, map[uint64]*revealed{}
-	w.visits = map[int]*visit{}
+	w.visits, w.callbacks = map[int]*visit{}, map[*callback]struct{}{}
 	w.threads, w.cancels, w.jobs, w.callers, w.unanswered = map[*thread]struct{}{}, map[int]context.CancelFunc{}, nil, nil, 0
 	w.pool = looptest.New(loops, uint64(w.pick(1<<16)))
 	w.journal = &journal{w: w, disk: w.disk}
@@ -205,15 +208,23 @@ func (w *world) open() {
 			w.journal.Log = log
 			return w.journal, err
 		},
-		IdleTimeout:     w.idle,
-		MaxEvents: w.maxQueued,
-		Logger:          slog.New(&faults{w}),
+		IdleTimeout:  w.idle,
+		BlockTimeout: blockTimeout,
+		MaxEvents:    w.maxQueued,
+		Logger:       slog.New(&faults{w}),
 	})
 	if err != nil {
 		w.fail(Fault, "open: %v", err)
 		return
 	}
 	w.engine = e
+	stored := 0
+	for _, o := range w.objects {
+		stored += min(len(o.content), 1)
+	}
+	if n := e.Recovered().Objects; n != stored {
+		w.fail(Wrong, "%d objects have something stored, %d were recovered", stored, n)
+	}
 	if w.ns, err = e.Register(className, engine.ClassOf(w.construct)); err != nil {
 		w.fail(Fault, "register: %v", err)
 		return
@@ -360,8 +371,7 @@ func (w *world) request() {
 		w.unanswered--
 		w.note("caller %d: call %d is answered: %v", who, m.n, r.Err)
 		w.answered(m, r)
-		var e *engine.Error
-		if errors.As(r.Err, &e) && e.Reset && w.callers[who] == l {
+		if l.breaks(w, r.Err) && w.callers[who] == l {
 			w.callers[who] = nil
 		}
 	})
@@ -390,6 +400,8 @@ func (w *world) deliver(m *message, t *thread) {
 		w.fail(Answers, "call %d of %s is delivered twice", m.n, m.from)
 	case m.to != t.in.obj:
 		w.fail(Answers, "call %d of %s to %s is delivered to %s", m.n, m.from, m.to.name, t.in.obj.name)
+	case m.line.broken != 0 && m.place > m.line.broken:
+		w.fail(Answers, "call %d of %s to %s is delivered, and its stub had seen a reset", m.n, m.from, m.to.name)
 	case m.place <= m.line.delivered:
 		w.fail(Answers, "call %d of %s to %s arrives after one that was made later on the same stub", m.n, m.from, m.to.name)
 	}
@@ -562,6 +574,7 @@ func (w *world) rest() {
 			w.disk.commit(w)
 			continue
 		}
+		w.quiet()
 		next, ok := w.pool.NextTimer()
 		if !ok {
 			break
@@ -585,6 +598,35 @@ func (w *world) rest() {
 	for _, o := range w.objects {
 		if o.pending != nil {
 			w.fail(Wrong, "what the last turn of %s wrote was not handed over", o.name)
+		}
+	}
+}
+
+// quiet is a moment at which nothing can happen before time moves: only calls that are not answered yet may be
+// waited for, and that inside of sections that are not open for too long.
+func (w *world) quiet() {
+	for t := range w.threads {
+		in := t.in
+		if t.waiting == "" || in.st.Dead() || in.innermost() != t.section.around() {
+			continue
+		}
+		if t.on == nil || t.on.ended {
+			w.fail(Leak, "%s: waits for %s, which is over", t.name, t.waiting)
+		}
+	}
+	for c := range w.callbacks {
+		if !c.in.st.Dead() && c.in.innermost() == c.section.around() && c.due() {
+			w.fail(Leak, "%s: should have been called back", c.name)
+		}
+	}
+	for _, o := range w.objects {
+		if o.inst == nil || o.inst.st.Dead() {
+			continue
+		}
+		for _, s := range o.inst.open {
+			if ms := w.now() - s.opened; ms > blockTimeout.Milliseconds() {
+				w.fail(Leak, "a critical section of %s is open for %d ms", o.name, ms)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package js
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -57,6 +58,8 @@ type App struct {
 	namespaces []string // the class of each namespace, by the number that the runtimes know it by
 	bindings   []Binding
 	hosts      []*host
+	main       *entry // the default export
+	paramsDup  bool   // stubs in the parameters of a call are duplicated, rather than handed over
 
 	quarantine quarantine
 	stop       chan struct{}
@@ -74,6 +77,8 @@ func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) 
 		return nil, fmt.Errorf("compile %s: %w", relative(p, p.Main), mapped(b, err))
 	}
 	a := &App{eng: eng, project: p, bundle: b, code: code, opts: o, stop: make(chan struct{})}
+	a.main = a.newEntry("default", nil)
+	a.paramsDup = p.Enabled("rpc_params_dup_stubs", "rpc_params_transfer_stubs", "2026-01-20")
 	if err := a.quarantine.load(o.QuarantineFile); err != nil {
 		return nil, err
 	}
@@ -145,7 +150,16 @@ func (a *App) start(h *host) error {
 				a.bind(name, c)
 			}
 		}
-		return rl.addBindings(a.bindings)
+		if err := rl.addBindings(a.bindings); err != nil {
+			return err
+		}
+		return rl.addClassExports()
+	}
+	for _, b := range a.project.Services {
+		if name := cmp.Or(b.Entrypoint, "default"); b.Service == a.project.Name && !slices.Contains(a.bundle.Exports, name) {
+			return fmt.Errorf("%s: service binding %s names entry point %s, which %s does not export: export it, or correct entrypoint",
+				relative(a.project, a.project.ConfigFile), b.Name, name, relative(a.project, a.project.Main))
+		}
 	}
 	for _, b := range a.bindings {
 		if slices.Contains(classes, b.Class) {

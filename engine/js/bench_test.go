@@ -2,6 +2,8 @@ package js_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -66,4 +68,33 @@ func BenchmarkCounter(b *testing.B) {
 	}
 	b.Run("1 object", func(b *testing.B) { benchmarkProject(b, "../../docs/examples/counter", urls[:1]) })
 	b.Run("1000 objects", func(b *testing.B) { benchmarkProject(b, "../../docs/examples/counter", urls) })
+}
+
+const callProgram = `
+import { DurableObject } from "cloudflare:workers";
+export class Counter extends DurableObject {
+	n = 0;
+	increment() { return ++this.n; }
+	fetch() { return new Response(String(++this.n)); }
+	target() { return { inc: () => ++this.n }; }
+}
+export default { async fetch(request, env) {
+	const stub = env.COUNTER.getByName("x");
+	switch (new URL(request.url).pathname) {
+	case "/fetch": return stub.fetch("http://x/");
+	case "/call": return new Response(String(await stub.increment()));
+	case "/pipeline": return new Response(String(await stub.target().inc()));
+	}
+} };
+`
+
+// BenchmarkCall compares a call by name with a fetch of the same object, in memory, and with two calls in one trip.
+func BenchmarkCall(b *testing.B) {
+	file := filepath.Join(b.TempDir(), "program.ts")
+	if err := os.WriteFile(file, []byte(callProgram), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	for _, path := range []string{"fetch", "call", "pipeline"} {
+		b.Run(path, func(b *testing.B) { benchmarkProject(b, file, []string{"http://example.com/" + path}) })
+	}
 }

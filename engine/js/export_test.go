@@ -1,5 +1,7 @@
 package js
 
+import "everloop/engine"
+
 // Remembered is the number of failures that the app's runtimes remember. Call it while nothing runs.
 func (a *App) Remembered() (n int) {
 	for _, h := range a.hosts {
@@ -22,4 +24,32 @@ func (a *App) Away() (n int) {
 		}
 	}
 	return n
+}
+
+// Given counts what the program's actors have given away, and the stubs of such things that they hold.
+func (a *App) Given(eng *engine.Engine) (given, held int) {
+	for i, h := range a.hosts {
+		done := make(chan struct{})
+		eng.Post(i, func() {
+			defer close(done)
+			for _, rl := range h.realms {
+				if rl == nil {
+					continue
+				}
+				count := func(p *possessions) {
+					if p != nil {
+						given, held = given+len(p.given), held+len(p.held)
+					}
+				}
+				for _, o := range rl.objects.all() {
+					count(o.has)
+				}
+				for _, e := range rl.events.all() {
+					count(e.has)
+				}
+			}
+		})
+		<-done
+	}
+	return given, held
 }

@@ -91,7 +91,7 @@ func (rl *realm) engineError(err error, w *waiting) *engine.Error {
 				failure = known
 			}
 			// What cannot be cloned travels as name and message alone.
-			failure.Value, _ = rl.writer.Append(nil, rl.r, v)
+			failure.Value = rl.encodeError(v)
 			rl.r.Free(v)
 		}
 		return failure
@@ -178,7 +178,7 @@ func (rl *realm) storageError(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, engine.ErrKeyTooLarge), errors.Is(err, engine.ErrValueTooLarge),
-		errors.Is(err, engine.ErrTooManyKeys), errors.Is(err, engine.ErrTooManyPairs):
+		errors.Is(err, engine.ErrTooManyKeys), errors.Is(err, engine.ErrTooManyPairs), errors.Is(err, engine.ErrTurnTooLarge):
 		return vm.RangeError("%s", err.Error())
 	case errors.Is(err, engine.ErrListBounds), errors.Is(err, engine.ErrListLimit):
 		return vm.TypeError("%s", err.Error())
@@ -205,4 +205,10 @@ func (rl *realm) cloneError(err error) error {
 		return verr
 	}
 	return rl.r.ThrowValue(v)
+}
+
+func (rl *realm) isDOMException(_ *vm.Runtime, v vm.Value) bool { return rl.in.IsDOMException(v) }
+
+func (rl *realm) makeDOMException(_ *vm.Runtime, message, name vm.Value) (vm.Value, error) {
+	return rl.in.NewDOMException(message, name)
 }

@@ -65,18 +65,27 @@ type object struct {
 	handle vm.Handle
 	value  vm.Value
 	dead   bool
+	has    *possessions
 }
 
 // Deliver starts one event.
 func (o *object) Deliver(ev *engine.Event) {
 	rl := o.rl
-	if ev.Kind != engine.EventFetch {
-		ev.Fail(&engine.Error{Name: "TypeError", Message: fmt.Sprintf("%s is written in JavaScript: call its fetch(); methods of JavaScript objects cannot be called yet.", o.class.name)})
+	if t, ok := ev.Target.(*target); ok && t.after != nil {
+		rl.follow(o, ev, t)
 		return
 	}
 	w := waiting{ev: ev, object: o}
 	rl.begin(o)
-	v, err := rl.in.ObjectFetch(o.value, &request{ev.Request})
+	var v vm.Value
+	var err error
+	if ev.Kind == engine.EventCall {
+		v, err = rl.receive(&w, func(path []string, args vm.Value) (vm.Value, error) {
+			return rl.in.ObjectCall(o.value, path, args)
+		})
+	} else {
+		v, err = rl.in.ObjectFetch(o.value, request{ev.Request})
+	}
 	if err == nil {
 		rl.await(v, w)
 	} else if !errors.Is(err, vm.ErrInterrupted) {
@@ -93,6 +102,7 @@ func (o *object) Evict() {
 	o.dead = true
 	rl := o.rl
 	rl.objects.remove(o.slot)
+	rl.endPossessions(o)
 	if rl.r.Err() != nil {
 		return
 	}
@@ -114,6 +124,15 @@ func (o *object) startRead(b engine.Body, max int, done func([]byte, error)) {
 func (o *object) start(work func(), done func(error))     { o.st.Start(work, done) }
 func (o *object) after(d time.Duration, fn func()) func() { return o.st.After(d, fn) }
 
+func (o *object) to(l *engine.Live) *engine.Stub         { return o.st.To(l) }
+func (o *object) entry(p engine.Entrypoint) *engine.Stub { return o.st.Entry(p) }
+func (o *object) live(deliver func(*engine.Event)) *engine.Live {
+	return o.st.Live(deliver)
+}
+func (o *object) tell(l *engine.Live, ev *engine.Event) { o.st.Tell(l, ev) }
+func (o *object) later(fn func())                       { o.st.Later(fn) }
+func (o *object) possessions() *possessions             { return o.has }
+
 // interrupted resets the object: its turn ran longer than it may, and was cut off in the middle.
 func (o *object) interrupted() {
 	o.st.Abort(cpuLimit("Durable Object exceeded its CPU time limit and was reset."))
@@ -125,6 +144,13 @@ func (rl *realm) forget(o *object, e *event) {
 	for _, w := range rl.waiting {
 		if o != nil && w.object == o || e != nil && w.event == e {
 			rl.r.Free(w.promise)
+			if e != nil {
+				rl.unfollowed(w.followers, cpuLimit("Worker exceeded CPU time limit."))
+			}
+			if e != nil && w.nested { // what began the event has its answer
+				w.ev.Fail(cpuLimit("Worker exceeded CPU time limit."))
+				e.unpin()
+			}
 			continue
 		}
 		kept = append(kept, w)

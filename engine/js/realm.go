@@ -1,6 +1,7 @@
 package js
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -48,7 +49,7 @@ type realm struct {
 	in    *web.Instance
 
 	env, exports vm.Value
-	worker       vm.Value            // the default export
+	entries      map[string]vm.Value // entry points, by export, as they are first needed
 	classes      map[string]vm.Value // constructors, by export
 
 	// What JavaScript knows by a number.
@@ -57,6 +58,7 @@ type realm struct {
 	stubs    slots[*stub]
 	txns     slots[*transaction]
 	sections slots[func(error)]
+	exported slots[*export]
 	waits    slots[actor]
 	away     []*awayWork
 	timers   map[int64]*timer
@@ -72,10 +74,17 @@ type realm struct {
 	// waiting are handlers whose promise has not settled.
 	waiting []waiting
 
-	writer clone.Writer
-	reader clone.Reader
-	buf    []byte
-	out    web.Reply
+	writer      clone.Writer
+	reader      clone.Reader
+	crossings   []*crossing // spare ones
+	objectProto vm.Value    // Object.prototype
+
+	underway  map[uintptr]*calling // calls that others may be sent after, by the address of their promise
+	following map[*engine.Event]*follower
+	kept      map[*engine.Event]*keptResult
+	turn      uint64 // counts turns
+	buf       []byte
+	out       web.Reply
 }
 
 // actor is who a turn belongs to: an object, or an event of the Worker.
@@ -99,14 +108,35 @@ type actor interface {
 	start(work func(), done func(error))
 	// startRead reads a body and calls done in a turn of it.
 	startRead(b engine.Body, max int, done func([]byte, error))
+	// to and entry return stubs that call in its name.
+	to(l *engine.Live) *engine.Stub
+	entry(p engine.Entrypoint) *engine.Stub
+	// live returns its address, and tell sends to one without waiting, also after its end.
+	live(deliver func(*engine.Event)) *engine.Live
+	tell(l *engine.Live, ev *engine.Event)
+	// later runs fn in a turn of it, behind what waits already.
+	later(fn func())
+	// possessions is what it gave away and what it holds of others; nil for nothing.
+	possessions() *possessions
 }
 
 // waiting is a handler that has not answered.
 type waiting struct {
-	promise vm.Value
-	ev      *engine.Event
-	object  *object // nil for the Worker
-	event   *event
+	promise   vm.Value
+	ev        *engine.Event
+	object    *object // nil for the Worker
+	event     *event
+	params    []uint64 // stubs that came with a call, which end with it
+	followers []*follower
+	nested    bool // a call on something that the object or event gave away, rather than what began the event
+}
+
+// by is who handles it.
+func (w *waiting) by() actor {
+	if w.object != nil {
+		return w.object
+	}
+	return w.event
 }
 
 var errNeverStarts = errors.New("the program waits at its top level for something that cannot come: top-level await may only wait for what needs no request")
@@ -119,23 +149,24 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 	}
 	defer func() {
 		if err != nil {
-			r.Close()
+			_ = r.Close() // nothing runs in it, so it cannot refuse
 		}
 	}()
 	r.SetLimit(a.opts.CPULimit)
 	rl := &realm{
 		app: a, host: h, index: index, r: r, classes: make(map[string]vm.Value), timers: make(map[int64]*timer),
-		env: vm.Undefined, exports: vm.Undefined, worker: vm.Undefined,
+		env: vm.Undefined, exports: vm.Undefined, entries: make(map[string]vm.Value), objectProto: vm.Undefined,
+		underway: make(map[uintptr]*calling), following: make(map[*engine.Event]*follower), kept: make(map[*engine.Event]*keptResult),
 		failures: make(map[uint64]*engine.Error), rememberer: vm.Undefined, recaller: vm.Undefined,
 	}
 	if rl.in, err = web.Load(r, rl); err != nil {
 		return nil, err
 	}
-	rl.writer.IsDOMException = func(_ *vm.Runtime, v vm.Value) bool { return rl.in.IsDOMException(v) }
-	rl.reader.DOMException = func(r *vm.Runtime, message, name vm.Value) (vm.Value, error) {
-		return rl.in.DOMException(r.GoString(message), r.GoString(name))
-	}
+	rl.writer.IsDOMException, rl.reader.DOMException = rl.isDOMException, rl.makeDOMException
 	if err = rl.makeRecall(); err != nil {
+		return nil, err
+	}
+	if rl.objectProto, err = r.Eval("everloop:object", "Object.prototype"); err != nil {
 		return nil, err
 	}
 	if rl.env, err = rl.makeEnv(); err != nil {
@@ -164,15 +195,13 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 	case vm.Rejected:
 		return nil, fmt.Errorf("start %s: %w", relative(a.project, a.project.Main), mapped(a.bundle, r.Describe(r.PromiseResult(done))))
 	}
-	if slices.Contains(a.bundle.Exports, "default") {
-		if rl.worker, err = r.GetName(exports, "default"); err != nil {
-			return nil, err
-		}
-	}
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(a.namespaces))) {
 		if rl.classes[name], err = r.GetName(exports, name); err != nil {
 			return nil, err
 		}
+	}
+	if err = rl.addExports(); err != nil {
+		return nil, err
 	}
 	return rl, nil
 }
@@ -200,6 +229,9 @@ func (rl *realm) makeEnv() (vm.Value, error) {
 		}
 	}
 	rl.env = env
+	if err := rl.addServices(); err != nil {
+		return vm.Undefined, err
+	}
 	return env, rl.addBindings(rl.app.bindings)
 }
 
@@ -217,6 +249,62 @@ func (rl *realm) addBindings(list []Binding) error {
 			if rl.classes[b.Class], err = rl.r.GetName(rl.exports, b.Class); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// addServices puts the entry points that the project binds into env.
+func (rl *realm) addServices() error {
+	p := rl.app.project
+	for _, b := range p.Services {
+		if b.Service != p.Name {
+			kind := fmt.Sprintf("service %s, another script", b.Service)
+			if err := rl.addUnsupported(rl.env, project.UnsupportedBinding{Name: b.Name, Kind: kind}); err != nil {
+				return err
+			}
+			continue
+		}
+		v, err := rl.in.Fetcher(rl.stubs.add(&stub{entry: rl.app.newEntry(cmp.Or(b.Entrypoint, "default"), nil), shared: true}))
+		if err != nil {
+			return err
+		}
+		if err := rl.r.SetName(rl.env, b.Name, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addExports fills ctx.exports: each entry point as a stub of it, and each class that has a namespace as that.
+func (rl *realm) addExports() error {
+	names, err := rl.exportsWhere(entryPointsSource)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		v, err := rl.in.EntrypointExport(rl.stubs.add(&stub{entry: rl.app.newEntry(name, nil), shared: true}))
+		if err == nil {
+			err = rl.in.AddExport(name, v)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return rl.addClassExports()
+}
+
+func (rl *realm) addClassExports() error {
+	for i, class := range rl.app.namespaces {
+		if slices.Index(rl.app.namespaces, class) < i {
+			continue
+		}
+		v, err := rl.in.Namespace(uint64(i))
+		if err == nil {
+			err = rl.in.AddExport(class, v)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -242,9 +330,12 @@ const unsupportedSource = `(function (text) {
 })(%s)`
 
 // exportedClasses returns the names of the program's exports that are classes and no entry points, sorted.
-func (rl *realm) exportedClasses() ([]string, error) {
+func (rl *realm) exportedClasses() ([]string, error) { return rl.exportsWhere(exportedClassesSource) }
+
+// exportsWhere returns the names of exports that a function of the exports and of cloudflare:workers chooses.
+func (rl *realm) exportsWhere(source string) ([]string, error) {
 	r := rl.r
-	fn, err := r.Eval("everloop:classes", exportedClassesSource)
+	fn, err := r.Eval("everloop:classes", source)
 	if err != nil {
 		return nil, err
 	}
@@ -261,7 +352,10 @@ func (rl *realm) exportedClasses() ([]string, error) {
 		return nil, err
 	}
 	var names []string
-	return names, json.Unmarshal(text, &names)
+	if err := json.Unmarshal(text, &names); err != nil {
+		return nil, err
+	}
+	return names, nil
 }
 
 // A class is a function whose prototype cannot be replaced.
@@ -274,9 +368,19 @@ const exportedClassesSource = `(function (exports, workers) {
 	}).sort();
 })`
 
+// An entry point is a class that extends WorkerEntrypoint, an object with handlers, or whatever the default export is.
+const entryPointsSource = `(function (exports, workers) {
+	return Object.keys(exports).filter((name) => {
+		const v = exports[name];
+		if (typeof v === "function") return name === "default" || v.prototype instanceof workers.WorkerEntrypoint;
+		return typeof v === "object" && v !== null && (name === "default" || typeof v.fetch === "function");
+	}).sort();
+})`
+
 // begin starts a turn of w. Every begin is followed by an end.
 func (rl *realm) begin(w actor) {
 	rl.current = w
+	rl.turn++
 	rl.r.Begin(w.labelled())
 }
 
@@ -292,7 +396,7 @@ func (rl *realm) end(err error) {
 	}
 	rl.r.End()
 	if errors.Is(err, vm.ErrInterrupted) {
-		if rl.r.Interrupted() { // otherwise it called abort
+		if rl.r.Interrupted() && w.alive() { // otherwise it called abort
 			class, id := w.where()
 			rl.app.opts.Logger.Warn("a turn computed longer than it may and was interrupted", "class", class, "object", id,
 				"limit", rl.app.opts.CPULimit, "stack", sourceStack(rl.app.bundle, rl.r.InterruptedAt()))
@@ -335,6 +439,9 @@ const leftoverLimit = time.Second
 
 // lost reports whether err says that the runtime cannot be used any more.
 func lost(err error) bool {
+	if err == nil {
+		return false
+	}
 	var fault *vm.FaultError
 	return errors.Is(err, vm.ErrOutOfMemory) || errors.As(err, &fault) || errors.Is(err, vm.ErrClosed)
 }
@@ -391,6 +498,10 @@ func (rl *realm) answer(w waiting) {
 		w.fail(rl, rl.throwable(v))
 		return
 	}
+	if w.ev.Kind == engine.EventCall {
+		rl.answerCall(w, v)
+		return
+	}
 	err := rl.in.Reply(v, &rl.out)
 	r.Free(v)
 	if err != nil {
@@ -404,13 +515,22 @@ func (rl *realm) answer(w waiting) {
 }
 
 func (w *waiting) fail(rl *realm, err error) {
-	w.ev.Fail(rl.engineError(err, w))
+	failure := rl.engineError(err, w)
+	w.ev.Fail(failure)
+	rl.unfollowed(w.followers, failure)
+	w.followers = nil
 	w.done(rl)
 }
 
 // done ends what the handler's event holds in the realm.
 func (w *waiting) done(rl *realm) {
-	if w.event != nil {
+	for _, n := range w.params {
+		rl.DisposeStub(n)
+	}
+	switch {
+	case w.nested:
+		w.by().unpin()
+	case w.event != nil:
 		w.event.answered()
 	}
 }
@@ -437,9 +557,14 @@ func (rl *realm) lose(cause error) {
 		}
 	}
 	rl.waiting = nil
+	for _, e := range rl.events.all() {
+		rl.endPossessions(e)
+	}
 	for _, o := range rl.objects.all() {
 		o.st.Abort(&engine.Error{Name: "Error", Message: message, Retryable: true})
 	}
-	rl.r.Close()
+	if err := rl.r.Close(); err != nil {
+		rl.app.opts.Logger.Error("a lost JavaScript runtime keeps its memory", "loop", h.loop, "runtime", rl.index, "err", err)
+	}
 	rl.current = nil
 }

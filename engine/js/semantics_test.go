@@ -3,6 +3,8 @@ package js_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -308,5 +310,43 @@ export default { async fetch(request, env) { return new Response("got " + await 
 	}}})
 	if got := v.get("/"); got != "got piece 0\npiece 1\npiece 2" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// A stub may be made before the first event; and what a stub and a context do needs the right this.
+func TestStubFromTheTopLevel(t *testing.T) {
+	dir := t.TempDir()
+	config := `{"name": "top", "main": "index.ts", "compatibility_date": "2026-01-01",
+		"durable_objects": {"bindings": [{"name": "Echo", "class_name": "Echo"}]}, "migrations": [{"tag": "v1", "new_sqlite_classes": ["Echo"]}]}`
+	source := `
+import { DurableObject, env } from "cloudflare:workers";
+let early = "none";
+try { await env.Echo.getByName("early").fetch("http://a/"); } catch (e) { early = e.message.slice(0, 20); }
+const stub = env.Echo.getByName("top");
+export class Echo extends DurableObject {
+	async fetch(request) { return new Response((this.ctx.id.name ?? "?") + " " + new URL(request.url).pathname); }
+}
+export default {
+	async fetch(request, env, ctx) {
+		const { waitUntil } = ctx;
+		let bare = "no error";
+		try { waitUntil(null); } catch (e) { bare = e.message; }
+		return new Response([await (await stub.fetch(request)).text(), stub.id.name, stub.name, early, bare].join());
+	},
+};
+`
+	for name, text := range map[string]string{"wrangler.jsonc": config, "index.ts": source} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v, err := tryServe(t, dir, setup{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got, want := v.get("/x"), "top /x,top,top,Disallowed operation,Illegal invocation"; got != want {
+			t.Fatalf("got %s, want %s", got, want)
+		}
 	}
 }

@@ -17,38 +17,69 @@ type event struct {
 	waits  int
 	over   bool // answered
 	gone   bool // JavaScript cannot reach it any more
+
+	entryPoint *entry
+	has        *possessions
 }
 
-// workerLabel names the Worker for the watchdog.
-var workerLabel = "default fetch"
+// entry is an entry point of the program: an export, with the props that its context gets. Safe for concurrent use.
+type entry struct {
+	app   *App
+	name  string // of the export
+	label string // names it for the watchdog
+	props []byte // encoded; nil for none
+}
+
+func (a *App) newEntry(name string, props []byte) *entry {
+	return &entry{app: a, name: name, label: name + " (entry point)", props: props}
+}
 
 // Entrypoint returns what requests enter the program through: the default export.
-func (a *App) Entrypoint() engine.Entrypoint { return (*entrypoint)(a) }
+func (a *App) Entrypoint() engine.Entrypoint { return a.main }
 
-type entrypoint App
-
-// Serve starts the Worker's fetch on a request.
-func (p *entrypoint) Serve(ev *engine.Event) {
-	a := (*App)(p)
-	rl, err := a.hosts[ev.Loop()].realm(0)
+// Serve starts the entry point's fetch on a request, or what is called of it.
+func (p *entry) Serve(ev *engine.Event) {
+	rl, err := p.app.hosts[ev.Loop()].realm(0)
 	if err != nil {
+		dropCaps(ev.Caps)
 		ev.Fail(err)
 		return
 	}
-	if !rl.worker.IsObject() {
-		ev.Fail(engine.ErrNoFetch)
+	handler, err := rl.entryPoint(p.name)
+	if err == nil && !handler.IsObject() {
+		err = engine.ErrNoFetch
+	}
+	if err != nil {
+		dropCaps(ev.Caps)
+		ev.Fail(err)
 		return
 	}
-	e := &event{rl: rl, ev: ev}
+	if t, ok := ev.Target.(*target); ok && t.after != nil {
+		rl.join(ev, t)
+		return
+	}
+	e := &event{rl: rl, ev: ev, entryPoint: p}
 	e.slot = rl.events.add(e)
 	w := waiting{ev: ev, event: e}
 	rl.begin(e)
 	handle, h, err := rl.in.EventHandle(e.slot)
+	props := vm.Undefined
 	if err == nil {
 		e.handle = h
+		if p.props != nil {
+			props, err = rl.reader.Read(rl.r, p.props)
+		}
 		var v vm.Value
-		v, err = rl.in.WorkerFetch(rl.worker, &request{ev.Request}, rl.env, handle)
-		rl.r.Free(handle)
+		switch {
+		case err != nil:
+		case ev.Kind == engine.EventCall:
+			v, err = rl.receive(&w, func(path []string, args vm.Value) (vm.Value, error) {
+				return rl.in.WorkerCall(handler, path, args, rl.env, handle, props)
+			})
+		default:
+			v, err = rl.in.WorkerFetch(handler, request{ev.Request}, rl.env, handle, props)
+		}
+		rl.r.FreeAll(handle, props)
 		if err == nil {
 			rl.await(v, w)
 		}
@@ -59,10 +90,22 @@ func (p *entrypoint) Serve(ev *engine.Event) {
 	rl.end(err)
 }
 
+// entryPoint returns an export, borrowed.
+func (rl *realm) entryPoint(name string) (vm.Value, error) {
+	if v, ok := rl.entries[name]; ok {
+		return v, nil
+	}
+	v, err := rl.r.GetName(rl.exports, name)
+	if err == nil {
+		rl.entries[name] = v
+	}
+	return v, err
+}
+
 func (e *event) namespace(class string) *engine.Namespace { return e.ev.Namespace(class) }
 func (e *event) alive() bool                              { return !e.gone }
-func (e *event) labelled() *string                        { return &workerLabel }
-func (e *event) where() (class, id string)                { return "default", "" }
+func (e *event) labelled() *string                        { return &e.entryPoint.label }
+func (e *event) where() (class, id string)                { return e.entryPoint.name, "" }
 func (e *event) pin()                                     { e.ev.Pin(); e.waits++ }
 func (e *event) unpin()                                   { e.waits--; e.ev.Unpin(); e.leave() }
 func (e *event) startRead(b engine.Body, max int, done func([]byte, error)) {
@@ -70,6 +113,15 @@ func (e *event) startRead(b engine.Body, max int, done func([]byte, error)) {
 }
 func (e *event) start(work func(), done func(error))     { e.ev.Start(work, done) }
 func (e *event) after(d time.Duration, fn func()) func() { return e.ev.After(d, fn) }
+
+func (e *event) to(l *engine.Live) *engine.Stub         { return e.ev.To(l) }
+func (e *event) entry(p engine.Entrypoint) *engine.Stub { return e.ev.Entry(p) }
+func (e *event) live(deliver func(*engine.Event)) *engine.Live {
+	return e.ev.Live(deliver)
+}
+func (e *event) tell(l *engine.Live, ev *engine.Event) { e.ev.Tell(l, ev) }
+func (e *event) later(fn func())                       { e.ev.Later(fn) }
+func (e *event) possessions() *possessions             { return e.has }
 
 // interrupted fails the event: its turn ran longer than it may.
 func (e *event) interrupted() {
@@ -90,6 +142,7 @@ func (e *event) leave() {
 		return
 	}
 	e.gone = true
+	e.rl.endPossessions(e)
 	if e.rl.r.Err() == nil {
 		e.rl.r.Revoke(e.handle)
 	}

@@ -28,6 +28,7 @@ const (
 	TagArray       = tagBase + 3 // an array with holes or named properties, over [length, map]
 	TagBoxed       = tagBase + 4 // a Boolean, Number, String or BigInt object, over its primitive
 	TagError       = tagBase + 5 // an Error, over [constructor name, own properties]
+	TagCap         = tagBase + 6 // a reference to what a program gave away, over its number; in calls only, never stored
 )
 
 // ArrayKind says what the elements of a typed array or a view are. Its number is the tag of RFC 8746 for that

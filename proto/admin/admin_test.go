@@ -182,8 +182,15 @@ func TestToken(t *testing.T) {
 		header string
 		want   int
 	}{
-		{"", 401}, {"Bearer", 401}, {"Bearer ", 401}, {"Bearer 0123456789abcdeF", 401}, {"Basic " + token, 401},
-		{token, 401}, {"Bearer " + token + "x", 401}, {"Bearer " + token, 200}, {"bearer " + token, 200},
+		{"", 401},
+		{"Bearer", 401},
+		{"Bearer ", 401},
+		{"Bearer 0123456789abcdeF", 401},
+		{"Basic " + token, 401},
+		{token, 401},
+		{"Bearer " + token + "x", 401},
+		{"Bearer " + token, 200},
+		{"bearer " + token, 200},
 	} {
 		for _, path := range []string{"/healthz", "/metrics", "/"} {
 			got, body, header := ask(t, s, "GET", path, func(r *http.Request) {

@@ -15,17 +15,28 @@ func (s *Server) page(w http.ResponseWriter, _ *http.Request) {
 	}
 	m, rec := e.Metrics(), e.Recovered()
 	v.Engine = [][2]any{
-		{"live objects", m.Live}, {"events", m.Events}, {"failed events", m.Failures}, {"resets", m.Resets},
-		{"evictions", m.Evictions}, {"answers that waited for the log", m.Gated},
-		{"objects recovered at the start", rec.Objects}, {"recovery took", rec.Took},
+		{"live objects", m.Live},
+		{"events", m.Events},
+		{"failed events", m.Failures},
+		{"resets", m.Resets},
+		{"evictions", m.Evictions},
+		{"answers that waited for the log", m.Gated},
+		{"objects recovered at the start", rec.Objects},
+		{"recovery took", rec.Took},
 		{"last durable record", uint64(e.Log().Durable())},
 	}
 	if s.opts.HTTP != nil {
 		h := s.opts.HTTP()
 		v.HTTP = [][2]any{
-			{"connections", h.Conns}, {"requests", h.Requests}, {"in flight", h.InFlight},
-			{"2xx", h.Status[2]}, {"3xx", h.Status[3]}, {"4xx", h.Status[4]}, {"5xx", h.Status[5]},
-			{"refused", h.Refused}, {"clients gone", h.Status[0]},
+			{"connections", h.Conns},
+			{"requests", h.Requests},
+			{"in flight", h.InFlight},
+			{"2xx", h.Status[2]},
+			{"3xx", h.Status[3]},
+			{"4xx", h.Status[4]},
+			{"5xx", h.Status[5]},
+			{"refused", h.Refused},
+			{"clients gone", h.Status[0]},
 		}
 	}
 	// Into memory first: an error in the middle would leave half a page.

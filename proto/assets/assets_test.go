@@ -307,3 +307,18 @@ func FuzzFind(f *testing.F) {
 		}
 	})
 }
+
+func TestPatterns(t *testing.T) {
+	match := Patterns([]string{"/api/*", "/exact", "/a*b*c", "!/api/docs/*"})
+	for path, want := range map[string]bool{
+		"/api/": true, "/api/x/y": true, "/api": false, "/exact": true, "/exact/": false, "/api/docs/x": false,
+		"/abc": true, "/aXbYc": true, "/aXbY": false, "/abcb": false, "/": false,
+	} {
+		if match(path) != want {
+			t.Errorf("%s: %v", path, !want)
+		}
+	}
+	if Patterns(nil)("/") {
+		t.Error("no pattern matches")
+	}
+}

@@ -87,6 +87,9 @@ func (s *Site) Missing(r *Request) (a Answer, found bool) {
 	return a, false
 }
 
+// SinglePage reports whether the site is a single-page application.
+func (s *Site) SinglePage() bool { return s.opts.NotFound == SinglePageApplication }
+
 // decodePath decodes a request's path. It refuses what no file has: a NUL, or segments that lead elsewhere.
 func decodePath(p string) (string, bool) {
 	if !strings.HasPrefix(p, "/") {
@@ -243,7 +246,7 @@ func (s *Site) serve(f *file, r *Request, status int) Answer {
 // choose picks the form that a client takes (RFC 9110, section 12.5.3). The smaller one wins where it takes both.
 func (f *forms) choose(accept string) (coding string, data []byte) {
 	takes := func(name string) bool {
-		any := false
+		others := false
 		for part := range strings.SplitSeq(accept, ",") {
 			token, params, _ := strings.Cut(part, ";")
 			token = strings.ToLower(strings.TrimSpace(token))
@@ -254,10 +257,10 @@ func (f *forms) choose(accept string) (coding string, data []byte) {
 			case name:
 				return ok
 			case "*":
-				any = ok
+				others = ok
 			}
 		}
-		return any
+		return others
 	}
 	if f.zstd != nil && takes("zstd") {
 		coding, data = "zstd", f.zstd

@@ -99,7 +99,7 @@ func (x *exchange) write(resp *engine.Response) {
 	if x.status == 0 {
 		x.status = 200
 	}
-	b, err := http.AppendHead(h.scratch[:0], x.status, codecFields(resp.Header), o)
+	b, err := http.AppendHead(h.scratch[:0], x.status, resp.Header, o)
 	if err == nil && len(b) > maxResponseHead {
 		err = fmt.Errorf("its header has %d bytes: the limit is %d", len(b), maxResponseHead)
 	}
@@ -107,7 +107,7 @@ func (x *exchange) write(resp *engine.Response) {
 		resp = x.failed(fmt.Errorf("the response cannot be sent: %w", err))
 		x.status = resp.Status
 		o.Length = int64(resp.Body.Len())
-		b, _ = http.AppendHead(h.scratch[:0], x.status, codecFields(resp.Header), o) // our own fields are sound
+		b, _ = http.AppendHead(h.scratch[:0], x.status, resp.Header, o) // our own fields are sound
 	}
 	framing, _ := o.Framing(x.status)
 	if framing != http.NoBody && !resp.Body.Streamed() {

@@ -165,7 +165,7 @@ func TestByteASecond(t *testing.T) {
 		p := s.dial()
 		p.Write([]byte(c.in))
 		s.pool.Run()
-		seconds := 0
+		var seconds int
 		for seconds = 0; seconds < 100 && !p.EOF(); seconds++ {
 			p.Write([]byte{c.then[seconds]})
 			s.pool.Advance(time.Second)

@@ -146,8 +146,8 @@ func answers(t testing.TB, in string, heads ...bool) (statuses []int, bodies []s
 	return statuses, bodies
 }
 
-// real is a server on real sockets.
-type real struct {
+// onSockets is a server on real sockets.
+type onSockets struct {
 	addr string
 	pool *loop.Net
 	eng  *engine.Engine
@@ -155,7 +155,7 @@ type real struct {
 	lis  *loop.Listener
 }
 
-func newReal(t testing.TB, loops int, entry engine.Entrypoint, o Options) *real {
+func newReal(t testing.TB, loops int, entry engine.Entrypoint, o Options) *onSockets {
 	t.Helper()
 	pool, err := loop.New(loop.Options{Loops: loops, Logger: discard})
 	if err != nil {
@@ -176,7 +176,7 @@ func newReal(t testing.TB, loops int, entry engine.Entrypoint, o Options) *real 
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &real{addr: lis.Addr().String(), pool: pool, eng: e, srv: s, lis: lis}
+	r := &onSockets{addr: lis.Addr().String(), pool: pool, eng: e, srv: s, lis: lis}
 	t.Cleanup(func() {
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()

@@ -7,6 +7,7 @@ import (
 
 	"everloop/loop"
 	"everloop/proto"
+	"everloop/proto/assets"
 	"everloop/proto/http"
 )
 
@@ -54,6 +55,10 @@ type Options struct {
 	// proto.Options.
 	WriteTimeout time.Duration
 
+	// Assets are static files that answer before the entry point is asked. Default: none.
+	Assets *assets.Site
+	// WorkerFirst says which paths reach the entry point before the files. Default: none.
+	WorkerFirst func(path string) bool
 	// Scheme is that of request URLs. Default "http".
 	Scheme string
 	// Detail sends the class, object, message and stack of a failure to the client. For development on

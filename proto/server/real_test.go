@@ -30,7 +30,7 @@ type realConn struct {
 	net.Conn
 }
 
-func dialReal(t testing.TB, r *real) *realConn {
+func dialReal(t testing.TB, r *onSockets) *realConn {
 	t.Helper()
 	c, err := net.Dial("tcp", r.addr)
 	if err != nil {

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"unsafe"
-
 	"everloop/engine"
 	"everloop/proto"
 	"everloop/proto/http"
@@ -108,7 +106,7 @@ func newRequest(n int) (*engine.Request, engine.Header) {
 // of the connection's buffer, so it may go to another loop.
 func (s *session) request(q *http.Request) *engine.Request {
 	req, header := newRequest(q.NumFields())
-	fields, target, host := q.AppendFieldsTarget(codecFields(header))
+	fields, target, host := q.AppendFieldsTarget(header)
 	kept := fields[:0]
 	for _, f := range fields {
 		switch f.Name {
@@ -126,7 +124,7 @@ func (s *session) request(q *http.Request) *engine.Request {
 	}
 	req.Method = q.Method
 	req.URL = s.srv.opts.Scheme + "://" + host + target
-	req.Header = engineHeader(kept)
+	req.Header = kept
 	return req
 }
 
@@ -136,16 +134,6 @@ func (s *session) localHost() string {
 		return a.String()
 	}
 	return "localhost"
-}
-
-// codecFields and engineHeader are the same fields in the types of the codec and of the engine, which have one
-// layout and do not know each other.
-func codecFields(h engine.Header) []http.Field {
-	return unsafe.Slice((*http.Field)(unsafe.Pointer(unsafe.SliceData(h))), cap(h))[:len(h)]
-}
-
-func engineHeader(f []http.Field) engine.Header {
-	return unsafe.Slice((*engine.Field)(unsafe.Pointer(unsafe.SliceData(f))), cap(f))[:len(f)]
 }
 
 // firstBody is how much memory a body gets before it has sent anything: what a client announces costs it nothing.
@@ -190,12 +178,14 @@ func (s *session) enter() {
 		s.c.Finish()
 	}
 	x.entering = true
-	ev := s.c.Port().Enter(s.srv.entry, x.req, &x.Slot)
+	if file := s.srv.file(x.req); file != nil {
+		x.Reply(engine.Reply{Response: file})
+	} else {
+		x.ev = s.c.Port().Enter(s.srv.entry, x.req, &x.Slot)
+	}
 	x.entering = false
 	if x.finished {
 		s.here.recycle(x)
-	} else {
-		x.ev = ev
 	}
 }
 

@@ -87,9 +87,12 @@ func (e *scriptEntry) Serve(ev *engine.Event) {
 		ev.Respond(nil)
 	case path == "/header":
 		ev.Respond(&engine.Response{Header: engine.Header{
-			{Name: "set-cookie", Value: "a=1"}, {Name: "set-cookie", Value: "b=2"},
-			{Name: "connection", Value: "close"}, {Name: "content-length", Value: "99"},
-			{Name: "transfer-encoding", Value: "chunked"}, {Name: "date", Value: "yesterday"},
+			{Name: "set-cookie", Value: "a=1"},
+			{Name: "set-cookie", Value: "b=2"},
+			{Name: "connection", Value: "close"},
+			{Name: "content-length", Value: "99"},
+			{Name: "transfer-encoding", Value: "chunked"},
+			{Name: "date", Value: "yesterday"},
 		}})
 	case path == "/split":
 		ev.Respond(&engine.Response{Header: engine.Header{{Name: "location", Value: "/\r\nset-cookie: evil=1"}}})

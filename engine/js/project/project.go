@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -58,6 +59,18 @@ type ObjectBinding struct {
 	Name       string // the property of env
 	ClassName  string // the exported class
 	ScriptName string // the script that exports it; "" for this one
+}
+
+// Enabled reports whether a change of behaviour is on: by its flag, unless another turns it off, or by the compatibility date
+// from which it is the default. A project that states no date gets what is newest.
+func (p *Project) Enabled(flag, off, since string) bool {
+	switch {
+	case slices.Contains(p.CompatibilityFlags, flag):
+		return true
+	case off != "" && slices.Contains(p.CompatibilityFlags, off):
+		return false
+	}
+	return p.CompatibilityDate == "" || p.CompatibilityDate >= since
 }
 
 // A ServiceBinding puts an entry point of a script into env under a name.

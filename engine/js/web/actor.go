@@ -19,9 +19,9 @@ func (in *Instance) ObjectHandle(object uint64) (vm.Value, vm.Handle, error) {
 	return in.r.HostObject(objectClass, vm.Undefined, object)
 }
 
-// EventHandle makes the handle of a Worker's event. Revoke it when the event is over.
+// EventHandle makes the handle of a Worker's event, which is its ExecutionContext. Revoke it when the event is over.
 func (in *Instance) EventHandle(event uint64) (vm.Value, vm.Handle, error) {
-	return in.r.HostObject(eventClass, vm.Undefined, event)
+	return in.r.HostObject(eventClass, in.contextProto, event)
 }
 
 // Namespace makes a DurableObjectNamespace, owned by the caller, for an env.
@@ -110,13 +110,26 @@ func registerObject(name string, length int, fn func(in *Instance, object uint64
 	})
 }
 
-func (in *Instance) stub(id uint64, err error) (vm.Value, error) {
+// stub makes the stub of an object, with the properties id and name (borrowed).
+func (in *Instance) stub(n uint64, err error, id, name vm.Value) (vm.Value, error) {
 	if err != nil {
 		return vm.Undefined, err
 	}
-	v, _, err := in.r.HostObject(stubClass, vm.Undefined, id)
-	return v, err
+	v, err := in.handle(in.stubProto, n)
+	if err != nil {
+		return vm.Undefined, err
+	}
+	if err = in.r.Define(v, keyID, in.r.Dup(id), vm.Plain); err == nil {
+		err = in.r.Define(v, keyName, in.r.Dup(name), vm.Plain)
+	}
+	if err != nil {
+		in.r.Free(v)
+		return vm.Undefined, err
+	}
+	return v, nil
 }
+
+var keyID, keyName = vm.Intern("id"), vm.Intern("name")
 
 // stop ends the running turn here and now. Interrupt alone strikes at the next function that JavaScript calls; so one is
 // called.
@@ -172,23 +185,29 @@ var (
 		}
 		return in.r.String(hex)
 	})
-	_ = registerNamespace("stubByName", 2, func(in *Instance, ns uint64, args vm.Args) (vm.Value, error) {
-		return in.stub(in.Host.StubByName(ns, in.r.GoString(args.At(1))))
+	_ = registerNamespace("stubByName", 3, func(in *Instance, ns uint64, args vm.Args) (vm.Value, error) {
+		n, err := in.Host.StubByName(ns, in.r.GoString(args.At(1)))
+		return in.stub(n, err, args.At(2), args.At(1))
 	})
-	_ = registerNamespace("stubByID", 2, func(in *Instance, ns uint64, args vm.Args) (vm.Value, error) {
-		return in.stub(in.Host.StubByID(ns, in.r.GoString(args.At(1))))
+	_ = registerNamespace("stubByID", 3, func(in *Instance, ns uint64, args vm.Args) (vm.Value, error) {
+		n, err := in.Host.StubByID(ns, in.r.GoString(args.At(1)))
+		return in.stub(n, err, args.At(2), vm.Undefined)
 	})
 
-	// stubForward(stub, message, sure): sends a message of the host as it is, or answers null if JavaScript has to decide and is not
-	// sure yet. A request that came in is not followed when it is redirected: who sent it decides.
+	// isContext: whether it is an event's handle, also of one that is over.
+	_ = register("isContext", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		return vm.Bool(in.r.IsHost(eventClass, args.At(0))), nil
+	})
+	// stubForward(stub, message, sure): sends a request of the host as it is, or answers null if it is something else, or if JavaScript
+	// has to decide and is not sure yet. A request that came in is not followed when it is redirected: who sent it decides.
 	_ = register("stubForward", 3, func(in *Instance, args vm.Args) (vm.Value, error) {
 		stub, ok := in.r.Payload(stubClass, args.At(0))
 		if !ok {
 			return vm.Undefined, errIllegal
 		}
 		h, err := in.held(args.At(1))
-		if err != nil {
-			return vm.Undefined, err
+		if err != nil || !h.request {
+			return vm.Null, nil
 		}
 		if !args.At(2).Truth() {
 			if ok, err := h.use(); !ok {

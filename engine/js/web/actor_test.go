@@ -88,6 +88,7 @@ func TestNamespace(t *testing.T) {
 		{"get of a string", `env.NS.get("` + id + `")`, "rejects TypeError: DurableObjectNamespace.get needs a DurableObjectId, not string", ""},
 		{"getByName", `const st = env.NS.getByName("a"); return [Object.keys(st), st.id, st.name].join()`, "id,name," + id + ",a", ""},
 		{"a stub's properties are the user's", `const st = env.NS.getByName("a"); st.extra = 1; st.id = 5; return Object.keys(st).join()`, "id,name,extra", ""},
+		{"a stub's fetch needs a stub", `const f = env.NS.getByName("a").fetch; const e = []; for (const t of [undefined, {}, DurableObject.prototype, env.NS]) await f.call(t, "http://a/").catch(x => e.push(x.message)); return e.join()`, strings.Join(slices.Repeat([]string{"Illegal invocation"}, 4), ","), ""},
 		{"nothing is constructible", `const bad = []; for (const c of [DurableObjectId, DurableObjectNamespace, DurableObjectState, DurableObjectStorage, DurableObject, ExecutionContext]) { try { new c() } catch (e) { bad.push(e.message) } } return bad.join()`, strings.Join(slices.Repeat([]string{"Illegal constructor"}, 6), ","), ""},
 		{"equals needs an id", `env.NS.idFromName("a").equals("x")`, "rejects TypeError: DurableObjectId.equals needs a DurableObjectId, not string", ""},
 		{"a relative URL", `return env.NS.getByName("a").fetch("/x")`, "rejects TypeError: Invalid URL", ""},
@@ -109,6 +110,11 @@ func TestStubs(t *testing.T) {
 	}
 	if h.stubs != 2 || len(h.open) != 0 {
 		t.Errorf("%d stubs were opened and %d are still open, want 2 and 0", h.stubs, len(h.open))
+	}
+	// A response of the host is an object of the host, too, but no request.
+	h.answer = func(string, Message) (Message, error) { return &Outgoing{ResStatus: 200}, nil }
+	if got := h.eval(t, `env.NS.getByName("a").fetch("http://x").then(r => env.NS.getByName("a").fetch(r))`); got != "rejects TypeError: Invalid URL" {
+		t.Error(got)
 	}
 	h.answer = func(string, Message) (Message, error) { return nil, vm.RangeError("broken") }
 	if got := h.eval(t, `env.NS.getByName("a").fetch("http://x")`); got != "rejects RangeError: broken" {
@@ -152,7 +158,7 @@ func TestAbortObject(t *testing.T) {
 	if got := h.eval(t, `[typeof caught, typeof finished].join()`); got != "undefined,undefined" {
 		t.Errorf("abort could be caught: %s", got)
 	}
-	if got := strings.Join(h.calls, "; "); got != "abort 1 why true; abort 1 undefined false" {
+	if got := strings.Join(h.calls, "; "); got != "abort 1 Error: why true; abort 1 undefined false" {
 		t.Errorf("host saw %s", got)
 	}
 }

@@ -82,7 +82,7 @@ func benchWorker(b *testing.B, source string) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		v, err := h.in.WorkerFetch(handler, benchRequest, env, event)
+		v, err := h.in.WorkerFetch(handler, benchRequest, env, event, vm.Undefined)
 		h.turn(b, v, err, &reply)
 		h.r.Revoke(eh)
 		h.r.Free(event)
@@ -176,9 +176,11 @@ func benchJS(b *testing.B, setup, statement string) {
 func BenchmarkNewURL(b *testing.B) {
 	benchJS(b, `const s = "http://localhost:8787/room/lobby?user=42"`, `new URL(s)`)
 }
+
 func BenchmarkNewURLPathname(b *testing.B) {
 	benchJS(b, `const s = "http://localhost:8787/room/lobby?user=42"`, `new URL(s).pathname`)
 }
+
 func BenchmarkNewURLSlow(b *testing.B) {
 	benchJS(b, `const s = "http://LOCALHOST:8787/room/lobby?user=42"`, `new URL(s)`)
 }
@@ -190,12 +192,15 @@ func BenchmarkResponseJSON(b *testing.B) { benchJS(b, ``, `Response.json({ok: tr
 func BenchmarkHeaders(b *testing.B) {
 	benchJS(b, ``, `const h = new Headers({"Content-Type": "text/html", "X-A": "1"}); h.get("content-type")`)
 }
+
 func BenchmarkSearchParams(b *testing.B) {
 	benchJS(b, ``, `new URLSearchParams("a=1&b=2").get("b")`)
 }
+
 func BenchmarkTextEncoder(b *testing.B) {
 	benchJS(b, `const e = new TextEncoder()`, `e.encode("hello world")`)
 }
+
 func BenchmarkConsoleLog(b *testing.B) {
 	benchJS(b, ``, `console.log("hello", i)`)
 }

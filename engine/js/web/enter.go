@@ -9,13 +9,14 @@ import (
 // are borrowed.
 
 // WorkerFetch delivers a request to a Worker's handler: the default export (or a named entry point) of its module, an
-// object with fetch or a class. event is the handle of the event.
-func (in *Instance) WorkerFetch(handler vm.Value, m Message, env, event vm.Value) (vm.Value, error) {
+// object with fetch or a class. event is the handle of the event, which it gets as its ctx; props are those of the context, or
+// Undefined.
+func (in *Instance) WorkerFetch(handler vm.Value, m Message, env, event, props vm.Value) (vm.Value, error) {
 	h, err := in.hold(m, true)
 	if err != nil {
 		return vm.Undefined, err
 	}
-	v, err := in.r.Call(in.workerFetch, vm.Undefined, handler, h, env, event)
+	v, err := in.r.Call(in.workerFetch, vm.Undefined, handler, h, env, event, props)
 	in.r.Free(h)
 	return v, err
 }
@@ -51,7 +52,7 @@ func (in *Instance) FireTimer(id int64) (bool, error) {
 func (in *Instance) Workers() vm.Value { return in.r.Dup(in.workers) }
 
 // WorkersExports are the names in it, and env.
-var WorkersExports = []string{"DurableObject", "WorkerEntrypoint", "RpcTarget", "waitUntil", "env"}
+var WorkersExports = []string{"DurableObject", "WorkerEntrypoint", "RpcTarget", "RpcStub", "RpcPromise", "RpcProperty", "exports", "waitUntil", "env"}
 
 // WorkersModule is the module for [vm.Runtime.AddModule]. env, which is consumed, is the object of bindings.
 func (in *Instance) WorkersModule(env vm.Value) *vm.NativeModule {

@@ -130,6 +130,7 @@ func fakeID(ns uint64, name string) string {
 }
 
 func (h *fakeHost) IDFromName(ns uint64, name string) (string, error) { return fakeID(ns, name), nil }
+
 func (h *fakeHost) CheckID(ns uint64, id string) bool {
 	return strings.HasSuffix(id, fmt.Sprintf("%02x", ns))
 }
@@ -166,6 +167,17 @@ func (h *fakeHost) Fetch(stub uint64, m Message, redirect Redirect) (vm.Value, e
 		return vm.Undefined, err
 	}
 	return h.r.ResolvedPromise(v)
+}
+
+func (h *fakeHost) Send(stub uint64, path []string, args vm.Value) (vm.Value, error) {
+	return h.r.RejectedWith(vm.PlainError("no calls here"))
+}
+func (h *fakeHost) Pipeline(vm.Value, []string, vm.Value) (vm.Value, error) { return vm.Null, nil }
+func (h *fakeHost) Export(vm.Value, bool) (uint64, error)                   { return 0, vm.PlainError("no calls here") }
+func (h *fakeHost) DupStub(uint64) (uint64, error)                          { return 0, vm.PlainError("no calls here") }
+func (h *fakeHost) DisposeStub(uint64)                                      {}
+func (h *fakeHost) Loopback(uint64, vm.Value) (uint64, error) {
+	return 0, vm.PlainError("no calls here")
 }
 
 func (h *fakeHost) ObjectID(object uint64) (string, string, bool) {
@@ -300,6 +312,7 @@ func (h *fakeHost) StorageDeleteAll(object uint64, _ WriteFlags) error {
 	h.stores[object] = nil
 	return h.fail
 }
+
 func (h *fakeHost) StorageSync(uint64) (vm.Value, error) { return h.r.ResolvedPromise(vm.Undefined) }
 
 func (h *fakeHost) TxnBegin(object uint64, sync bool) (uint64, error) {

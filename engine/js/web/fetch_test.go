@@ -145,7 +145,7 @@ func (h *fakeHost) worker(t testing.TB, source string, m Message) (Reply, error)
 		t.Fatal(err)
 	}
 	defer h.r.Revoke(eh)
-	v, err := h.in.WorkerFetch(handler, m, env, event)
+	v, err := h.in.WorkerFetch(handler, m, env, event, vm.Undefined)
 	h.r.FreeAll(handler, env, event)
 	if err != nil {
 		return Reply{}, err

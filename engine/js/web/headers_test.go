@@ -66,7 +66,7 @@ func FuzzHeaderName(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		out, ok := appendHeaderName(nil, []byte(s))
 		want := s != ""
-		for i := 0; i < len(s); i++ {
+		for i := range len(s) {
 			c := s[i]
 			token := c > 0x20 && c < 0x7f
 			for _, d := range []byte(`"(),/:;<=>?@[\]{}`) {

@@ -35,6 +35,7 @@ type Host interface {
 
 	NamespaceHost
 	StubHost
+	RPCHost
 	ObjectHost
 	StorageHost
 }
@@ -47,7 +48,8 @@ type NamespaceHost interface {
 	CheckID(ns uint64, hex string) bool
 	// NewUniqueID makes an id that was never seen before.
 	NewUniqueID(ns uint64) (string, error)
-	// StubByName and StubByID open a stub. It is closed by StubClosed when JavaScript has dropped it.
+	// StubByName and StubByID open a stub. It is closed by StubClosed when JavaScript has dropped it. A program may do so
+	// at its top level, where it cannot call yet.
 	StubByName(ns uint64, name string) (uint64, error)
 	StubByID(ns uint64, hex string) (uint64, error)
 }
@@ -68,6 +70,25 @@ type StubHost interface {
 	// a *Outgoing otherwise; either may be kept.
 	Fetch(stub uint64, m Message, redirect Redirect) (vm.Value, error)
 	StubClosed(stub uint64)
+}
+
+// RPCHost sends calls through stubs: of objects, of entry points, and of what programs give away, all of which it knows by
+// numbers of one kind.
+type RPCHost interface {
+	// Send calls what path leads to from the stub with args, an array (borrowed), or reads it where args is Null. An empty path is
+	// the thing itself. The result is a promise, owned by the caller.
+	Send(stub uint64, path []string, args vm.Value) (vm.Value, error)
+	// Pipeline sends a call after another whose promise (borrowed) Send or Pipeline returned, to be made on its result where that is.
+	// It returns Null where that is not possible (any more).
+	Pipeline(promise vm.Value, path []string, args vm.Value) (vm.Value, error)
+	// Export gives v (borrowed) away: as an instance, whose class says what can be called, or, with own, with its own
+	// properties. The result is a stub of it.
+	Export(v vm.Value, own bool) (uint64, error)
+	// DupStub makes another stub of the same thing; DisposeStub ends one. It stays open, and refuses calls.
+	DupStub(stub uint64) (uint64, error)
+	DisposeStub(stub uint64)
+	// Loopback makes a stub like the given one, of an entry point, with props (borrowed) for its context.
+	Loopback(stub uint64, props vm.Value) (uint64, error)
 }
 
 // ObjectHost is what an object asks of the engine through its ctx, and a Worker's event through its own.

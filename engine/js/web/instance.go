@@ -29,7 +29,10 @@ type Instance struct {
 
 	// The prelude's doors, owned.
 	workerFetch, newObject, objectFetch, takeReply, fireTimer, namespaceFrom vm.Value
-	nothing, domException, workers, nodeCrypto, requestProto, responseProto  vm.Value
+	nothing, domException, workers, nodeCrypto                               vm.Value
+	requestProto, responseProto, contextProto, stubProto, fetcherProto       vm.Value
+	workerCall, objectCall, exportCall, shape, newStub, disposable           vm.Value
+	disposeExport, loopbackFrom, exports, pipelinedHere, pipelinedOn         vm.Value
 }
 
 // Load runs the prelude in a fresh runtime and makes r.Host the Instance. Everything of it lives as long as r.
@@ -71,11 +74,25 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"fireTimer", &in.fireTimer},
 		{"requestProto", &in.requestProto},
 		{"responseProto", &in.responseProto},
+		{"contextProto", &in.contextProto},
+		{"stubProto", &in.stubProto},
 		{"namespaceFrom", &in.namespaceFrom},
 		{"nothing", &in.nothing},
 		{"DOMException", &in.domException},
 		{"workers", &in.workers},
 		{"nodeCrypto", &in.nodeCrypto},
+		{"workerCall", &in.workerCall},
+		{"objectCall", &in.objectCall},
+		{"exportCall", &in.exportCall},
+		{"rpcShape", &in.shape},
+		{"pipelinedHere", &in.pipelinedHere},
+		{"pipelinedOn", &in.pipelinedOn},
+		{"newStub", &in.newStub},
+		{"fetcherProto", &in.fetcherProto},
+		{"disposable", &in.disposable},
+		{"disposeExport", &in.disposeExport},
+		{"loopbackFrom", &in.loopbackFrom},
+		{"programExports", &in.exports},
 	} {
 		if *d.to, err = r.GetName(doors, d.name); err != nil {
 			return nil, err

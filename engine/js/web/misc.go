@@ -62,3 +62,8 @@ func (in *Instance) DOMException(message, name string) (vm.Value, error) {
 	defer in.r.Free(n)
 	return in.r.Construct(in.domException, m, n)
 }
+
+// NewDOMException makes a DOMException of values, which are borrowed.
+func (in *Instance) NewDOMException(message, name vm.Value) (vm.Value, error) {
+	return in.r.Construct(in.domException, message, name)
+}

@@ -13,8 +13,8 @@ var sources embed.FS
 
 // order is the prelude: the files of js/, which together are the body of one function.
 var order = []string{
-	"prim", "domexception", "encoding", "url", "headers", "body", "event", "timer", "subtle", "subtlekey", "subtlecrypto", "crypto", "nodecrypto", "console", "misc",
-	"request", "response", "actor", "worker", "end",
+	"prim", "domexception", "encoding", "url", "headers", "body", "event", "timer", "subtle", "subtlekey", "subtlecrypto", "crypto",
+	"nodecrypto", "console", "misc", "request", "response", "actor", "worker", "rpc", "end",
 }
 
 // compiled is the prelude's bytecode, made once for the process.

@@ -24,7 +24,8 @@ func appendRepaired(dst, b []byte) []byte {
 // brokenPrefix is the length of the maximal part of the broken sequence that b begins with. partial says that b ends
 // inside it, so that more bytes could still make it whole.
 func brokenPrefix(b []byte) (n int, partial bool) {
-	lo, hi, need := byte(0x80), byte(0xbf), 0
+	lo, hi := byte(0x80), byte(0xbf)
+	var need int
 	switch c := b[0]; {
 	case c >= 0xc2 && c <= 0xdf:
 		need = 1

@@ -8,6 +8,7 @@
 package clone
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -34,6 +35,18 @@ type Writer struct {
 	// reports false.
 	Special func(dst []byte, r *vm.Runtime, v vm.Value) (_ []byte, ok bool, err error)
 
+	// Plain, if set, tells which ordinary objects are written by their
+	// properties. Others are refused, as what structured clone refuses is:
+	// between programs an instance of a class would lose its methods, which
+	// nobody wants.
+	Plain func(r *vm.Runtime, v vm.Value) bool
+
+	// ErrorProps is whether errors keep properties of their own beside those
+	// that structured clone keeps.
+	ErrorProps bool
+	// LeaveOut names those that they do not keep.
+	LeaveOut func(name string) bool
+
 	// IsDOMException, if set, tells which errors are DOMExceptions.
 	IsDOMException func(r *vm.Runtime, v vm.Value) bool
 
@@ -58,7 +71,8 @@ type ref struct{ at, target int }
 // make new buffers each time.
 const maxTries = 4
 
-var errTooLarge = &Error{"The object is too large to be cloned."}
+// ErrTooLarge is refused for its size, which value.MaxSize bounds.
+var ErrTooLarge = &Error{"The object is too large to be cloned."}
 
 var (
 	keyMessage     = vm.Intern("message")
@@ -97,7 +111,7 @@ func (w *Writer) try(dst []byte, r *vm.Runtime, v vm.Value) ([]byte, error) {
 		out = w.link()
 	}
 	if err == nil && len(out)-w.base > value.MaxSize {
-		err = errTooLarge
+		err = ErrTooLarge
 	}
 	if len(w.held) > 0 {
 		r.FreeAll(w.held...)
@@ -111,7 +125,7 @@ func (w *Writer) try(dst []byte, r *vm.Runtime, v vm.Value) ([]byte, error) {
 
 func (w *Writer) value(v vm.Value) error {
 	if len(w.dst)-w.base > value.MaxSize {
-		return errTooLarge
+		return ErrTooLarge
 	}
 	switch v.Kind() {
 	case vm.KindUndefined:
@@ -180,6 +194,9 @@ func (w *Writer) object(v vm.Value) error {
 	r := w.r
 	switch c := r.ObjectClass(v); c {
 	case vm.PlainObject:
+		if w.Plain != nil && !w.Plain(r, v) {
+			return w.refuse(v)
+		}
 		return w.plain(v)
 	case vm.ArrayObject:
 		return w.array(v)
@@ -388,10 +405,25 @@ func (w *Writer) errorObject(v vm.Value) error {
 		}
 		count++
 	}
+	if w.ErrorProps {
+		err = r.Props(v, func(key, x vm.Value) error {
+			if k := r.GoString(key); key.IsString() && !slices.Contains(errorNames[:], k) && (w.LeaveOut == nil || !w.LeaveOut(k)) {
+				w.text(key)
+				count++
+				return w.value(x)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
 	var h [64]byte
 	w.widen(at, body, value.AppendErrorHeader(h[:0], name, count))
 	return nil
 }
+
+var errorNames = [...]string{"message", "stack", "cause", "errors"}
 
 var errorKeys = [...]vm.Key{keyMessage, keyStack, keyCause, vm.Intern("errors")}
 
@@ -529,6 +561,11 @@ func (w *Writer) refuse(v vm.Value) error {
 	if w.r.Err() != nil {
 		return w.r.Err()
 	}
+	if c := w.r.ObjectClass(v); w.Plain != nil && (c == vm.PlainObject || c == vm.FunctionObject) {
+		if name := className(w.r, v); name != "Function" {
+			return &Error{fmt.Sprintf("Could not serialize object of type \"%s\". This type does not support serialization.", name)}
+		}
+	}
 	return &Error{describe(w.r, v) + " could not be cloned."}
 }
 
@@ -548,10 +585,15 @@ func describe(r *vm.Runtime, v vm.Value) string {
 	if c == vm.ProxyObject {
 		return "#<Object>"
 	}
+	return "#<" + className(r, v) + ">"
+}
+
+// className is the name of the class of an object, as its prototype has it. It runs no user code.
+func className(r *vm.Runtime, v vm.Value) string {
 	name := "Object"
 	p, err := r.Proto(v)
 	if err != nil {
-		return "#<Object>"
+		return name
 	}
 	if p.IsObject() && r.ObjectClass(p) != vm.ProxyObject {
 		if ctor, ok, err := r.OwnData(p, keyConstructor); err == nil && ok {
@@ -567,5 +609,5 @@ func describe(r *vm.Runtime, v vm.Value) string {
 		}
 	}
 	r.Free(p)
-	return "#<" + name + ">"
+	return name
 }

@@ -10,8 +10,7 @@ function settle(value) {
 }
 
 let idHex;
-let idFor; // (id, namespace handle) checks that the id is one of the namespace and returns its name
-let openStub; // (id) the host's stub for it
+let openStub; // (id, namespace handle) a stub for it
 let newID;
 let isID;
 
@@ -42,13 +41,19 @@ class DurableObjectId {
       if (id.#hex === null) id.#hex = host.idFromName(id.#ns, id.#name);
       return id.#hex;
     };
-    idFor = (id, ns) => {
-      if (typeof id !== "object" || id === null || !(#ns in id)) throw new TypeErrorCtor(`DurableObjectNamespace.get needs a DurableObjectId, not ${typeName(id)}`);
+    openStub = (id, ns) => {
+      let of;
+      try {
+        of = id.#ns; // throws for anything else, and costs less than asking first
+      } catch {
+        throw new TypeErrorCtor(`DurableObjectNamespace.get needs a DurableObjectId, not ${typeName(id)}`);
+      }
       // The same class may be bound twice: then the handles differ and the host decides.
-      if (id.#ns !== ns && typeof host.idFromString(ns, idHex(id)) !== "string") throw new TypeErrorCtor(wrongNamespace);
-      return id.#name;
+      if (of !== ns && typeof host.idFromString(ns, idHex(id)) !== "string") throw new TypeErrorCtor(wrongNamespace);
+      const name = id.#name;
+      // The host defines id and name: an assignment would look for setters up to the proxy at the end of the chain.
+      return name === undefined ? host.stubByID(ns, id.#hex, id) : host.stubByName(ns, name, id);
     };
-    openStub = (id, ns) => (id.#name === undefined ? host.stubByID(ns, id.#hex) : host.stubByName(ns, id.#name));
   }
 }
 webClass(DurableObjectId, "DurableObjectId");
@@ -83,13 +88,12 @@ class DurableObjectNamespace {
     return newID(this.#ns, host.newUniqueId(this.#ns), undefined);
   }
   get(id, options = undefined) {
-    const ns = this.#ns;
-    return new DurableObjectStub(internal, ns, id, idFor(id, ns));
+    return openStub(id, this.#ns);
   }
   getByName(name, options = undefined) {
     const ns = this.#ns;
     if (typeof name !== "string") name = `${name}`;
-    return new DurableObjectStub(internal, ns, new DurableObjectId(internal, ns, null, name), name);
+    return openStub(new DurableObjectId(internal, ns, null, name), ns);
   }
   jurisdiction(jurisdiction = undefined) {
     noJurisdiction(jurisdiction);
@@ -101,35 +105,34 @@ class DurableObjectNamespace {
 }
 webClass(DurableObjectNamespace, "DurableObjectNamespace");
 
+// fetchThrough sends a request to a stub, of an object or an entry point.
+function fetchThrough(stub, input, init) {
+  if (init === undefined || init === null) {
+    // A request of the host that was only looked at: in one step.
+    const reply = host.stubForward(stub, input);
+    if (reply !== null) return reply;
+    if (typeof input === "string") return host.stubFetch(stub, "GET", requestURL(input), null, null, 0);
+    if (isRequest(input)) return sendRequest(stub, input);
+  }
+  return sendRequest(stub, new Request(input, init));
+}
+
+// A stub is the host's handle of it itself, an object of the host with this class's prototype. id and name are properties
+// of its own.
 class DurableObjectStub {
-  #ns; // null once the stub is open
-  #stub; // the id (the property of that name belongs to the user); from the first call on, the host's stub
-  constructor(key, ns, id, name) {
-    if (key !== internal) throw illegalConstructor();
-    this.#ns = ns;
-    this.#stub = id;
-    this.id = id;
-    this.name = name;
+  constructor() {
+    throw illegalConstructor();
   }
   fetch(input, init = undefined) {
     try {
-      let stub = this.#stub;
-      if (this.#ns !== null) {
-        stub = openStub(stub, this.#ns);
-        this.#stub = stub;
-        this.#ns = null;
-      }
-      if (init === undefined || init === null) {
-        if (typeof input === "string") return host.stubFetch(stub, "GET", requestURL(input), null, null, 0);
-        if (isRequest(input)) return sendRequest(stub, input);
-      }
-      return sendRequest(stub, new Request(input, init));
+      return fetchThrough(this, input, init);
     } catch (e) {
       return rejected(e);
     }
   }
 }
 webClass(DurableObjectStub, "DurableObject");
+defineProperty(DurableObjectStub, "name", { __proto__: null, value: "DurableObject", configurable: true });
 
 // storageKeys takes an array of keys (any iterable), each made a string.
 function storageKeys(keys) {
@@ -496,6 +499,10 @@ class DurableObjectState {
     void this.#h;
     return propsOf(this);
   }
+  get exports() {
+    void this.#h;
+    return programExports;
+  }
   // The callback runs in a later turn, as on Cloudflare: the first of its critical section.
   blockConcurrencyWhile(callback) {
     return attempt(() => {
@@ -540,7 +547,7 @@ class DurableObjectState {
   // abort does not return: the host stops the program at once, and no catch or finally runs.
   abort(reason = undefined, options = undefined) {
     const retryAlarm = options === undefined || options === null || options.retryAlarm === undefined ? true : !!options.retryAlarm;
-    host.abort(this.#h, reason === undefined ? undefined : reason instanceof ErrorCtor ? reason : `${reason}`, retryAlarm);
+    host.abort(this.#h, reason === undefined ? undefined : reason instanceof ErrorCtor ? reason : new ErrorCtor(`${reason}`), retryAlarm);
   }
   static {
     stateFrom = (h) => new DurableObjectState(internal, h);

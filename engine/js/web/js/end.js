@@ -5,7 +5,7 @@ const globals = {
   AbortController, AbortSignal, Crypto, CryptoKey, CustomEvent, DOMException, Event, EventTarget, ExecutionContext, Headers, Navigator,
   Performance, ReadableStream, ReadableStreamDefaultReader, Request, Response, Scheduler, SubtleCrypto, TextDecoder, TextEncoder, URL,
   URLSearchParams, WebSocket, WebSocketPair, DurableObjectId, DurableObjectNamespace, DurableObjectState, DurableObjectStorage, DurableObjectTransaction,
-  DurableObject: DurableObjectStub,
+  DurableObject: DurableObjectStub, Fetcher,
   console,
 };
 const globalNames = objectKeys(globals);
@@ -26,11 +26,15 @@ for (let i = 0; i < memberNames.length; i++) {
 return {
   __proto__: null,
   workerFetch, newObject, objectFetch, reply, fireTimer,
+  workerCall, objectCall, exportCall, pipelinedHere, pipelinedOn, rpcShape, newStub, disposable, disposeExport, loopbackFrom, programExports,
   nothing() {},
   namespaceFrom,
   nodeCrypto,
   requestProto: Request.prototype,
   responseProto: Response.prototype,
+  contextProto: ExecutionContext.prototype,
+  stubProto: DurableObjectStub.prototype,
+  fetcherProto: Fetcher.prototype,
   DOMException,
-  workers: { __proto__: null, DurableObject, WorkerEntrypoint, RpcTarget, waitUntil },
+  workers: { __proto__: null, DurableObject, WorkerEntrypoint, RpcTarget, RpcStub, RpcPromise, RpcProperty, exports: programExports, waitUntil },
 };

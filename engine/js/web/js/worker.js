@@ -3,6 +3,10 @@
 // propsOf is the props of a context: few programs look at them, so a context has no field for them.
 const contextProps = new WeakMapCtor();
 
+// programExports is what the program exports, as others see it: entry points as Fetchers, classes as namespaces. The host
+// fills it when the program has started.
+const programExports = {};
+
 function propsOf(ctx) {
   let props = weakMapGet(contextProps, ctx);
   if (props === undefined) {
@@ -12,22 +16,30 @@ function propsOf(ctx) {
   return props;
 }
 
+// An ExecutionContext is the event's handle itself, an object of the host with this class's prototype.
 class ExecutionContext {
-  #event;
-  constructor(key, event) {
-    if (key !== internal) throw illegalConstructor();
-    this.#event = event;
+  constructor() {
+    throw illegalConstructor();
   }
   waitUntil(promise) {
-    holdFor(this.#event, promise);
+    contextOnly(this);
+    holdFor(this, promise);
   }
   passThroughOnException() {}
   get props() {
-    void this.#event;
+    contextOnly(this);
     return propsOf(this);
+  }
+  get exports() {
+    contextOnly(this);
+    return programExports;
   }
 }
 webClass(ExecutionContext, "ExecutionContext");
+
+function contextOnly(v) {
+  if (!host.isContext(v)) throw new TypeErrorCtor("Illegal invocation");
+}
 
 class DurableObject {
   constructor(ctx, env) {
@@ -51,10 +63,15 @@ function waitUntil(promise) {
 
 const noFetch = "Handler does not export a fetch() function.";
 
+// setProps gives the context of an event its props. Most have none.
+function setProps(ctx, props) {
+  if (props !== undefined) weakMapSet(contextProps, ctx, props);
+}
+
 // workerFetch delivers a request to a module's default export (or a named entry point): an object with fetch, or a
 // class that is made anew for each event.
-function workerFetch(handler, request, env, event) {
-  const ctx = new ExecutionContext(internal, event);
+function workerFetch(handler, request, env, ctx, props) {
+  setProps(ctx, props);
   if (typeof handler === "function") {
     const instance = new handler(ctx, env);
     if (typeof instance.fetch !== "function") throw new ErrorCtor(noFetch);

@@ -12,6 +12,7 @@ export const wrong: Record<string, (storage: DurableObjectStorage) => unknown> =
   },
 
   spin: () => {
+    console.log("spinning");
     while (true);
   },
   "spin-caught": () => {

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+)
+
+// gcHeadroom is how much may be allocated, at least, between two collections. A daemon with few objects has a live heap
+// of some megabytes: at Go's default, which lets it double, it would collect dozens of times a second under load, and
+// spend a tenth of its time on that. Above this size of the live heap the default holds: a million objects cost no more
+// memory than they did.
+const gcHeadroom = 32 << 20
+
+// gcTuner sets Go's GC percentage after each collection, so that the next one comes when the heap has grown by
+// gcHeadroom, or to twice what was live if that is more. (A fixed larger percentage would multiply the memory of a large
+// heap; GOGC=off with a memory limit would collect without end once the live heap is larger than the limit.) It runs on
+// the goroutine of the finalizers.
+type gcTuner struct {
+	percent int
+	live    [1]metrics.Sample
+}
+
+// tuneGC starts it for the rest of the process, unless the user has chosen a percentage.
+func tuneGC() {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	t := &gcTuner{percent: 100}
+	t.live[0].Name = "/gc/heap/live:bytes"
+	runtime.SetFinalizer(t, (*gcTuner).collected)
+}
+
+// collected is called once after each collection.
+func (t *gcTuner) collected() {
+	metrics.Read(t.live[:])
+	// Setting it stops the world for a moment: small differences are left alone.
+	if p := gcPercent(t.live[0].Value.Uint64()); p > t.percent+t.percent/8 || p < t.percent-t.percent/8 {
+		t.percent = p
+		debug.SetGCPercent(p)
+	}
+	runtime.SetFinalizer(t, (*gcTuner).collected)
+}
+
+// gcPercent is the percentage for a live heap.
+func gcPercent(live uint64) int {
+	return int(max(100, gcHeadroom*100/max(live, 1<<20)))
+}
