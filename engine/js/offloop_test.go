@@ -74,8 +74,18 @@ func TestOffLoop(t *testing.T) {
 	const want = "4b007901b765489abead49d926f721d065a429c1" // RFC 6070
 	v := serve(t, cryptoProgram, setup{loops: 2, opts: js.Options{}})
 	for _, c := range []struct{ path, want string }{
-		{"/start", want}, {"/worker", want}, {"/many", want}, {"/object", want}, {"/storage", want + "2"}, {"/blocked", want}, {"/fails", "SyntaxErrortrue"}, {"/rsa", "true"},
-		{"/background", "answered"}, {"/seen", want}, {"/after", "answered"}, {"/seen", want},
+		{"/start", want},
+		{"/worker", want},
+		{"/many", want},
+		{"/object", want},
+		{"/storage", want + "2"},
+		{"/blocked", want},
+		{"/fails", "SyntaxErrortrue"},
+		{"/rsa", "true"},
+		{"/background", "answered"},
+		{"/seen", want},
+		{"/after", "answered"},
+		{"/seen", want},
 	} {
 		if got := v.get(c.path); got != c.want {
 			t.Errorf("%s: %s, want %s\n%s", c.path, got, c.want, v.logs)

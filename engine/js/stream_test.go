@@ -369,9 +369,11 @@ func TestInterruptedBody(t *testing.T) {
 
 func TestFormOfARequest(t *testing.T) {
 	v := serve(t, streamProgram, setup{})
-	req := &engine.Request{Method: "POST", URL: "http://example.com/forward?do=form",
+	req := &engine.Request{
+		Method: "POST", URL: "http://example.com/forward?do=form",
 		Header: engine.Header{{Name: "content-type", Value: `multipart/form-data; boundary="b"`}},
-		Body:   engine.Text("--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x.bin\"\r\n\r\n2\r\n--b--\r\n")}
+		Body:   engine.Text("--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x.bin\"\r\n\r\n2\r\n--b--\r\n"),
+	}
 	if got := text(v.do(0, req)); got != "a=1,f=x.bin" {
 		t.Error(got)
 	}

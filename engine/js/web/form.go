@@ -147,8 +147,10 @@ func (p *formPart) disposition(v []byte) bool {
 }
 
 // The three characters that the HTML standard escapes in names.
-var nameEscapes = strings.NewReplacer("\n", "%0A", "\r", "%0D", `"`, "%22")
-var nameUnescapes = strings.NewReplacer("%0A", "\n", "%0a", "\n", "%0D", "\r", "%0d", "\r", "%22", `"`)
+var (
+	nameEscapes   = strings.NewReplacer("\n", "%0A", "\r", "%0D", `"`, "%22")
+	nameUnescapes = strings.NewReplacer("%0A", "\n", "%0a", "\n", "%0D", "\r", "%0d", "\r", "%22", `"`)
+)
 
 func unescapeName(b []byte) []byte {
 	if bytes.IndexByte(b, '%') < 0 {

@@ -46,8 +46,10 @@ func TestFormBodies(t *testing.T) {
 		{"multipart there and back", `const f = new FormData(); f.append("a", "1\n2"); f.append('q"\r\n', new File([new Uint8Array([0, 13, 10, 255])], 'n"ä.bin', {type: "x/y"})); f.append("e", "");
 			const r = new Response(f); const g = await r.formData(); const v = g.get('q"\r\n'); return [JSON.stringify(g.get("a")), v.name, v.type, [...await v.bytes()].join("-"), g.get("e") === ""].join("|")`, `"1\r\n2"|n"ä.bin|x/y|0-13-10-255|true`},
 		{"the type has the boundary", `const r = new Response(new FormData()); const t = r.headers.get("content-type"); const b = t.split("boundary=")[1]; return [t.startsWith("multipart/form-data; boundary="), await r.text() === "--" + b + "--\r\n"].join("")`, "truetrue"},
-		{"the bytes", `const f = new FormData(); f.append("a", "b"); f.append("c", new Blob(["d"])); const r = new Response(f); const b = r.headers.get("content-type").split("boundary=")[1]; return JSON.stringify((await r.text()).replaceAll(b, "B"))`,
-			`"--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--B\r\nContent-Disposition: form-data; name=\"c\"; filename=\"blob\"\r\nContent-Type: application/octet-stream\r\n\r\nd\r\n--B--\r\n"`},
+		{
+			"the bytes", `const f = new FormData(); f.append("a", "b"); f.append("c", new Blob(["d"])); const r = new Response(f); const b = r.headers.get("content-type").split("boundary=")[1]; return JSON.stringify((await r.text()).replaceAll(b, "B"))`,
+			`"--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--B\r\nContent-Disposition: form-data; name=\"c\"; filename=\"blob\"\r\nContent-Type: application/octet-stream\r\n\r\nd\r\n--B--\r\n"`,
+		},
 		{"urlencoded", `const f = await new Response(new URLSearchParams("a=1&a=%C3%A9+x&b")).formData(); return f.getAll("a") + "|" + f.get("b")`, "1,é x|"},
 		{"a request's", `const f = await new Request("http://a", {method: "POST", body: "a=5", headers: {"content-type": "application/x-www-form-urlencoded"}}).formData(); return f.get("a")`, "5"},
 		{"another type is refused", `return await err(() => new Response("x").formData()) + await err(() => new Response(new Uint8Array(1)).formData())`, "TypeErrorTypeError"},

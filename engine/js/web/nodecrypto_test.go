@@ -58,8 +58,10 @@ func TestNodeCrypto(t *testing.T) {
 		{"hmac errors", `return coded(() => N.createHmac("x", "k")) + coded(() => N.createHmac("md5"))`, "TypeError ERR_CRYPTO_INVALID_DIGESTTypeError ERR_INVALID_ARG_TYPE"},
 		{"pbkdf2Sync", `return N.pbkdf2Sync("secret", "salt", 1000, 40, "sha256").toString("hex")`, fmt.Sprintf("%x", key)},
 		{"pbkdf2", `return new Promise((res, rej) => { const p = text("secret"); N.pbkdf2(p, "salt", 1000, 40, "sha256", (e, k) => e ? rej(e) : res(k.toString("hex"))); p.fill(0) })`, fmt.Sprintf("%x", key)},
-		{"pbkdf2 errors", `return [coded(() => N.pbkdf2Sync("", "", 0, 1, "md5")), coded(() => N.pbkdf2Sync("", "", 1.5, 1, "md5")), coded(() => N.pbkdf2Sync("", "", 1, 1, "x")), coded(() => N.pbkdf2Sync("", "", 1, 1)), coded(() => N.pbkdf2Sync("", "", 2147483647, 1, "md5")), coded(() => N.pbkdf2("", "", 1, 1, "md5"))].join()`,
-			"RangeError ERR_OUT_OF_RANGE,RangeError ERR_OUT_OF_RANGE,TypeError ERR_CRYPTO_INVALID_DIGEST,TypeError ERR_INVALID_ARG_TYPE,RangeError undefined,TypeError ERR_INVALID_ARG_TYPE"},
+		{
+			"pbkdf2 errors", `return [coded(() => N.pbkdf2Sync("", "", 0, 1, "md5")), coded(() => N.pbkdf2Sync("", "", 1.5, 1, "md5")), coded(() => N.pbkdf2Sync("", "", 1, 1, "x")), coded(() => N.pbkdf2Sync("", "", 1, 1)), coded(() => N.pbkdf2Sync("", "", 2147483647, 1, "md5")), coded(() => N.pbkdf2("", "", 1, 1, "md5"))].join()`,
+			"RangeError ERR_OUT_OF_RANGE,RangeError ERR_OUT_OF_RANGE,TypeError ERR_CRYPTO_INVALID_DIGEST,TypeError ERR_INVALID_ARG_TYPE,RangeError undefined,TypeError ERR_INVALID_ARG_TYPE",
+		},
 		{"randomBytes", `const a = N.randomBytes(100000), b = N.randomBytes(100000); return [a.length, a.equals(b), N.randomBytes(0).length, /^[0-9a-f]{32}$/.test(N.randomBytes(16).toString("hex"))].join()`, "100000,false,0,true"},
 		{"randomBytes, later", `return new Promise((res) => { let now = true; N.randomBytes(3, (e, b) => res([e, b.length, now].join())); now = false })`, ",3,false"},
 		{"randomBytes errors", `return [coded(() => N.randomBytes(-1)), coded(() => N.randomBytes("1")), coded(() => N.randomBytes(2147483648)), coded(() => N.randomBytes(1, 1))].join()`, "RangeError ERR_OUT_OF_RANGE,TypeError ERR_INVALID_ARG_TYPE,RangeError ERR_OUT_OF_RANGE,TypeError ERR_INVALID_ARG_TYPE"},

@@ -49,10 +49,14 @@ func TestDigest(t *testing.T) {
 	subtleCases(t, []jsCase{
 		{"SHA-1", `return hex(await S.digest("SHA-1", text("abc")))`, "a9993e364706816aba3e25717850c26c9cd0d89d"},
 		{"SHA-256", `return hex(await S.digest({name: "sha-256"}, text("abc")))`, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
-		{"SHA-384", `return hex(await S.digest("SHA-384", text("abc")))`,
-			"cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7"},
-		{"SHA-512", `return hex(await S.digest("Sha-512", text("abc").buffer))`,
-			"ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"},
+		{
+			"SHA-384", `return hex(await S.digest("SHA-384", text("abc")))`,
+			"cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7",
+		},
+		{
+			"SHA-512", `return hex(await S.digest("Sha-512", text("abc").buffer))`,
+			"ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+		},
 		{"MD5", `return hex(await S.digest("MD5", text("abc")))`, "900150983cd24fb0d6963f7d28e17f72"},
 		{"empty", `return hex(await S.digest("SHA-1", new ArrayBuffer(0)))`, "da39a3ee5e6b4b0d3255bfef95601890afd80709"},
 		{"part of a buffer", `return hex(await S.digest("MD5", new DataView(text("xabcx").buffer, 1, 3)))`, "900150983cd24fb0d6963f7d28e17f72"},
@@ -86,24 +90,36 @@ func repeat(b byte, n int) []byte {
 // TestHMAC has the test cases 1, 2 and 6 of RFC 4231.
 func TestHMAC(t *testing.T) {
 	subtleCases(t, []jsCase{
-		{"case 1", `const k = await raw(new Uint8Array(20).fill(11), {name: "HMAC", hash: "SHA-256"}, ["sign"]); return hex(await S.sign("HMAC", k, text("Hi There")))`,
-			"b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
-		{"case 2, SHA-512", `const k = await raw(text("Jefe"), {name: "hmac", hash: {name: "sha-512"}}, ["sign"]); return hex(await S.sign({name: "HMAC"}, k, text("what do ya want for nothing?")))`,
-			"164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737"},
-		{"case 6, long key", `const k = await raw(new Uint8Array(131).fill(0xaa), {name: "HMAC", hash: "SHA-384"}, ["sign"]); return hex(await S.sign("HMAC", k, text("Test Using Larger Than Block-Size Key - Hash Key First")))`,
-			"4ece084485813e9088d2c63a041bc5b44f9ef1012a2b588f3cd11f05033ac4c60c2ef6ab4030fe8296248df163f44952"},
-		{"verify", `const k = await raw(text("Jefe"), {name: "HMAC", hash: "SHA-1"}, ["sign", "verify"]); const m = await S.sign("HMAC", k, text("x")); const bad = m.slice(0); new Uint8Array(bad)[3] ^= 1;
+		{
+			"case 1", `const k = await raw(new Uint8Array(20).fill(11), {name: "HMAC", hash: "SHA-256"}, ["sign"]); return hex(await S.sign("HMAC", k, text("Hi There")))`,
+			"b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+		},
+		{
+			"case 2, SHA-512", `const k = await raw(text("Jefe"), {name: "hmac", hash: {name: "sha-512"}}, ["sign"]); return hex(await S.sign({name: "HMAC"}, k, text("what do ya want for nothing?")))`,
+			"164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737",
+		},
+		{
+			"case 6, long key", `const k = await raw(new Uint8Array(131).fill(0xaa), {name: "HMAC", hash: "SHA-384"}, ["sign"]); return hex(await S.sign("HMAC", k, text("Test Using Larger Than Block-Size Key - Hash Key First")))`,
+			"4ece084485813e9088d2c63a041bc5b44f9ef1012a2b588f3cd11f05033ac4c60c2ef6ab4030fe8296248df163f44952",
+		},
+		{
+			"verify", `const k = await raw(text("Jefe"), {name: "HMAC", hash: "SHA-1"}, ["sign", "verify"]); const m = await S.sign("HMAC", k, text("x")); const bad = m.slice(0); new Uint8Array(bad)[3] ^= 1;
 			return [await S.verify("HMAC", k, m, text("x")), await S.verify("HMAC", k, m, text("y")), await S.verify("HMAC", k, bad, text("x")), await S.verify("HMAC", k, m.slice(1), text("x")), m.byteLength].join()`,
-			"true,false,false,false,20"},
-		{"long data", `const k = await raw(text("Jefe"), {name: "HMAC", hash: "SHA-256"}, ["sign", "verify"]); const d = new Uint8Array(2 << 20); const m = await S.sign("HMAC", k, d); return hex(m) + await S.verify("HMAC", k, m, d)`,
-			hex.EncodeToString(goHMAC([]byte("Jefe"), make([]byte, 2<<20))) + "true"},
+			"true,false,false,false,20",
+		},
+		{
+			"long data", `const k = await raw(text("Jefe"), {name: "HMAC", hash: "SHA-256"}, ["sign", "verify"]); const d = new Uint8Array(2 << 20); const m = await S.sign("HMAC", k, d); return hex(m) + await S.verify("HMAC", k, m, d)`,
+			hex.EncodeToString(goHMAC([]byte("Jefe"), make([]byte, 2<<20))) + "true",
+		},
 		{"long key", `const k = await raw(new Uint8Array(2 << 20), {name: "HMAC", hash: "SHA-256"}, ["sign"]); return hex(await S.sign("HMAC", k, text("x")))`, hex.EncodeToString(goHMAC(make([]byte, 2<<20), []byte("x")))},
 		{"length in bits", `const k = await S.importKey("raw", new Uint8Array([255, 255]), {name: "HMAC", hash: "SHA-256", length: 11}, true, ["sign"]); return k.algorithm.length + hex(await S.exportKey("raw", k))`, "11ffe0"},
 		{"length too long", `return fails(() => S.importKey("raw", new Uint8Array(2), {name: "HMAC", hash: "SHA-256", length: 17}, true, ["sign"]))`, "DataError"},
 		{"length too short", `return fails(() => S.importKey("raw", new Uint8Array(2), {name: "HMAC", hash: "SHA-256", length: 8}, true, ["sign"]))`, "DataError"},
 		{"empty key", `return fails(() => raw(new Uint8Array(0), {name: "HMAC", hash: "SHA-256"}, ["sign"]))`, "DataError"},
-		{"default lengths", `const out = []; for (const hash of ["SHA-1", "SHA-256", "SHA-384", "SHA-512"]) { const k = await S.generateKey({name: "HMAC", hash}, true, ["sign"]); out.push(k.algorithm.length, (await S.exportKey("raw", k)).byteLength) } return out.join()`,
-			"512,64,512,64,1024,128,1024,128"},
+		{
+			"default lengths", `const out = []; for (const hash of ["SHA-1", "SHA-256", "SHA-384", "SHA-512"]) { const k = await S.generateKey({name: "HMAC", hash}, true, ["sign"]); out.push(k.algorithm.length, (await S.exportKey("raw", k)).byteLength) } return out.join()`,
+			"512,64,512,64,1024,128,1024,128",
+		},
 		{"generated length", `const k = await S.generateKey({name: "HMAC", hash: "SHA-1", length: 9}, true, ["sign"]); return k.algorithm.length + " " + ((new Uint8Array(await S.exportKey("raw", k)))[1] & 127)`, "9 0"},
 		{"generated, no length", `return fails(() => S.generateKey({name: "HMAC", hash: "SHA-1", length: 0}, true, ["sign"]))`, "OperationError"},
 		{"generated, huge", `return fails(() => S.generateKey({name: "HMAC", hash: "SHA-1", length: 4294967295}, true, ["sign"]))`, "OperationError"},
@@ -155,8 +171,10 @@ func TestAESGCM(t *testing.T) {
 		{"shorter than the tag", vector + `return fails(() => open("cafebabefacedbaddecaf888", "00112233"))`, "OperationError"},
 		{"other data", vector + `const c = await seal("cafebabefacedbaddecaf888"); return fails(() => open("cafebabefacedbaddecaf888", c, {additionalData: unhex("00")}))`, "OperationError"},
 		{"bad key lengths", `const out = []; for (const n of [0, 8, 15, 17, 33, 64]) out.push(await fails(() => raw(new Uint8Array(n), "AES-GCM", ["encrypt"]))); return [...new Set(out)].join()`, "DataError"},
-		{"generated", `const out = []; for (const length of [128, 192, 256]) { const k = await S.generateKey({name: "aes-gcm", length}, true, ["encrypt"]); out.push(k.algorithm.name, k.algorithm.length, (await S.exportKey("raw", k)).byteLength, k.type, k.extractable, k.usages) } return out.join()`,
-			"AES-GCM,128,16,secret,true,encrypt,AES-GCM,192,24,secret,true,encrypt,AES-GCM,256,32,secret,true,encrypt"},
+		{
+			"generated", `const out = []; for (const length of [128, 192, 256]) { const k = await S.generateKey({name: "aes-gcm", length}, true, ["encrypt"]); out.push(k.algorithm.name, k.algorithm.length, (await S.exportKey("raw", k)).byteLength, k.type, k.extractable, k.usages) } return out.join()`,
+			"AES-GCM,128,16,secret,true,encrypt,AES-GCM,192,24,secret,true,encrypt,AES-GCM,256,32,secret,true,encrypt",
+		},
 		{"generated, bad length", `return fails(() => S.generateKey({name: "AES-GCM", length: 127}, true, []))`, "OperationError"},
 		{"generated, no usage", `return fails(() => S.generateKey({name: "AES-GCM", length: 128}, true, []))`, "SyntaxError"},
 		{"generated, wrong usage", `return fails(() => S.generateKey({name: "AES-GCM", length: 128}, true, ["encrypt", "sign"]))`, "SyntaxError"},

@@ -174,13 +174,17 @@ func TestPSSWithoutSalt(t *testing.T) {
 // TestEd25519 has test 2 and 3 of RFC 8032, section 7.1.
 func TestEd25519(t *testing.T) {
 	subtleCases(t, []jsCase{
-		{"test 2", `const k = await S.importKey("jwk", {kty: "OKP", crv: "Ed25519", d: b64("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"), x: b64("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c")}, "Ed25519", true, ["sign"]); return hex(await S.sign("Ed25519", k, unhex("72")))`,
-			"92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"},
+		{
+			"test 2", `const k = await S.importKey("jwk", {kty: "OKP", crv: "Ed25519", d: b64("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"), x: b64("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c")}, "Ed25519", true, ["sign"]); return hex(await S.sign("Ed25519", k, unhex("72")))`,
+			"92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+		},
 		{"test 3", `const k = await S.importKey("raw", unhex("fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025"), "ed25519", true, ["verify"]);
 			const s = unhex("6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a");
 			return [await S.verify("Ed25519", k, s, unhex("af82")), await S.verify("Ed25519", k, s, unhex("af83")), await S.verify("Ed25519", k, s.slice(1), unhex("af82"))].join()`, "true,false,false"},
-		{"round trip", `const { publicKey, privateKey } = await S.generateKey("Ed25519", false, ["sign", "verify"]); const s = await S.sign("Ed25519", privateKey, text("x")); return [s.byteLength, await S.verify("Ed25519", publicKey, s, text("x")), publicKey.usages, privateKey.usages, publicKey.extractable, privateKey.extractable, publicKey.type, privateKey.type].join()`,
-			"64,true,verify,sign,true,false,public,private"},
+		{
+			"round trip", `const { publicKey, privateKey } = await S.generateKey("Ed25519", false, ["sign", "verify"]); const s = await S.sign("Ed25519", privateKey, text("x")); return [s.byteLength, await S.verify("Ed25519", publicKey, s, text("x")), publicKey.usages, privateKey.usages, publicKey.extractable, privateKey.extractable, publicKey.type, privateKey.type].join()`,
+			"64,true,verify,sign,true,false,public,private",
+		},
 		{"public key to sign", `const { publicKey } = await S.generateKey("Ed25519", false, ["sign", "verify"]); return fails(() => S.sign("Ed25519", publicKey, text("x")))`, "InvalidAccessError"},
 		{"no private usage", `return fails(() => S.generateKey("Ed25519", false, ["verify"]))`, "SyntaxError"},
 		{"wrong usage", `return fails(() => S.generateKey("Ed25519", false, ["sign", "encrypt"]))`, "SyntaxError"},

@@ -19,8 +19,10 @@ func TestAESCBC(t *testing.T) {
 		const k = await raw(unhex("2b7e151628aed2a6abf7158809cf4f3c"), "AES-CBC", ["encrypt", "decrypt"]);`
 	subtleCases(t, []jsCase{
 		{"F.2.1", setup + `return hex(await S.encrypt(a, k, plain)).slice(0, 64)`, "7649abac8119b246cee98e9b12e9197d5086cb9b507219ee95db113a917678b2"},
-		{"F.2.5", setup + `const k2 = await raw(unhex("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4"), "aes-cbc", ["encrypt"]); return hex(await S.encrypt(a, k2, plain)).slice(0, 64)`,
-			"f58c4c04d6e5f1ba779eabfb5f7bfbd69cfc4e967edb808d679f777bc6702c7d"},
+		{
+			"F.2.5", setup + `const k2 = await raw(unhex("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4"), "aes-cbc", ["encrypt"]); return hex(await S.encrypt(a, k2, plain)).slice(0, 64)`,
+			"f58c4c04d6e5f1ba779eabfb5f7bfbd69cfc4e967edb808d679f777bc6702c7d",
+		},
 		{"every length", setup + `for (let n = 0; n < 50; n++) { const d = new Uint8Array(n).fill(n); const c = await S.encrypt(a, k, d); if (c.byteLength !== (n >> 4 << 4) + 16 || hex(await S.decrypt(a, k, c)) !== hex(d)) return n } return "ok"`, "ok"},
 		{"padding of the wrong sort", setup + `
 			// The first block of a message, without the block of padding behind it.
@@ -38,12 +40,16 @@ func TestAESCTR(t *testing.T) {
 	const setup = `const k = await raw(unhex("2b7e151628aed2a6abf7158809cf4f3c"), "AES-CTR", ["encrypt", "decrypt"]), zero = (n) => new Uint8Array(16 * n);
 		const ctr = async (counter, length, d) => hex(await S.encrypt({name: "AES-CTR", counter: unhex(counter), length}, k, d));`
 	subtleCases(t, []jsCase{
-		{"F.5.1", setup + `return ctr("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff", 64, unhex("6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"))`,
-			"874d6191b620e3261bef6864990db6ce9806f66b7970fdff8617187bb9fffdff"},
+		{
+			"F.5.1", setup + `return ctr("f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff", 64, unhex("6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"))`,
+			"874d6191b620e3261bef6864990db6ce9806f66b7970fdff8617187bb9fffdff",
+		},
 		{"as many blocks as values", setup + `return (await ctr("00000000000000000000000000000003", 2, zero(4))).length`, "128"},
 		{"one block more", setup + `return fails(() => ctr("00000000000000000000000000000003", 2, new Uint8Array(65)))`, "OperationError"},
-		{"bad lengths", setup + `return [await fails(() => ctr("00", 8, zero(1))), await fails(() => ctr("00".repeat(16), 0, zero(1))), await fails(() => ctr("00".repeat(16), 129, zero(1))), await fails(() => ctr("00".repeat(16), 256, zero(1)))].join()`,
-			"OperationError,OperationError,OperationError,TypeError!"},
+		{
+			"bad lengths", setup + `return [await fails(() => ctr("00", 8, zero(1))), await fails(() => ctr("00".repeat(16), 0, zero(1))), await fails(() => ctr("00".repeat(16), 129, zero(1))), await fails(() => ctr("00".repeat(16), 256, zero(1)))].join()`,
+			"OperationError,OperationError,OperationError,TypeError!",
+		},
 		{"no data", setup + `return "<" + await ctr("ff".repeat(16), 1, zero(0)) + ">"`, "<>"},
 		{"decrypt", setup + `const a = {name: "AES-CTR", counter: new Uint8Array(16).fill(255), length: 128}; return hex(await S.decrypt(a, k, await S.encrypt(a, k, text("twice around the clock"))))`, fmt.Sprintf("%x", "twice around the clock")},
 	})
@@ -158,12 +164,18 @@ func TestHKDF(t *testing.T) {
 	const setup = `const hkdf = async (ikm, hash, salt, info, n) => S.deriveBits({name: "HKDF", hash, salt: unhex(salt), info: unhex(info)}, await S.importKey("raw", unhex(ikm), "HKDF", false, ["deriveBits"]), n);
 		const a = {name: "HKDF", hash: "SHA-256", salt: new Uint8Array(0), info: new Uint8Array(0)}, k = await S.importKey("raw", text("x"), "HKDF", false, ["deriveBits"]), k2 = await S.importKey("raw", text("x"), "HKDF", false, ["deriveKey"]);`
 	subtleCases(t, []jsCase{
-		{"case 1", setup + `return hex(await hkdf("0b".repeat(22), "SHA-256", "000102030405060708090a0b0c", "f0f1f2f3f4f5f6f7f8f9", 336))`,
-			"3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865"},
-		{"case 3", setup + `return hex(await hkdf("0b".repeat(22), "SHA-256", "", "", 336))`,
-			"8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"},
-		{"case 4", setup + `return hex(await hkdf("0b".repeat(11), "SHA-1", "000102030405060708090a0b0c", "f0f1f2f3f4f5f6f7f8f9", 336))`,
-			"085a01ea1b10f36933068b56efa5ad81a4f14b822f5b091568a9cdd4f155fda2c22e422478d305f3f896"},
+		{
+			"case 1", setup + `return hex(await hkdf("0b".repeat(22), "SHA-256", "000102030405060708090a0b0c", "f0f1f2f3f4f5f6f7f8f9", 336))`,
+			"3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865",
+		},
+		{
+			"case 3", setup + `return hex(await hkdf("0b".repeat(22), "SHA-256", "", "", 336))`,
+			"8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8",
+		},
+		{
+			"case 4", setup + `return hex(await hkdf("0b".repeat(11), "SHA-1", "000102030405060708090a0b0c", "f0f1f2f3f4f5f6f7f8f9", 336))`,
+			"085a01ea1b10f36933068b56efa5ad81a4f14b822f5b091568a9cdd4f155fda2c22e422478d305f3f896",
+		},
 		{"no bits", setup + `return (await S.deriveBits(a, k, 0)).byteLength`, "0"},
 		{"null bits", setup + `return await fails(() => S.deriveBits(a, k, null)) + await fails(() => S.deriveBits(a, k))`, "OperationErrorOperationError"},
 		{"not whole bytes", setup + `return fails(() => S.deriveBits(a, k, 44))`, "OperationError"},
@@ -174,8 +186,10 @@ func TestHKDF(t *testing.T) {
 		{"missing salt", setup + `return fails(() => S.deriveBits({name: "HKDF", hash: "SHA-1", info: new Uint8Array(0)}, k, 8))`, "TypeError!"},
 		{"order of reading", setup + `const seen = []; const spy = (o) => new Proxy(o, { get(t, p) { seen.push(p); return t[p] } });
 			await S.deriveBits(spy(a), k, 8); return seen.join()`, "name,hash,info,salt"},
-		{"derived keys", setup + `const out = []; for (const [t, u] of [[{name: "AES-GCM", length: 192}, "encrypt"], [{name: "HMAC", hash: "SHA-384"}, "sign"], [{name: "HMAC", hash: "SHA-1", length: 200}, "sign"], [{name: "AES-KW", length: 256}, "wrapKey"]]) { const d = await S.deriveKey(a, k2, t, true, [u]); out.push(d.algorithm.length, (await S.exportKey("raw", d)).byteLength) } return out.join()`,
-			"192,24,1024,128,200,25,256,32"},
+		{
+			"derived keys", setup + `const out = []; for (const [t, u] of [[{name: "AES-GCM", length: 192}, "encrypt"], [{name: "HMAC", hash: "SHA-384"}, "sign"], [{name: "HMAC", hash: "SHA-1", length: 200}, "sign"], [{name: "AES-KW", length: 256}, "wrapKey"]]) { const d = await S.deriveKey(a, k2, t, true, [u]); out.push(d.algorithm.length, (await S.exportKey("raw", d)).byteLength) } return out.join()`,
+			"192,24,1024,128,200,25,256,32",
+		},
 		{"derived, bad length", setup + `return fails(() => S.deriveKey(a, k2, {name: "AES-GCM", length: 100}, true, ["encrypt"]))`, "OperationError"},
 		{"derived, HMAC of no bits", setup + `return fails(() => S.deriveKey(a, k2, {name: "HMAC", hash: "SHA-1", length: 0}, true, ["sign"]))`, "TypeError!"},
 		{"derived for HKDF again", setup + `return fails(() => S.deriveKey(a, k2, "HKDF", false, ["deriveBits"]))`, "OperationError"},
