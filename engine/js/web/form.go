@@ -181,7 +181,7 @@ func appendFormEnd(dst []byte, boundary string) []byte {
 
 // withNewlines makes every line break CRLF.
 func withNewlines(s string) string {
-	if strings.IndexAny(s, "\r\n") < 0 {
+	if !strings.ContainsAny(s, "\r\n") {
 		return s
 	}
 	var b strings.Builder

@@ -170,7 +170,11 @@ func ecPoint(curve string, data []byte) (*ecdsa.PublicKey, error) {
 		if x == nil {
 			return nil, errKeyData
 		}
-		return &ecdsa.PublicKey{Curve: c, X: x, Y: y}, nil
+		size := (c.Params().BitSize + 7) / 8
+		data = make([]byte, 1+2*size)
+		data[0] = 4 // uncompressed
+		x.FillBytes(data[1 : 1+size])
+		y.FillBytes(data[1+size:])
 	}
 	pub, err := ecdsa.ParseUncompressedPublicKey(c, data)
 	if err != nil {
