@@ -142,7 +142,6 @@ type actor struct {
 
 	object Object // nil while under construction
 	dead   bool   // reset or evicted: turns that are still under way are refused everything
-	broken error  // why it was reset
 
 	// The input gate. Work of no section is in queue; top is the innermost open section and current the
 	// one that the running turn belongs to. scheduled: it is in the owner's run queue.
@@ -393,6 +392,7 @@ func (a *actor) reset(cause *Error) {
 	for i := range a.own.staged {
 		// An answer of the same turn could reveal what is taken back.
 		if e := &a.own.staged[i]; e.kind == effectReply && e.by == &a.origin {
+			drop(e.ev.reply.Caps)
 			e.ev.reply = Reply{Err: cause}
 		}
 	}
@@ -401,7 +401,6 @@ func (a *actor) reset(cause *Error) {
 	}
 	a.dead = true
 	a.own.eng.metrics.resets.Add(1)
-	a.broken = cause
 	a.own.forget(a)
 	a.dropStreams()
 	if a.object != nil {

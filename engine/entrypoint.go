@@ -23,7 +23,11 @@ func (j *entryJob) run() {
 		ev.Fail(&Error{Name: "TypeError", Message: fmt.Sprintf("The RPC receiver does not implement the method %q.", ev.Method)})
 		return
 	}
-	resp, err := ev.entry.(EntrypointFunc)(ev, ev, ev.Request)
+	ev.fetched(ev.entry.(EntrypointFunc)(ev, ev, ev.Request))
+}
+
+// fetched answers with what a Go function returned for a request.
+func (ev *Event) fetched(resp *Response, err error) {
 	switch {
 	case err != nil:
 		ev.Fail(err)

@@ -40,7 +40,7 @@ var (
 	ErrReset = errors.New("Durable Object reset because its state was broken.")
 	// ErrDepth: critical sections are nested deeper than 64.
 	ErrDepth = errors.New("blockConcurrencyWhile() calls are nested too deeply: the limit is 64.")
-	// ErrWouldSurpass names limits of storage; see Limits.
+	// What exceeds a limit of storage. RangeErrors in TypeScript.
 	ErrKeyTooLarge   = fmt.Errorf("Keys cannot be larger than %d bytes.", MaxKeyBytes)
 	ErrValueTooLarge = fmt.Errorf("Keys and values together cannot be larger than %d bytes.", MaxEntryBytes)
 	ErrTooManyKeys   = fmt.Errorf("Maximum number of keys is %d.", MaxBatchKeys)

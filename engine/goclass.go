@@ -121,15 +121,7 @@ func (o *goObject) handle(ev *Event) {
 			ev.Fail(ErrNoFetch)
 			return
 		}
-		resp, err := o.fetcher.Fetch(ev, ev.Request)
-		switch {
-		case err != nil:
-			ev.Fail(err)
-		case resp == nil:
-			ev.Fail(errNoResponse)
-		default:
-			ev.Respond(resp)
-		}
+		ev.fetched(o.fetcher.Fetch(ev, ev.Request))
 		return
 	}
 	result, err := o.call(ev)

@@ -43,7 +43,6 @@ type owner struct {
 
 	coros  coroutines
 	events int // unanswered events of entry points on this loop
-	live   int // live objects
 	// busyActors is the number of live objects that have something to do.
 	busyActors int
 	idleMS     int64 // idle time before eviction
@@ -192,11 +191,6 @@ func (o *owner) endTurn() {
 			e.ev.dep = e.by.dep
 			o.route(e.ev)
 		case effectReply:
-			if a := e.ev.actor; a != nil && a.dead && a.broken != nil && e.ev.reply.Err == nil {
-				// It was answered before its object was reset in the same turn, and could reveal
-				// what was taken back.
-				e.ev.reply = Reply{Err: a.broken}
-			}
 			e.ev.dep = max(e.ev.dep, e.by.dep)
 			o.routeReply(e.ev)
 		case effectHold:
@@ -334,7 +328,6 @@ func (o *owner) wake(c *class, id *ID) *actor {
 	a.origin = origin{own: o, actor: a, dep: rec.lsn}
 	a.State = State{a: a}
 	rec.live = a
-	o.live++
 	o.eng.metrics.live.Add(1)
 	a.construct()
 	return a
@@ -347,7 +340,6 @@ func (o *owner) forget(a *actor) {
 	}
 	a.rec.live = nil
 	o.loop.Cancel(a.idle)
-	o.live--
 	o.eng.metrics.live.Add(-1)
 	// An empty object whose last write is not durable yet keeps its record, for its dependency.
 	if a.rec.store.Len() == 0 && a.rec.lsn <= o.eng.log.Durable() {

@@ -117,7 +117,7 @@ func TestLatency(t *testing.T) {
 	const slow = 40 * time.Millisecond
 	_, addr := newCounting(t, func(n int64, _ http.ResponseWriter) bool {
 		if n%10 == 0 {
-			time.Sleep(slow)
+			time.Sleep(slow) // the server whose slowness is to be found
 		}
 		return false
 	})
