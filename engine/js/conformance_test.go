@@ -13,19 +13,40 @@ import (
 // The conformance suite: testdata/conformance/*.txt, one case a sentence of Cloudflare's documentation or of what workerd
 // does. A file is
 //
+//	# TITLE.                     what the file is about: its heading in docs/compat.md
 //	config NAME VALUE            a key of the wrangler configuration; optional, several
 //	--- program                  code that the cases share: the classes that are exported, helpers
 //	--- case SECTION: SENTENCE   the body of an async function (env, ctx, request), which runs in the Worker
+//	--- differs: REASON          the sentence holds on Cloudflare, and not here; optional
+//	--- absent: REASON           it does not hold yet, and the program is told so; optional
 //	--- expect                   what it returns, as show() below writes it, or "Name: message" of what it throws
 //
-// Each case runs in a request of its own, in the order of the file, against one engine a file.
+// Each case runs in a request of its own, in the order of the file, against one engine a file. The sentences and reasons are
+// read in docs/compat.md, which TestCompatibilityPage makes of them.
 
-type conformanceCase struct{ section, sentence, code, want string }
+type conformanceCase struct{ section, sentence, code, state, reason, want string }
+
+// What a case says of everloop; "" where it does as Cloudflare does.
+const (
+	differs = "differs"
+	absent  = "absent"
+)
 
 type conformanceFile struct {
+	title   string
 	config  []string
 	program string
 	cases   []conformanceCase
+}
+
+// conformancePaths returns the files of the suite.
+func conformancePaths(t *testing.T) []string {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/conformance/*.txt")
+	if err != nil || len(paths) == 0 {
+		t.Fatal("no cases", err)
+	}
+	return paths
 }
 
 func readConformance(t *testing.T, path string) *conformanceFile {
@@ -38,7 +59,13 @@ func readConformance(t *testing.T, path string) *conformanceFile {
 	var into *string
 	for n, line := range strings.Split(string(data), "\n") {
 		rest, isMark := strings.CutPrefix(line, "--- ")
+		state, reason, _ := strings.Cut(rest, ": ")
 		switch {
+		case n == 0:
+			var ok bool
+			if f.title, ok = strings.CutPrefix(strings.TrimSuffix(line, "."), "# "); !ok {
+				t.Fatalf("%s: the first line is no title", path)
+			}
 		case isMark && rest == "program":
 			into = &f.program
 		case isMark && strings.HasPrefix(rest, "case "):
@@ -48,6 +75,10 @@ func readConformance(t *testing.T, path string) *conformanceFile {
 			}
 			f.cases = append(f.cases, conformanceCase{section: section, sentence: sentence})
 			into = &f.cases[len(f.cases)-1].code
+		case isMark && (state == differs || state == absent) && len(f.cases) > 0 && reason != "":
+			c := &f.cases[len(f.cases)-1]
+			c.state, c.reason = state, reason
+			into = nil
 		case isMark && rest == "expect" && len(f.cases) > 0:
 			into = &f.cases[len(f.cases)-1].want
 		case isMark:
@@ -93,11 +124,7 @@ func (f *conformanceFile) source() string {
 }
 
 func TestConformance(t *testing.T) {
-	files, err := filepath.Glob("testdata/conformance/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no cases", err)
-	}
-	for _, path := range files {
+	for _, path := range conformancePaths(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
 			f := readConformance(t, path)
 			v := f.serve(t)
