@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"everloop/engine"
 )
@@ -14,17 +15,27 @@ import (
 // does. A file is
 //
 //	# TITLE.                     what the file is about: its heading in docs/compat.md
+//	clock virtual                time stands still while something runs and jumps to the next timer when nothing does, so that
+//	                             scheduler.wait(30_000) takes no time; optional
 //	config NAME VALUE            a key of the wrangler configuration; optional, several
 //	--- program                  code that the cases share: the classes that are exported, helpers
+//	--- restart                  before the next case, everything is closed and started again with the same data
 //	--- case SECTION: SENTENCE   the body of an async function (env, ctx, request), which runs in the Worker
 //	--- differs: REASON          the sentence holds on Cloudflare, and not here; optional
 //	--- absent: REASON           it does not hold yet, and the program is told so; optional
 //	--- expect                   what it returns, as show() below writes it, or "Name: message" of what it throws
 //
 // Each case runs in a request of its own, in the order of the file, against one engine a file. The sentences and reasons are
-// read in docs/compat.md, which TestCompatibilityPage makes of them.
+// read in docs/compat.md, which TestCompatibilityPage makes of them. TestConformanceOfWorkerd runs the same files on workerd.
 
-type conformanceCase struct{ section, sentence, code, state, reason, want string }
+type conformanceCase struct {
+	line              int
+	section, sentence string
+	code              string
+	state, reason     string
+	want              string
+	restart           bool
+}
 
 // What a case says of everloop; "" where it does as Cloudflare does.
 const (
@@ -34,6 +45,7 @@ const (
 
 type conformanceFile struct {
 	title   string
+	virtual bool
 	config  []string
 	program string
 	cases   []conformanceCase
@@ -57,6 +69,7 @@ func readConformance(t *testing.T, path string) *conformanceFile {
 	}
 	f := new(conformanceFile)
 	var into *string
+	restart := false
 	for n, line := range strings.Split(string(data), "\n") {
 		rest, isMark := strings.CutPrefix(line, "--- ")
 		state, reason, _ := strings.Cut(rest, ": ")
@@ -68,12 +81,15 @@ func readConformance(t *testing.T, path string) *conformanceFile {
 			}
 		case isMark && rest == "program":
 			into = &f.program
+		case isMark && rest == "restart":
+			restart, into = true, nil
 		case isMark && strings.HasPrefix(rest, "case "):
 			section, sentence, ok := strings.Cut(rest[len("case "):], ": ")
 			if !ok {
 				t.Fatalf("%s:%d: a case has a section and a sentence", path, n+1)
 			}
-			f.cases = append(f.cases, conformanceCase{section: section, sentence: sentence})
+			f.cases = append(f.cases, conformanceCase{line: n + 1, section: section, sentence: sentence, restart: restart})
+			restart = false
 			into = &f.cases[len(f.cases)-1].code
 		case isMark && (state == differs || state == absent) && len(f.cases) > 0 && reason != "":
 			c := &f.cases[len(f.cases)-1]
@@ -85,6 +101,8 @@ func readConformance(t *testing.T, path string) *conformanceFile {
 			t.Fatalf("%s:%d: %q", path, n+1, line)
 		case into != nil:
 			*into += line + "\n"
+		case line == "clock virtual":
+			f.virtual = true
 		case strings.HasPrefix(line, "config "):
 			name, value, _ := strings.Cut(line[len("config "):], " ")
 			f.config = append(f.config, fmt.Sprintf("%q: %s", name, value))
@@ -123,37 +141,86 @@ func (f *conformanceFile) source() string {
 	return b.String()
 }
 
-func TestConformance(t *testing.T) {
-	for _, path := range conformancePaths(t) {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
-			f := readConformance(t, path)
-			v := f.serve(t)
-			for i, c := range f.cases {
-				r, err := v.do(i%2, &engine.Request{Method: "GET", URL: fmt.Sprintf("http://example.com/%d", i)})
-				if got, want := text(r, err), strings.TrimRight(c.want, "\n"); got != want {
-					t.Errorf("%s: %s\n got %s\nwant %s\n%s", c.section, c.sentence, got, want, v.logs)
-				}
-			}
-		})
+// write makes a project of the file in dir, and returns the path that it is served by.
+func (f *conformanceFile) write(t *testing.T, dir string) string {
+	t.Helper()
+	files := map[string]string{"program.ts": f.source()}
+	path := filepath.Join(dir, "program.ts")
+	if len(f.config) > 0 {
+		path = dir
+		files["wrangler.jsonc"] = "{\n\"name\": \"conformance\", \"main\": \"program.ts\",\n" + strings.Join(f.config, ",\n") + "\n}"
 	}
-}
-
-func (f *conformanceFile) serve(t *testing.T) *served {
-	if len(f.config) == 0 {
-		return serve(t, f.source(), setup{loops: 2})
-	}
-	dir := t.TempDir()
-	for name, content := range map[string]string{
-		"wrangler.jsonc": "{\n\"name\": \"conformance\", \"main\": \"main.ts\",\n" + strings.Join(f.config, ",\n") + "\n}",
-		"main.ts":        f.source(),
-	} {
+	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	v, err := tryServe(t, dir, setup{loops: 2})
+	return path
+}
+
+// conformer runs the cases of a file.
+type conformer interface {
+	ask(i int) string // the answer to case i
+	restart()
+	log() string
+	close()
+}
+
+func TestConformance(t *testing.T) {
+	for _, path := range conformancePaths(t) {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
+			f := readConformance(t, path)
+			if !f.virtual {
+				f.check(t, path, serveConformance(t, f))
+				return
+			}
+			dir := t.TempDir() // the bubble has no file of its own to clean up
+			synctest.Test(t, func(t *testing.T) { f.check(t, path, serveVirtual(t, f, dir)) })
+		})
+	}
+}
+
+// check compares the answer to each case with what it expects.
+func (f *conformanceFile) check(t *testing.T, path string, c conformer) {
+	defer c.close()
+	for i := range f.cases {
+		tc := &f.cases[i]
+		if tc.restart {
+			c.restart()
+		}
+		if got, want := c.ask(i), strings.TrimRight(tc.want, "\n"); got != want {
+			t.Errorf("%s:%d: %s: %s\n got %s\nwant %s\n%s", path, tc.line, tc.section, tc.sentence, got, want, c.log())
+		}
+	}
+}
+
+func caseRequest(i int) *engine.Request {
+	return &engine.Request{Method: "GET", URL: fmt.Sprintf("http://example.com/%d", i)}
+}
+
+// onLoops runs cases on two loops, in real time.
+type onLoops struct {
+	*served
+	path, data string
+}
+
+func serveConformance(t *testing.T, f *conformanceFile) *onLoops {
+	c := &onLoops{path: f.write(t, t.TempDir()), data: t.TempDir()}
+	c.start(t)
+	return c
+}
+
+func (c *onLoops) start(t testing.TB) {
+	v, err := tryServe(t, c.path, setup{dir: c.data, loops: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return v
+	c.served = v
+}
+
+func (c *onLoops) ask(i int) string { return text(c.do(i%2, caseRequest(i))) }
+func (c *onLoops) log() string      { return c.logs.String() }
+func (c *onLoops) restart() {
+	c.close()
+	c.start(c.t)
 }
