@@ -1,0 +1,61 @@
+// The Worker that runs one file of the web platform tests: it gets the scripts in a request, evaluates them as a page would,
+// with nothing but everloop's own Web APIs around them, and answers with what the harness reports.
+
+// What the tests may replace, they do not replace for the report.
+const { stringify } = JSON;
+const { Response, Promise, setTimeout, clearTimeout, Error } = globalThis;
+const evaluate = globalThis.eval;
+const ownFetch = globalThis.fetch;
+
+export class Checkout {} // takes its place in Go: the files of the checkout
+
+export default {
+  async fetch(request, env) {
+    const job = await request.json();
+    const files = env.CHECKOUT.getByName("files");
+    prepare(job, files);
+    return new Response(stringify(await run(job)));
+  },
+};
+
+function prepare(job, files) {
+  const url = new URL(job.url);
+  globalThis.self ??= globalThis;
+  globalThis.GLOBAL = { isWindow: () => false, isWorker: () => true };
+  globalThis.META_TITLE = job.title;
+  globalThis.location = { href: url.href, origin: url.origin, protocol: url.protocol, host: url.host, hostname: url.hostname, port: url.port, pathname: url.pathname, search: url.search, hash: url.hash };
+  // What is relative comes from the checkout; the rest is the program's own fetch, where there is one.
+  globalThis.fetch = async function fetch(input, init) {
+    if (typeof input === "string" && !URL.canParse(input)) {
+      return files.fetch(new URL(input, url), init);
+    }
+    if (ownFetch !== undefined) return ownFetch(input, init);
+    throw new TypeError("there is no network here");
+  };
+}
+
+function run(job) {
+  return new Promise((resolve) => {
+    let timer;
+    const end = (report) => {
+      clearTimeout(timer); // or the event would last until then
+      resolve(report);
+    };
+    const failed = (e) => end({ error: e instanceof Error ? `${e.name}: ${e.message}\n${e.stack}` : String(e) });
+    try {
+      evaluate(job.harness);
+      globalThis.add_completion_callback((tests, status) => {
+        end({
+          error: status.status === status.OK ? "" : status.message || `harness status ${status.status}`,
+          tests: tests.map((t) => ({ name: t.name, passed: t.status === t.PASS, message: ["", t.message ?? "failed", "timed out", "not run", t.message ?? "precondition failed"][t.status] })),
+        });
+      });
+      // What the harness for interfaces takes this scope for.
+      globalThis.ServiceWorkerGlobalScope = class ServiceWorkerGlobalScope { static [Symbol.hasInstance](v) { return v === globalThis; } };
+      timer = setTimeout(() => globalThis.timeout(), job.limit);
+      evaluate(job.script);
+    } catch (e) {
+      failed(e);
+    }
+  });
+}
