@@ -6,28 +6,30 @@ export default {
   async fetch(request, env) {
     const url = new URL(request.url);
     if (url.pathname === "/hello") return new Response("hello\n");
-    const stub = env.WORK.get(env.WORK.idFromName(url.searchParams.get("id")));
-    if (url.pathname === "/room") return env.ROOM.get(env.ROOM.idFromName(url.searchParams.get("id"))).fetch(request);
-    if (url.pathname === "/rpc") return new Response(`${await stub.increment()}\n`);
-    return stub.fetch(request);
+    const name = url.searchParams.get("id");
+    switch (url.pathname) {
+      case "/durable":
+        return env.COUNTER.get(env.COUNTER.idFromName(name)).fetch(request);
+      case "/rpc":
+        return new Response(`${await env.COUNTER.get(env.COUNTER.idFromName(name)).increment()}\n`);
+      case "/transaction":
+        return env.ACCOUNT.get(env.ACCOUNT.idFromName(name)).fetch(request);
+      case "/batch":
+        return env.RECORD.get(env.RECORD.idFromName(name)).fetch(request);
+      case "/memory":
+        return env.VISITS.get(env.VISITS.idFromName(name)).fetch(request);
+      case "/room":
+        return env.ROOM.get(env.ROOM.idFromName(name)).fetch(request);
+    }
+    return new Response("no such workload\n", { status: 404 });
   },
 };
 
-export class Work extends DurableObject {
-  count = 0;
-
+export class Counter extends DurableObject {
   async fetch(request) {
-    switch (new URL(request.url).pathname) {
-      case "/durable":
-        return new Response(`${await this.increment()}\n`);
-      case "/transaction":
-        return new Response(`${await this.transaction()}\n`);
-      case "/batch":
-        return new Response(`${await this.batch()}\n`);
-      case "/memory":
-        return new Response(`${++this.count}\n`);
-    }
-    return new Response("no such workload\n", { status: 404 });
+    const count = ((await this.ctx.storage.get("count")) ?? 0) + 1;
+    await this.ctx.storage.put("count", count);
+    return new Response(`${count}\n`);
   }
 
   async increment() {
@@ -35,22 +37,35 @@ export class Work extends DurableObject {
     await this.ctx.storage.put("count", count);
     return count;
   }
+}
 
-  transaction() {
-    return this.ctx.storage.transaction(async (txn) => {
+export class Account extends DurableObject {
+  async fetch(request) {
+    const count = await this.ctx.storage.transaction(async (txn) => {
       const count = ((await txn.get("count")) ?? 0) + 1;
       await txn.put("count", count);
       return count;
     });
+    return new Response(`${count}\n`);
   }
+}
 
-  // Three keys are read at once and written at once. All have the same count, or one of them was lost.
-  async batch() {
+// Three keys are read at once and written at once. All have the same count, or one of them was lost.
+export class Record extends DurableObject {
+  async fetch(request) {
     const all = await this.ctx.storage.get(["a", "b", "c"]);
     const count = (all.get("a") ?? 0) + 1;
     if (all.size > 0 && (all.get("b") !== count - 1 || all.get("c") !== count - 1)) throw new Error("a batch was torn");
     await this.ctx.storage.put({ a: count, b: count, c: count });
-    return count;
+    return new Response(`${count}\n`);
+  }
+}
+
+export class Visits extends DurableObject {
+  count = 0;
+
+  async fetch(request) {
+    return new Response(`${++this.count}\n`);
   }
 }
 
