@@ -21,6 +21,7 @@ type host struct {
 	app    *App
 	loop   int
 	realms []*realm // nil where none has been needed yet
+	ids    idCache
 }
 
 func newHost(a *App, loop int) *host {
