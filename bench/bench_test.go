@@ -19,8 +19,8 @@ func TestSmoke(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := options{
-		rounds: 2, elapsed: 50 * time.Millisecond, warm: 10 * time.Millisecond, conns: 4, objects: 3, memoryObjects: 2000,
-		only: []string{"go", "ts", "memory"}, work: t.TempDir(), results: t.TempDir(), root: root, command: "bench/run",
+		rounds: 2, elapsed: 50 * time.Millisecond, warm: 10 * time.Millisecond, conns: 4, objects: 3, memoryObjects: 2000, instances: 500,
+		only: []string{"go", "ts", "start", "instances", "memory"}, work: t.TempDir(), results: t.TempDir(), root: root, command: "bench/run",
 	}
 	var out, progress strings.Builder
 	if err := run(t.Context(), o, &out, &progress); err != nil {
@@ -31,7 +31,16 @@ func TestSmoke(t *testing.T) {
 		`(?m)^\| hello \(fasthttp\) \| [1-9]\d* \(\d+-\d+\) \| .* us \(.*\) \| [1-9]\d* MB \| - \|$`,
 		`(?m)^\| counter-go, 1 object \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| [1-9]\d*\.\d \(.*\) \|$`,
 		`(?m)^\| counter-go, 3 objects: rate, of hello's \| \d+\.\d\d \(.*\) \| at least 0\.6 \| (met|MISSED) \|$`,
-		`(?m)^\| everloop \(TypeScript\), 3 objects \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| [1-9]\d*\.\d \(.*\) \|$`,
+		`(?m)^\| everloop, durable get and put, 3 objects \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| [1-9]\d*\.\d \(.*\) \|$`,
+		`(?m)^\| everloop, transaction, 1 object \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| [1-9]\d*\.\d \(.*\) \|$`,
+		`(?m)^\| everloop, batch of 3, 1 object \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| [1-9]\d*\.\d \(.*\) \|$`,
+		`(?m)^\| everloop, durable increment by RPC, 1 object \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| [1-9]\d*\.\d \(.*\) \|$`,
+		`(?m)^\| everloop, counter in memory, 1 object \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| - \|$`,
+		`(?m)^\| everloop, Worker only \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| - \|$`,
+		`(?m)^\| everloop \(TypeScript\) \| \d+ ms \(\d+-\d+\) \| at most 100 ms: (met|MISSED) \|$`,
+		`(?m)^## Live instances: 500 `,
+		`(?m)^\| memory an instance \| \d+ bytes \| at most 1536 bytes: (met|MISSED) \|$`,
+		`(?m)^\| longest wait of another object, while instances are made \| \d+\.\d\d ms \| at most 20 ms: (met|MISSED) \|$`,
 		`(?m)^## Memory: 2000 objects`,
 		`(?m)^\| recovered from the log \| \d+\.\d\d s \| [1-9]\d* MB \|`,
 	} {
@@ -73,7 +82,7 @@ func TestServerThatFails(t *testing.T) {
 	b := &bench{options: options{work: t.TempDir()}}
 	_, err := b.measure(context.Background(), contestant{kind{name: "broken", args: func(*bench, int, int, string) []string {
 		return []string{"/bin/sh", "-c", "echo no such module; exit 3"}
-	}}, 1}, 0)
+	}}, counting, 1}, 0)
 	if err == nil || !strings.Contains(err.Error(), "exit status 3") || !strings.Contains(err.Error(), "no such module") {
 		t.Errorf("error %v", err)
 	}
@@ -99,7 +108,7 @@ func TestSpread(t *testing.T) {
 func TestRatio(t *testing.T) {
 	a := []sample{{rate: 80}, {rate: 8}, {rate: 90}}
 	b := []sample{{rate: 10}, {rate: 1}, {rate: 10}}
-	table := newTable("", []contestant{{counterTS, 1}, {workerd, 1}}, [][]sample{a, b})
+	table := newTable("", []contestant{{workTS, durable, 1}, {workerd, durable, 1}}, [][]sample{a, b})
 	table.ratio("rate", a, b, func(a, b sample) float64 { return a.rate / b.rate }, atLeast(8))
 	if got := table.ratios[0].value; got != (spread{8, 8, 9}) {
 		t.Errorf("%+v", got)

@@ -30,6 +30,7 @@ type options struct {
 	conns         int
 	objects       int
 	memoryObjects int
+	instances     int
 	only          []string
 	work          string // where servers keep data and peers are installed; on a real disk
 	results       string
@@ -39,7 +40,7 @@ type options struct {
 }
 
 // scenarios are the parts of a run, in order.
-var scenarios = []string{"go", "ts", "fsync", "memory"}
+var scenarios = []string{"go", "ts", "start", "instances", "fsync", "memory"}
 
 func main() {
 	o := options{command: "bench/run " + strings.Join(os.Args[1:], " ")}
@@ -51,14 +52,15 @@ func main() {
 	flag.IntVar(&o.conns, "conns", 64, "keep-alive `connections`")
 	flag.IntVar(&o.objects, "objects", 1000, "`objects`, where there are many")
 	flag.IntVar(&o.memoryObjects, "memory-objects", 1_000_000, "`objects` of the memory scenario")
+	flag.IntVar(&o.instances, "instances", 100_000, "live `instances` of the instances scenario")
 	flag.StringVar(&only, "only", strings.Join(scenarios, ","), "`scenarios` to run, separated by commas")
 	flag.StringVar(&o.work, "work", "", "`directory` for data and peers, on the disk to measure (default: everloop-bench in the user's cache directory)")
 	flag.StringVar(&o.results, "results", "bench/results", "`directory` that gets a file with the results; empty for none")
-	flag.BoolVar(&quick, "quick", false, "two rounds of a second, and a tenth of the objects in memory: to see that it works")
+	flag.BoolVar(&quick, "quick", false, "two rounds of a second, and a tenth of the objects: to see that it works")
 	flag.BoolVar(&o.install, "install", true, "install workerd by npm into the work directory where it is missing")
 	flag.Parse()
 	if quick {
-		o.rounds, o.elapsed, o.memoryObjects = 2, time.Second, o.memoryObjects/10
+		o.rounds, o.elapsed, o.memoryObjects, o.instances = 2, time.Second, o.memoryObjects/10, o.instances/10
 	}
 	o.only = strings.Split(only, ",")
 	// A second signal ends the program at once, and with it what it has started.
@@ -79,7 +81,7 @@ func (o *options) prepare() (err error) {
 	switch {
 	case flag.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
-	case o.rounds < 1 || o.conns < 1 || o.objects < 1 || o.memoryObjects < 1:
+	case o.rounds < 1 || o.conns < 1 || o.objects < 1 || o.memoryObjects < 1 || o.instances < 1:
 		return errors.New("rounds, connections and objects are numbers above zero")
 	case o.elapsed <= 0 || o.warm <= 0:
 		return errors.New("-time and -warm-up are times above zero")
@@ -142,23 +144,21 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 		return err
 	}
 	r := &results{machine: machine, options: o}
-	if b.wants("go") {
-		if err := b.compareGo(ctx, r); err != nil {
-			return err
+	for _, scenario := range []struct {
+		name string
+		run  func(context.Context, *results) error
+	}{
+		{"go", b.compareGo},
+		{"ts", b.compareTS},
+		{"start", b.compareStart},
+		{"instances", b.measureInstances},
+		{"fsync", b.countSyncs},
+		{"memory", b.measureMemory},
+	} {
+		if !b.wants(scenario.name) {
+			continue
 		}
-	}
-	if b.wants("ts") {
-		if err := b.compareTS(ctx, r); err != nil {
-			return err
-		}
-	}
-	if b.wants("fsync") {
-		if err := b.countSyncs(ctx, r); err != nil {
-			return err
-		}
-	}
-	if b.wants("memory") {
-		if err := b.measureMemory(ctx, r); err != nil {
+		if err := scenario.run(ctx, r); err != nil {
 			return err
 		}
 	}
@@ -201,6 +201,7 @@ type bench struct {
 	progress io.Writer
 	bin      string
 	workerd  string // its path, or ""
+	looked   bool   // for workerd
 }
 
 func (b *bench) wants(scenario string) bool { return slices.Contains(b.only, scenario) }

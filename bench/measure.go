@@ -13,17 +13,34 @@ import (
 // contestant is a server under a load.
 type contestant struct {
 	kind    kind
+	load    workload
 	objects int // 0: there are none
 }
 
 func (c contestant) String() string {
+	name := c.kind.name
+	if c.load.name != "" {
+		name += ", " + c.load.name
+	}
 	switch c.objects {
 	case 0:
-		return c.kind.name
+		return name
 	case 1:
-		return c.kind.name + ", 1 object"
+		return name + ", 1 object"
 	}
-	return fmt.Sprintf("%s, %d objects", c.kind.name, c.objects)
+	return fmt.Sprintf("%s, %d objects", name, c.objects)
+}
+
+// paths are what is asked for.
+func (c contestant) paths() []string {
+	if c.load.answer != "" {
+		return []string{c.load.path}
+	}
+	paths := make([]string, c.objects)
+	for i := range paths {
+		paths[i] = fmt.Sprintf("%s?id=object-%d", c.load.path, i)
+	}
+	return paths
 }
 
 // sample is what one round measured of one contestant.
@@ -73,16 +90,12 @@ func (b *bench) measure(ctx context.Context, c contestant, seed uint64) (_ sampl
 }
 
 func (b *bench) loadOn(ctx context.Context, s *server, c contestant, seed uint64) (m sample, err error) {
-	paths, counters := []string{"/"}, load.NewCounters(max(1, c.objects))
-	o := load.Options{Addr: s.addr, Conns: b.conns, Seed: seed}
-	if c.kind.counts {
-		paths = paths[:0]
-		for i := range c.objects {
-			paths = append(paths, fmt.Sprintf("/?id=object-%d", i))
-		}
-		o.Check = counters.Check
+	paths := c.paths()
+	counters := load.NewCounters(len(paths))
+	o := load.Options{Addr: s.addr, Conns: b.conns, Seed: seed, Paths: paths, Check: counters.Check}
+	if c.load.answer != "" {
+		o.Check = load.Always(c.load.answer)
 	}
-	o.Paths = paths
 	g, err := load.Dial(o)
 	if err != nil {
 		return m, err
@@ -125,9 +138,11 @@ func (b *bench) loadOn(ctx context.Context, s *server, c contestant, seed uint64
 		if err != nil {
 			return m, err
 		}
-		m.batch = float64(r.Requests) / log.minus(logBefore).syncs
+		if c.load.writes {
+			m.batch = float64(r.Requests) / log.minus(logBefore).syncs
+		}
 	}
-	if c.kind.counts {
+	if c.load.answer == "" {
 		if err := counters.Complete(); err != nil {
 			return m, err
 		}
@@ -147,7 +162,7 @@ func (b *bench) compare(ctx context.Context, contestants []contestant, r *result
 			if err != nil {
 				return nil, err
 			}
-			b.say("round %d of %d  %-38s %9.0f requests/s  p50 %-8v p99 %-8v %v CPU a request", round+1, b.rounds, c, m.rate, m.p50, m.p99, m.cpu)
+			b.say("round %d of %d  %-52s %9.0f requests/s  p50 %-8v p99 %-8v %v CPU a request", round+1, b.rounds, c, m.rate, m.p50, m.p99, m.cpu)
 			if m.cold > 0 {
 				note := fmt.Sprintf("%v, round %d: %d objects had no request within %v of warm-up, so that first requests are in its figures", c, round+1, m.cold, firstRequests)
 				b.say("%s", note)
@@ -161,7 +176,7 @@ func (b *bench) compare(ctx context.Context, contestants []contestant, r *result
 
 // compareGo compares the Go counter with a server that keeps nothing.
 func (b *bench) compareGo(ctx context.Context, r *results) error {
-	cs := []contestant{{hello, 0}, {counterGo, 1}, {counterGo, b.objects}}
+	cs := []contestant{{hello, greeting, 0}, {counterGo, counting, 1}, {counterGo, counting, b.objects}}
 	samples, err := b.compare(ctx, cs, r)
 	if err != nil {
 		return err
@@ -169,33 +184,6 @@ func (b *bench) compareGo(ctx context.Context, r *results) error {
 	t := newTable("Go: a durable counter against a server that keeps nothing", cs, samples)
 	for i := 1; i < len(cs); i++ {
 		t.ratio(fmt.Sprintf("%v: rate, of hello's", cs[i]), samples[i], samples[0], func(a, b sample) float64 { return a.rate / b.rate }, atLeast(0.6))
-	}
-	r.tables = append(r.tables, t)
-	return nil
-}
-
-// compareTS compares the TypeScript counter on everloop with the same on workerd.
-func (b *bench) compareTS(ctx context.Context, r *results) error {
-	cs := []contestant{{counterTS, 1}, {counterTS, b.objects}}
-	version, err := b.findWorkerd(ctx)
-	if err != nil {
-		b.say("without workerd, as it is missing: %v", err)
-		r.missing = append(r.missing, fmt.Sprintf("workerd: %v", err))
-	} else {
-		b.say("%s", version)
-		r.peers = append(r.peers, version)
-		cs = []contestant{{counterTS, 1}, {workerd, 1}, {counterTS, b.objects}, {workerd, b.objects}}
-	}
-	samples, err := b.compare(ctx, cs, r)
-	if err != nil {
-		return err
-	}
-	t := newTable("TypeScript: the same durable counter on everloop and workerd", cs, samples)
-	for i := 0; b.workerd != "" && i < len(cs); i += 2 {
-		what := cs[i].String()
-		t.ratio(what+": rate, of workerd's", samples[i], samples[i+1], func(a, b sample) float64 { return a.rate / b.rate }, atLeast(8))
-		t.ratio(what+": requests for the same CPU, of workerd's", samples[i], samples[i+1], func(a, b sample) float64 { return float64(b.cpu) / float64(a.cpu) }, atLeast(8))
-		t.ratio(what+": p99, of workerd's", samples[i], samples[i+1], func(a, b sample) float64 { return float64(a.p99) / float64(b.p99) }, atMost(0.25))
 	}
 	r.tables = append(r.tables, t)
 	return nil

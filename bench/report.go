@@ -18,8 +18,11 @@ type results struct {
 	notes   []string
 	tables  []*table
 	syncs   []syncCount
+	starts  []startTimes
 	memory  []memoryReport // written, recovered
-	took    time.Duration
+
+	instances []instanceReport
+	took      time.Duration
 
 	loadAfter string
 }
@@ -161,6 +164,8 @@ func (r *results) markdown() string {
 	for _, t := range r.tables {
 		t.write(p)
 	}
+	r.writeStarts(p)
+	r.writeInstances(p)
 	r.writeSyncs(p)
 	r.writeMemory(p)
 	return b.String()

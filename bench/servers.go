@@ -22,32 +22,62 @@ type kind struct {
 	name string
 	// args returns program and arguments, for a server on a port, its admin side on another, and an empty directory.
 	args func(b *bench, port, admin int, data string) []string
-	// counts says that its answers are counts.
-	counts bool
+	// ready is a path that is answered without counting anything.
+	ready string
 	// admin says that it has metrics.
 	admin bool
 }
 
+// workload is what is asked of a server.
+type workload struct {
+	name string // for the report; may be empty
+	// path is what is asked for; where answer is empty, ?id= behind it names an object, and it is answered with its count.
+	path   string
+	answer string // what is always answered
+	// writes says that each request writes, and is answered when that is durable.
+	writes bool
+}
+
 var (
-	hello = kind{name: "hello (fasthttp)", args: func(b *bench, port, _ int, _ string) []string {
+	greeting    = workload{path: "/", answer: helloText}
+	counting    = workload{path: "/", writes: true}
+	durable     = workload{name: "durable get and put", path: "/durable", writes: true}
+	transaction = workload{name: "transaction", path: "/transaction", writes: true}
+	batch       = workload{name: "batch of 3", path: "/batch", writes: true}
+	rpc         = workload{name: "durable increment by RPC", path: "/rpc", writes: true}
+	inMemory    = workload{name: "counter in memory", path: "/memory"}
+	worker      = workload{name: "Worker only", path: "/hello", answer: "hello\n"}
+)
+
+// helloText is what bench/hello answers.
+const helloText = "hello\n"
+
+var (
+	hello = kind{name: "hello (fasthttp)", ready: "/", args: func(b *bench, port, _ int, _ string) []string {
 		return []string{filepath.Join(b.bin, "hello"), "--listen", address(port)}
 	}}
-	counterGo = kind{name: "counter-go", counts: true, args: func(b *bench, port, _ int, data string) []string {
+	counterGo = kind{name: "counter-go", ready: "/?id=ready", args: func(b *bench, port, _ int, data string) []string {
 		return []string{filepath.Join(b.bin, "counter-go"), "--listen", address(port), "--data", data, "--sync", "always"}
 	}}
-	counterTS = kind{name: "everloop (TypeScript)", counts: true, admin: true, args: func(b *bench, port, admin int, data string) []string {
+	counterTS = everloop("everloop (TypeScript)", "/?id=ready", "docs", "examples", "counter")
+	workTS    = everloop("everloop", "/durable?id=ready", "bench", "workloads")
+	workerd   = kind{name: "workerd", ready: "/durable?id=ready", args: func(b *bench, port, _ int, data string) []string {
 		return []string{
-			filepath.Join(b.bin, "everloop"), "serve", filepath.Join(b.root, "docs", "examples", "counter"),
-			"--listen", address(port), "--admin", address(admin), "--data", data, "--sync", "always",
-		}
-	}}
-	workerd = kind{name: "workerd", counts: true, args: func(b *bench, port, _ int, data string) []string {
-		return []string{
-			b.workerd, "serve", filepath.Join(b.root, "bench", "workerd", "config.capnp"),
+			b.workerd, "serve", filepath.Join(b.root, "bench", "workloads", "config.capnp"),
 			"--socket-addr", "http=" + address(port), "--directory-path", "objects=" + data,
 		}
 	}}
 )
+
+// everloop is the daemon with a project.
+func everloop(name, ready string, project ...string) kind {
+	return kind{name: name, ready: ready, admin: true, args: func(b *bench, port, admin int, data string) []string {
+		return []string{
+			filepath.Join(b.bin, "everloop"), "serve", filepath.Join(append([]string{b.root}, project...)...),
+			"--listen", address(port), "--admin", address(admin), "--data", data, "--sync", "always",
+		}
+	}}
+}
 
 func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
@@ -150,7 +180,7 @@ func (b *bench) start(ctx context.Context, k kind) (_ *server, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	// An object of its own, so that the counts of the others begin at 1.
-	if err := s.Ready(ctx, func() error { _, err := get(ctx, "http://"+s.addr+"/?id=ready"); return err }); err != nil {
+	if err := s.Ready(ctx, func() error { _, err := get(ctx, "http://"+s.addr+k.ready); return err }); err != nil {
 		s.Kill()
 		return nil, err
 	}

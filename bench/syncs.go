@@ -37,7 +37,7 @@ func (b *bench) countSyncs(ctx context.Context, r *results) error {
 		strace = ""
 	}
 	for _, objects := range []int{1, b.objects} {
-		c, err := b.countOn(ctx, contestant{counterTS, objects}, strace, r)
+		c, err := b.countOn(ctx, contestant{counterTS, counting, objects}, strace, r)
 		if err != nil {
 			return err
 		}
@@ -54,10 +54,7 @@ func (b *bench) countOn(ctx context.Context, c contestant, strace string, r *res
 		return n, err
 	}
 	defer s.abandon()
-	var paths []string
-	for i := range c.objects {
-		paths = append(paths, fmt.Sprintf("/?id=object-%d", i))
-	}
+	paths := c.paths()
 	counters := load.NewCounters(len(paths))
 	g, err := load.Dial(load.Options{Addr: s.addr, Conns: b.conns, Paths: paths, Check: counters.Check})
 	if err != nil {

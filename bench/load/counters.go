@@ -60,3 +60,13 @@ func (c *Counters) Answers() (n int) {
 	}
 	return n
 }
+
+// Always is a check for answers that are all the same.
+func Always(want string) func(path int, body []byte) error {
+	return func(_ int, body []byte) error {
+		if string(body) != want {
+			return fmt.Errorf("want %q, not %q", want, clip(body))
+		}
+		return nil
+	}
+}

@@ -409,6 +409,19 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// TestAlways takes one answer and no other.
+func TestAlways(t *testing.T) {
+	check := Always("hello\n")
+	if err := check(0, []byte("hello\n")); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range []string{"", "hello", "hello\n\n"} {
+		if err := check(0, []byte(bad)); err == nil {
+			t.Errorf("%q was taken", bad)
+		}
+	}
+}
+
 // TestCounters finds a lost increment that no count betrays until the end.
 func TestCounters(t *testing.T) {
 	c := NewCounters(2)

@@ -58,10 +58,10 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 // Output returns the last of what the process has printed, up to 64 KiB.
 func (p *Process) Output() string { return p.out.String() }
 
-// Ready waits until answers returns nil, asking again every few milliseconds. It gives up when ctx ends or the process
+// Ready waits until answers returns nil, asking again every millisecond. It gives up when ctx ends or the process
 // does, and then its error has what the process has printed.
 func (p *Process) Ready(ctx context.Context, answers func() error) error {
-	every := time.NewTicker(5 * time.Millisecond)
+	every := time.NewTicker(time.Millisecond)
 	defer every.Stop()
 	for {
 		err := answers()

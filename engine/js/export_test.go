@@ -1,6 +1,10 @@
 package js
 
-import "everloop/engine"
+import (
+	"time"
+
+	"everloop/engine"
+)
 
 // Remembered is the number of failures that the app's runtimes remember. Call it while nothing runs.
 func (a *App) Remembered() (n int) {
@@ -79,4 +83,61 @@ func (a *App) Away() (n int) {
 		}
 	}
 	return n
+}
+
+// Held is what the runtimes of the app hold, in bytes. Call it while nothing runs.
+func (a *App) Held() (bytes int64) {
+	for _, h := range a.hosts {
+		for _, rl := range h.realms {
+			if rl != nil {
+				used, _ := rl.r.Memory()
+				bytes += used
+			}
+		}
+	}
+	return bytes
+}
+
+// Heaps is what the runtimes of the app hold, in bytes, after a collection, and how long the longest took. Call it while
+// nothing runs.
+func (a *App) Heaps() (bytes int64, longest time.Duration, err error) {
+	for _, h := range a.hosts {
+		for _, rl := range h.realms {
+			if rl == nil {
+				continue
+			}
+			began := time.Now()
+			if err := rl.r.RunGC(); err != nil {
+				return 0, 0, err
+			}
+			longest = max(longest, time.Since(began))
+			used, _ := rl.r.Memory()
+			bytes += used
+		}
+	}
+	return bytes, longest, nil
+}
+
+// CollectDue says that each runtime of the first loop is to be collected from a size on, offers it in one round, and returns
+// how many there are and how many were collected.
+func (a *App) CollectDue(eng *engine.Engine, due func(used int64) int64) (realms, collected int) {
+	done := make(chan struct{})
+	eng.Post(0, func() {
+		defer close(done)
+		for _, rl := range a.hosts[0].realms {
+			if rl == nil {
+				continue
+			}
+			used, _ := rl.r.Memory()
+			at := due(used)
+			rl.collectAt = at
+			rl.collect()
+			realms++
+			if rl.collectAt != at {
+				collected++
+			}
+		}
+	})
+	<-done
+	return realms, collected
 }

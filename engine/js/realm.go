@@ -21,6 +21,9 @@ type host struct {
 	app    *App
 	loop   int
 	realms []*realm // nil where none has been needed yet
+	ids    idCache
+	// collected is when a runtime was last collected, on the loop's clock, which stands still in a round.
+	collected int64
 }
 
 func newHost(a *App, loop int) *host {
@@ -89,6 +92,7 @@ type realm struct {
 	following map[*engine.Event]*follower
 	kept      map[*engine.Event]*keptResult
 	turn      uint64 // counts turns
+	collectAt int64  // the size of the heap, in bytes, from which it is collected
 	buf       []byte
 	out       web.Reply
 }
@@ -452,6 +456,7 @@ func (rl *realm) end(err error) {
 		rl.r.FreeAll(rl.later...)
 		rl.later = rl.later[:0]
 	}
+	rl.collect()
 }
 
 // leftoverLimit bounds what is run of others after a turn was interrupted: they had been waiting for a moment, no more.

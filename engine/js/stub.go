@@ -53,7 +53,7 @@ func (rl *realm) open(s *stub) error {
 			return engine.ErrUnknownClass
 		}
 		if !s.isID {
-			s.to = ns.Get(ns.IDFromName(s.name))
+			s.to = ns.Get(rl.host.ids.get(ns, s.name))
 			return nil
 		}
 		id, err := ns.IDFromString(s.name)
@@ -86,7 +86,7 @@ func (rl *realm) IDFromName(ns uint64, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return s.IDFromName(name).String(), nil
+	return rl.host.ids.get(s, name).String(), nil
 }
 
 // CheckID is part of [web.NamespaceHost].

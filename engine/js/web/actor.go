@@ -7,16 +7,17 @@ import (
 // The handles of what the host knows by a number of its own. The payload is that number.
 var (
 	namespaceClass   = vm.RegisterClass("Namespace", nil)
-	objectClass      = vm.RegisterClass("Object", nil)
+	objectClass      = vm.RegisterClass("Object", func(r *vm.Runtime, payload uint64) { r.Host.(*Instance).dropStorage(payload) })
 	eventClass       = vm.RegisterClass("Event", nil)
 	transactionClass = vm.RegisterClass("Transaction", nil)
 	stubClass        = vm.RegisterClass("Stub", func(r *vm.Runtime, payload uint64) { r.Host.(*Instance).Host.StubClosed(payload) })
 )
 
-// ObjectHandle makes the handle of an object (its number is what [ObjectHost] and [StorageHost] get). Revoke it when the
-// instance is evicted or reset: what is left of its code then gets errors. The value is owned by the caller.
+// ObjectHandle makes the handle of an object (its number is what [ObjectHost] and [StorageHost] get), which is its
+// DurableObjectState. Revoke it when the instance is evicted or reset: what is left of its code then gets errors. The value is
+// owned by the caller.
 func (in *Instance) ObjectHandle(object uint64) (vm.Value, vm.Handle, error) {
-	return in.r.HostObject(objectClass, vm.Undefined, object)
+	return in.r.HostObject(objectClass, in.stateProto, object)
 }
 
 // EventHandle makes the handle of a Worker's event, which is its ExecutionContext. Revoke it when the event is over.
@@ -26,18 +27,15 @@ func (in *Instance) EventHandle(event uint64) (vm.Value, vm.Handle, error) {
 
 // Namespace makes a DurableObjectNamespace, owned by the caller, for an env.
 func (in *Instance) Namespace(ns uint64) (vm.Value, error) {
-	h, _, err := in.r.HostObject(namespaceClass, vm.Undefined, ns)
-	if err != nil {
-		return vm.Undefined, err
-	}
-	defer in.r.Free(h)
-	return in.r.Call(in.namespaceFrom, vm.Undefined, h)
+	v, _, err := in.r.HostObject(namespaceClass, in.namespaceProto, ns)
+	return v, err
 }
 
 var (
 	errEvicted = vm.PlainError("This Durable Object instance is no longer running: it was evicted or reset. What it left behind cannot use its storage any more.")
 	errOver    = vm.PlainError("This event is over: waitUntil must be called while it is being handled.")
-	errTxnOver = vm.PlainError("Cannot perform operation on a transaction that has already ended.")
+	errTxnBack = vm.PlainError("Cannot perform operation on a rolled back transaction.")
+	errTxnOver = vm.PlainError("Cannot perform operation on a transaction that has already committed.")
 	errIllegal = vm.TypeError("Illegal invocation")
 )
 
@@ -57,11 +55,9 @@ func (in *Instance) store(v vm.Value) (Store, error) {
 	if id, ok := in.r.Payload(objectClass, v); ok {
 		return Store{ID: id}, nil
 	}
-	if id, ok := in.r.Payload(transactionClass, v); ok {
-		return Store{ID: id, Transaction: true}, nil
-	}
-	if in.r.IsHost(transactionClass, v) {
-		return Store{}, errTxnOver
+	if payload, ok := in.r.Payload(transactionClass, v); ok {
+		id, err := openTransaction(payload)
+		return Store{ID: id, Transaction: true}, err
 	}
 	_, err := in.object(v)
 	return Store{}, err
@@ -90,6 +86,14 @@ func (in *Instance) holder(v vm.Value) (Owner, uint64, error) {
 	return OwnerObject, id, err
 }
 
+// dropStorage lets go of the storage of an object whose handle has ended.
+func (in *Instance) dropStorage(object uint64) {
+	if object < uint64(len(in.storages)) {
+		in.r.Free(in.storages[object])
+		in.storages[object] = vm.Undefined
+	}
+}
+
 func registerNamespace(name string, length int, fn func(in *Instance, ns uint64, args vm.Args) (vm.Value, error)) struct{} {
 	return register(name, length, func(in *Instance, args vm.Args) (vm.Value, error) {
 		ns, err := in.namespace(args.At(0))
@@ -109,27 +113,6 @@ func registerObject(name string, length int, fn func(in *Instance, object uint64
 		return fn(in, object, args)
 	})
 }
-
-// stub makes the stub of an object, with the properties id and name (borrowed).
-func (in *Instance) stub(n uint64, err error, id, name vm.Value) (vm.Value, error) {
-	if err != nil {
-		return vm.Undefined, err
-	}
-	v, err := in.handle(in.stubProto, n)
-	if err != nil {
-		return vm.Undefined, err
-	}
-	if err = in.r.Define(v, keyID, in.r.Dup(id), vm.Plain); err == nil {
-		err = in.r.Define(v, keyName, in.r.Dup(name), vm.Plain)
-	}
-	if err != nil {
-		in.r.Free(v)
-		return vm.Undefined, err
-	}
-	return v, nil
-}
-
-var keyID, keyName = vm.Intern("id"), vm.Intern("name")
 
 // stop ends the running turn here and now. Interrupt alone strikes at the next function that JavaScript calls; so one is
 // called.
@@ -160,40 +143,6 @@ func lowerHex64(b []byte) (s string, ok bool) {
 }
 
 var (
-	_ = registerNamespace("idFromName", 2, func(in *Instance, ns uint64, args vm.Args) (vm.Value, error) {
-		hex, err := in.Host.IDFromName(ns, in.r.GoString(args.At(1)))
-		if err != nil {
-			return vm.Undefined, err
-		}
-		return in.r.String(hex)
-	})
-	// idFromString: the id in lower case; 0 if it is not an id, 1 if it is one of another namespace.
-	_ = registerNamespace("idFromString", 2, func(in *Instance, ns uint64, args vm.Args) (vm.Value, error) {
-		hex, ok := lowerHex64(in.utf8(args.At(1)))
-		if !ok {
-			return vm.Int(0), nil
-		}
-		if !in.Host.CheckID(ns, hex) {
-			return vm.Int(1), nil
-		}
-		return in.r.String(hex)
-	})
-	_ = registerNamespace("newUniqueId", 1, func(in *Instance, ns uint64, _ vm.Args) (vm.Value, error) {
-		hex, err := in.Host.NewUniqueID(ns)
-		if err != nil {
-			return vm.Undefined, err
-		}
-		return in.r.String(hex)
-	})
-	_ = registerNamespace("stubByName", 3, func(in *Instance, ns uint64, args vm.Args) (vm.Value, error) {
-		n, err := in.Host.StubByName(ns, in.r.GoString(args.At(1)))
-		return in.stub(n, err, args.At(2), args.At(1))
-	})
-	_ = registerNamespace("stubByID", 3, func(in *Instance, ns uint64, args vm.Args) (vm.Value, error) {
-		n, err := in.Host.StubByID(ns, in.r.GoString(args.At(1)))
-		return in.stub(n, err, args.At(2), vm.Undefined)
-	})
-
 	// isContext: whether it is an event's handle, also of one that is over.
 	_ = register("isContext", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
 		return vm.Bool(in.r.IsHost(eventClass, args.At(0))), nil
@@ -243,16 +192,32 @@ var (
 		return v, err
 	})
 
+	// actorID: the DurableObjectId of an object.
 	_ = registerObject("actorID", 1, func(in *Instance, object uint64, _ vm.Args) (vm.Value, error) {
-		hex, _, _ := in.Host.ObjectID(object)
-		return in.r.String(hex)
+		id := heldID{}
+		id.hex, id.name, id.named = in.Host.ObjectID(object)
+		return in.holdID(id)
 	})
-	_ = registerObject("actorName", 1, func(in *Instance, object uint64, _ vm.Args) (vm.Value, error) {
-		_, name, named := in.Host.ObjectID(object)
-		if !named {
-			return vm.Undefined, nil
+	// state.storage: the DurableObjectStorage of a DurableObjectState, always the same.
+	_ = method("stateStorage", "get storage", 0, func(in *Instance, this vm.Value, _ vm.Args) (vm.Value, error) {
+		object, ok := in.r.Payload(objectClass, this)
+		if !ok {
+			return in.r.Alias(objectClass, this, in.storageProto) // of an object that is gone: it says so when it is used
 		}
-		return in.r.String(name)
+		for uint64(len(in.storages)) <= object {
+			in.storages = append(in.storages, vm.Undefined)
+		}
+		if in.storages[object].IsUndefined() {
+			v, err := in.r.Alias(objectClass, this, in.storageProto)
+			if err != nil {
+				return vm.Undefined, err
+			}
+			in.storages[object] = v
+		}
+		return in.r.Dup(in.storages[object]), nil
+	})
+	_ = register("isObject", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		return vm.Bool(in.r.IsHost(objectClass, args.At(0))), nil
 	})
 	_ = registerObject("blockEnter", 1, func(in *Instance, object uint64, _ vm.Args) (vm.Value, error) {
 		return in.Host.BlockEnter(object)

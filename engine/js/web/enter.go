@@ -16,14 +16,34 @@ func (in *Instance) WorkerFetch(handler vm.Value, m Message, env, event, props v
 	if err != nil {
 		return vm.Undefined, err
 	}
-	v, err := in.r.Call(in.workerFetch, vm.Undefined, handler, h, env, event, props)
-	in.r.Free(h)
-	return v, err
+	defer in.r.Free(h)
+	if in.r.IsFunction(handler) || !props.IsUndefined() {
+		return in.r.Call(in.workerFetch, vm.Undefined, handler, h, env, event, props)
+	}
+	return in.fetch(handler, h, env, event)
 }
+
+// fetch calls the method fetch of a handler or object.
+func (in *Instance) fetch(of vm.Value, args ...vm.Value) (vm.Value, error) {
+	f, err := in.r.Get(of, keyFetch)
+	if err != nil {
+		return vm.Undefined, err
+	}
+	defer in.r.Free(f)
+	if !in.r.IsFunction(f) {
+		return vm.Undefined, in.r.Throw(errNoFetch)
+	}
+	return in.r.Call(f, of, args...)
+}
+
+var (
+	keyFetch   = vm.Intern("fetch")
+	errNoFetch = vm.PlainError("Handler does not export a fetch() function.")
+)
 
 // NewObject runs the constructor of an object's class. object is its handle.
 func (in *Instance) NewObject(class, object, env vm.Value) (vm.Value, error) {
-	return in.r.Call(in.newObject, vm.Undefined, class, object, env)
+	return in.r.Construct(class, object, env)
 }
 
 // ObjectFetch delivers a request to an object, as NewObject returned it.
@@ -32,9 +52,8 @@ func (in *Instance) ObjectFetch(object vm.Value, m Message) (vm.Value, error) {
 	if err != nil {
 		return vm.Undefined, err
 	}
-	v, err := in.r.Call(in.objectFetch, vm.Undefined, object, h)
-	in.r.Free(h)
-	return v, err
+	defer in.r.Free(h)
+	return in.fetch(object, h)
 }
 
 // Response makes the Response of a message, to resolve the promise of a fetch with.

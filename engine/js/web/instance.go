@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 
 	"everloop/engine/js/internal/vm"
@@ -16,6 +17,13 @@ type Instance struct {
 	// messages are the requests and responses that JavaScript holds, by the payload of their handles.
 	messages []held
 	free     []uint32
+
+	// ids are those that JavaScript holds, by the payload of their handles.
+	ids     []heldID
+	freeIDs []uint32
+
+	// storages are the storages of live objects, by the numbers of those; Undefined where nobody has asked. Owned.
+	storages []vm.Value
 
 	keys keyTable
 
@@ -35,14 +43,16 @@ type Instance struct {
 	imported map[string]vm.Value
 
 	// The prelude's doors, owned.
-	workerFetch, newObject, objectFetch, takeReply, fireTimer, namespaceFrom vm.Value
-	nothing, domException, workers                                           vm.Value
-	requestProto, responseProto, contextProto, stubProto, fetcherProto       vm.Value
-	workerCall, objectCall, exportCall, shape, newStub, disposable           vm.Value
-	hasDisposer                                                              vm.Value
-	disposeExport, loopbackFrom, exports, pipelinedHere, pipelinedOn         vm.Value
-	streamStart, streamRoom, streamCancel                                    vm.Value
-	nodeCrypto                                                               vm.Value
+	workerFetch, takeReply, fireTimer                                   vm.Value
+	nothing, domException, workers                                      vm.Value
+	requestProto, responseProto, contextProto, stubProto, fetcherProto  vm.Value
+	workerCall, objectCall, exportCall, shape, newStub, disposable      vm.Value
+	hasDisposer                                                         vm.Value
+	disposeExport, loopbackFrom, exports, pipelinedHere, pipelinedOn    vm.Value
+	streamStart, streamRoom, streamCancel                               vm.Value
+	nodeCrypto                                                          vm.Value
+	namespaceProto, idProto, stateProto, storageProto, transactionProto vm.Value
+	noID, storageGet, storagePut                                        vm.Value
 }
 
 // Load runs the prelude in a fresh runtime and makes r.Host the Instance. Everything of it lives as long as r.
@@ -64,7 +74,7 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 	}
 	defer r.Free(host)
 	for _, f := range hostFunctions {
-		if err := r.SetFunction(host, f); err != nil {
+		if err := r.SetFunctionAs(host, f.key, f.id); err != nil {
 			return nil, err
 		}
 	}
@@ -78,15 +88,20 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		to   *vm.Value
 	}{
 		{"workerFetch", &in.workerFetch},
-		{"newObject", &in.newObject},
-		{"objectFetch", &in.objectFetch},
 		{"reply", &in.takeReply},
 		{"fireTimer", &in.fireTimer},
 		{"requestProto", &in.requestProto},
 		{"responseProto", &in.responseProto},
 		{"contextProto", &in.contextProto},
 		{"stubProto", &in.stubProto},
-		{"namespaceFrom", &in.namespaceFrom},
+		{"namespaceProto", &in.namespaceProto},
+		{"idProto", &in.idProto},
+		{"stateProto", &in.stateProto},
+		{"storageProto", &in.storageProto},
+		{"transactionProto", &in.transactionProto},
+		{"noID", &in.noID},
+		{"storageGet", &in.storageGet},
+		{"storagePut", &in.storagePut},
 		{"streamStart", &in.streamStart},
 		{"streamRoom", &in.streamRoom},
 		{"streamCancel", &in.streamCancel},
@@ -116,13 +131,27 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 }
 
 // hostFunctions is everything that the prelude can call; each file registers its own.
-var hostFunctions []vm.HostID
+var hostFunctions []hostFunction
+
+// hostFunction is one of them, and its name in the object that the prelude gets.
+type hostFunction struct {
+	key string
+	id  vm.HostID
+}
+
+// method adds a host function that becomes a method or getter of a class, under a name that programs see.
+func method(key, name string, length int, fn func(in *Instance, this vm.Value, args vm.Args) (vm.Value, error)) struct{} {
+	hostFunctions = append(hostFunctions, hostFunction{key, vm.RegisterHost(name, length, func(r *vm.Runtime, this vm.Value, args vm.Args) (vm.Value, error) {
+		return fn(r.Host.(*Instance), this, args)
+	})})
+	return struct{}{}
+}
 
 // register adds a host function. Call it from package variables.
 func register(name string, length int, fn func(in *Instance, args vm.Args) (vm.Value, error)) struct{} {
-	hostFunctions = append(hostFunctions, vm.RegisterHost(name, length, func(r *vm.Runtime, _ vm.Value, args vm.Args) (vm.Value, error) {
+	hostFunctions = append(hostFunctions, hostFunction{name, vm.RegisterHost(name, length, func(r *vm.Runtime, _ vm.Value, args vm.Args) (vm.Value, error) {
 		return fn(r.Host.(*Instance), args)
-	}))
+	})})
 	return struct{}{}
 }
 
@@ -190,6 +219,14 @@ func (in *Instance) each(array vm.Value, f func(i int, v vm.Value) error) error 
 }
 
 var keyLength = vm.Intern("length")
+
+// rejected is a promise that is rejected with err, unless err ends the turn.
+func (in *Instance) rejected(err error) (vm.Value, error) {
+	if errors.Is(err, vm.ErrInterrupted) || in.r.Err() != nil {
+		return vm.Undefined, err
+	}
+	return in.r.RejectedWith(err)
+}
 
 func (in *Instance) promise(v vm.Value, err error) (vm.Value, error) {
 	if err != nil {

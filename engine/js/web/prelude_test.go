@@ -31,7 +31,7 @@ func TestHostFunctions(t *testing.T) {
 	for _, name := range []string{"resolved", "rejected", "pending", "fulfill", "refuse", "handled", "react"} {
 		called[name] = true // taken apart in prim.js and queuing.js
 	}
-	registered := read("*.go", `= \w*(?:register|Func)\w*\("(\w+)"`)
+	registered := read("*.go", `= \w*(?:register|Func|method)\w*\("(\w+)"`)
 	for name := range called {
 		if !registered[name] {
 			t.Errorf("the prelude calls host.%s, which is not registered", name)

@@ -1,11 +1,16 @@
 package web
 
-import "everloop/engine/js/internal/vm"
+import (
+	"strconv"
+
+	"everloop/engine/js/internal/vm"
+)
 
 // Entries collects keys and values for JavaScript. Valid during the call that was given it.
 type Entries struct {
 	in    *Instance
-	array vm.Value
+	into  vm.Value // a flat array, or a Map
+	isMap bool
 	n     uint32
 	err   error
 }
@@ -19,15 +24,19 @@ func (e *Entries) Add(key []byte, v vm.Value) {
 		return
 	}
 	k, err := r.StringBytes(key)
+	if err == nil && e.isMap {
+		e.err = r.SetEntry(e.into, k, v)
+		return
+	}
 	if err == nil {
-		err = r.DefineIndex(e.array, e.n, k)
+		err = r.DefineIndex(e.into, e.n, k)
 	}
 	if err != nil {
 		r.Free(v)
 		e.err = err
 		return
 	}
-	e.err = r.DefineIndex(e.array, e.n+1, v)
+	e.err = r.DefineIndex(e.into, e.n+1, v)
 	e.n += 2
 }
 
@@ -37,7 +46,7 @@ func (in *Instance) collect(f func(e *Entries) error) (vm.Value, error) {
 	if err != nil {
 		return vm.Undefined, err
 	}
-	e := Entries{in: in, array: a}
+	e := Entries{in: in, into: a}
 	if err = f(&e); err == nil {
 		err = e.err
 	}
@@ -95,31 +104,70 @@ var (
 	_ = registerStore("storageGet", 2, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
 		return in.promise(in.Host.StorageGet(s, in.key(args.At(1))))
 	})
-	// storageGetMany(store, keys): a flat array.
+	// storageGetMany(store, keys): a promise of a Map.
 	_ = registerStore("storageGetMany", 2, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
 		keys, err := in.keyList(args.At(1))
 		if err != nil {
 			return vm.Undefined, err
 		}
-		return in.collect(func(e *Entries) error { return in.Host.StorageGetMany(s, keys, e) })
+		return in.getMany(s, keys)
+	})
+	// The methods get and put of a storage or transaction do the usual by themselves, and leave the rest to JavaScript.
+	_ = method("storageGetMethod", "get", 1, func(in *Instance, this vm.Value, args vm.Args) (vm.Value, error) {
+		key := args.At(0)
+		keys, isList := in.plainKeys(key)
+		if !key.IsString() && !isList {
+			return in.slow(in.storageGet, this, args)
+		}
+		s, err := in.store(this)
+		if err != nil {
+			return in.rejected(err)
+		}
+		var p vm.Value
+		if isList {
+			p, err = in.getMany(s, keys)
+		} else {
+			p, err = in.promise(in.Host.StorageGet(s, in.key(key)))
+		}
+		if err != nil {
+			return in.rejected(err)
+		}
+		return p, nil
+	})
+	_ = method("storagePutMethod", "put", 2, func(in *Instance, this vm.Value, args vm.Args) (vm.Value, error) {
+		key, v := args.At(0), args.At(1)
+		if !key.IsString() || v.IsUndefined() || !args.At(2).IsUndefined() {
+			return in.slow(in.storagePut, this, args)
+		}
+		s, err := in.store(this)
+		if err == nil {
+			err = in.Host.StoragePut(s, in.key(key), v, 0)
+		}
+		if err != nil {
+			return in.rejected(err)
+		}
+		return in.r.ResolvedPromise(vm.Undefined)
 	})
 	// storagePut(store, key, value, flags): a promise.
 	_ = registerStore("storagePut", 4, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
 		err := in.Host.StoragePut(s, in.key(args.At(1)), args.At(2), writeFlags(args.At(3)))
 		return in.promise(vm.Undefined, err)
 	})
-	// storagePutMany(store, flat array, flags): a promise.
+	// storagePutMany(store, entries, flags): a promise. Fields that are undefined are left out.
 	_ = registerStore("storagePutMany", 3, func(in *Instance, s Store, args vm.Args) (vm.Value, error) {
 		var keys [][]byte
 		var values []vm.Value
 		defer func() { in.r.FreeAll(values...) }()
-		err := in.each(args.At(1), func(i int, v vm.Value) error {
-			if i%2 == 1 {
-				values = append(values, v)
+		err := in.r.Props(args.At(1), func(k, v vm.Value) error {
+			if v.IsUndefined() {
 				return nil
 			}
-			keys = append(keys, in.r.AppendString(nil, v))
-			in.r.Free(v)
+			if n, ok := k.Float64(); ok {
+				keys = append(keys, strconv.AppendFloat(nil, n, 'f', -1, 64))
+			} else {
+				keys = append(keys, in.r.AppendString(nil, k))
+			}
+			values = append(values, in.r.Dup(v))
 			return nil
 		})
 		if err == nil {
@@ -169,19 +217,115 @@ var (
 		return vm.Bool(found), err
 	})
 
-	// txnBegin(object, sync): the handle of a transaction.
+	// txnBegin(object, sync): a DurableObjectTransaction.
 	_ = registerObject("txnBegin", 2, func(in *Instance, object uint64, args vm.Args) (vm.Value, error) {
 		txn, err := in.Host.TxnBegin(object, args.At(1).Truth())
 		if err != nil {
 			return vm.Undefined, err
 		}
-		v, _, err := in.r.HostObject(transactionClass, vm.Undefined, txn)
+		v, _, err := in.r.HostObject(transactionClass, in.transactionProto, txn<<txnStateBits)
 		return v, err
 	})
-	_ = registerStore("txnCommit", 1, func(in *Instance, s Store, _ vm.Args) (vm.Value, error) {
-		return vm.Undefined, in.Host.TxnCommit(s.ID)
+	// txnEnd(txn, commit) ends a transaction, unless the program has rolled it back.
+	_ = register("txnEnd", 2, func(in *Instance, args vm.Args) (vm.Value, error) {
+		txn, err := in.endTransaction(args.At(0), txnOver)
+		switch {
+		case err != nil:
+			return vm.Undefined, nil
+		case args.At(1).Truth():
+			return vm.Undefined, in.Host.TxnCommit(txn)
+		}
+		return vm.Undefined, in.Host.TxnRollback(txn)
 	})
-	_ = registerStore("txnRollback", 1, func(in *Instance, s Store, _ vm.Args) (vm.Value, error) {
-		return vm.Undefined, in.Host.TxnRollback(s.ID)
+	// txnRollback(txn) is the program's; a second one does nothing.
+	_ = register("txnRollback", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		txn, err := in.endTransaction(args.At(0), txnBack)
+		switch {
+		case err == errTxnBack:
+			return vm.Undefined, nil
+		case err != nil:
+			return vm.Undefined, err
+		}
+		return vm.Undefined, in.Host.TxnRollback(txn)
+	})
+	// txnOpen(txn) throws unless it is open.
+	_ = register("txnOpen", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		_, err := in.store(args.At(0))
+		return vm.Undefined, err
 	})
 )
+
+// The payload of a transaction's handle is its number and, in the low bits, what became of it.
+const (
+	txnStateBits = 2
+	txnBack      = 1 // rolled back by the program
+	txnOver      = 2 // committed, or ended
+)
+
+// openTransaction is the number of a transaction that is open.
+func openTransaction(payload uint64) (uint64, error) {
+	switch payload & (1<<txnStateBits - 1) {
+	case txnBack:
+		return 0, errTxnBack
+	case txnOver:
+		return 0, errTxnOver
+	}
+	return payload >> txnStateBits, nil
+}
+
+// endTransaction closes a transaction that is open.
+func (in *Instance) endTransaction(v vm.Value, state uint64) (uint64, error) {
+	payload, ok := in.r.Payload(transactionClass, v)
+	if !ok {
+		return 0, errIllegal
+	}
+	txn, err := openTransaction(payload)
+	if err == nil {
+		in.r.SetPayload(transactionClass, v, payload|state)
+	}
+	return txn, err
+}
+
+// getMany is a promise of a Map.
+func (in *Instance) getMany(s Store, keys [][]byte) (vm.Value, error) {
+	m, err := in.r.NewMap()
+	if err != nil {
+		return vm.Undefined, err
+	}
+	e := Entries{in: in, into: m, isMap: true}
+	if err = in.Host.StorageGetMany(s, keys, &e); err == nil {
+		err = e.err
+	}
+	if err != nil {
+		in.r.Free(m)
+		return vm.Undefined, err
+	}
+	return in.r.ResolvedPromise(m)
+}
+
+// plainKeys are the keys in an array of strings whose elements can be read without running any code of the program.
+func (in *Instance) plainKeys(v vm.Value) (keys [][]byte, ok bool) {
+	if !in.r.Dense(v) {
+		return nil, false
+	}
+	n, _ := in.r.ArrayLength(v)
+	for i := range n {
+		k, _ := in.r.Element(v, i)
+		if !k.IsString() {
+			in.r.Free(k)
+			return nil, false
+		}
+		keys = append(keys, in.r.AppendString(nil, k))
+		in.r.Free(k)
+	}
+	return keys, true
+}
+
+// slow does what a method of the host leaves to JavaScript.
+func (in *Instance) slow(door, this vm.Value, args vm.Args) (vm.Value, error) {
+	p, err := in.r.Call(door, vm.Undefined, this, args.At(0), args.At(1), args.At(2))
+	if err != nil {
+		return in.rejected(err)
+	}
+	return p, nil
+}

@@ -39,6 +39,7 @@ const (
 	partSearch
 	partHash
 	partHost
+	partOrigin
 )
 
 // setPart is a setter of URL. It reports whether the URL was one that can be set at all.
@@ -81,6 +82,17 @@ var (
 			return vm.Null, nil
 		}
 		return in.urlParts(u)
+	})
+	// urlPart(text, number, part) is a part of a plain URL, of which urlParse has said the number.
+	_ = register("urlPart", 3, func(in *Instance, args vm.Args) (vm.Value, error) {
+		text, ok := in.r.Latin1(args.At(0))
+		packed, isNumber := args.At(1).Float64()
+		part, _ := args.At(2).Int32()
+		if !ok || !isNumber {
+			return vm.Undefined, errIllegal
+		}
+		from, to := unpackEnds(packed).part(int(part), len(text))
+		return in.r.StringLatin1(text[from:to])
 	})
 	// urlParts(text): the parts, also of a plain URL, or null.
 	_ = register("urlParts", 1, func(in *Instance, args vm.Args) (vm.Value, error) {

@@ -13,13 +13,49 @@ type plainEnds struct {
 // maxPlainURL bounds an offset to twelve bits.
 const maxPlainURL = 4095
 
-// pack puts the offsets in one number below 2^49, as url.js takes them apart.
+// pack puts the offsets in one number below 2^49, which url.js keeps: https + 2*hostname + 2^13*host + 2^25*path + 2^37*search.
 func (e plainEnds) pack() float64 {
 	n := uint64(e.hostname)<<1 | uint64(e.host)<<13 | uint64(e.path)<<25 | uint64(e.search)<<37
 	if e.https {
 		n |= 1
 	}
 	return float64(n)
+}
+
+// unpackEnds is the reverse of pack.
+func unpackEnds(packed float64) plainEnds {
+	n := uint64(packed)
+	at := func(shift int) int { return int(n>>shift) & maxPlainURL }
+	return plainEnds{https: n&1 == 1, hostname: at(1), host: at(13), path: at(25), search: at(37)}
+}
+
+// part returns where a part is in a URL of a length. A search or hash that is only its sign is none.
+func (e plainEnds) part(part, length int) (from, to int) {
+	hostAt := len("http://")
+	if e.https {
+		hostAt++
+	}
+	switch part {
+	case partOrigin:
+		return 0, e.host
+	case partHost:
+		return hostAt, e.host
+	case partHostname:
+		return hostAt, e.hostname
+	case partPort:
+		return min(e.hostname+1, e.host), e.host
+	case partPathname:
+		return e.host, e.path
+	case partSearch:
+		if e.search-e.path > 1 {
+			return e.path, e.search
+		}
+	case partHash:
+		if length-e.search > 1 {
+			return e.search, length
+		}
+	}
+	return 0, 0
 }
 
 // What a byte may be part of without being escaped or changed.

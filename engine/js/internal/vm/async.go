@@ -46,9 +46,13 @@ func (r *Runtime) shortenAsync() (err error) {
 		lib.EJS_CLASS_PROMISE_RESOLVE_FUNCTION: fp(resolvingCall),
 		lib.EJS_CLASS_PROMISE_REJECT_FUNCTION:  fp(resolvingCall),
 	} {
-		at[lib.TJSClass](r.engineRuntime().Fclass_array + uintptr(class)*unsafe.Sizeof(lib.TJSClass{})).Fcall = call
+		r.engineClass(class).Fcall = call
 	}
-	return nil
+	return r.shortenBound()
+}
+
+func (r *Runtime) engineClass(class int) *lib.TJSClass {
+	return at[lib.TJSClass](r.engineRuntime().Fclass_array + uintptr(class)*unsafe.Sizeof(lib.TJSClass{}))
 }
 
 // asyncCall is a call of an async function. Its state holds the promise where

@@ -37,6 +37,7 @@ type handleSlot struct {
 	generation uint32
 	class      *Class // nil: free
 	live       bool   // false: revoked, but JavaScript still has the object
+	objects    int32  // that JavaScript has of it; see Alias
 }
 
 // handleTable is owned by its runtime's loop.
@@ -162,9 +163,29 @@ func (r *Runtime) HostObject(c *Class, proto Value, payload uint64) (v Value, h 
 	}
 	s := &t.slots[slot]
 	s.generation++
-	s.payload, s.class, s.live = payload, c, true
+	s.payload, s.class, s.live, s.objects = payload, c, true, 1
 	lib.XJS_SetOpaque(r.tls, v.js, uintptr(slot)+1)
 	return v, Handle{slot, s.generation}, nil
+}
+
+// Alias makes another object over the handle of v, a host object of class c, with a prototype of its own (borrowed): it
+// carries the same payload, and revoking the handle ends both.
+func (r *Runtime) Alias(c *Class, v, proto Value) (w Value, err error) {
+	if r.dead != nil {
+		return Undefined, r.dead
+	}
+	s := r.slotOf(c, v)
+	if s == nil {
+		return Undefined, TypeError("Illegal invocation")
+	}
+	defer r.leave(r.enter(), &err)
+	w, err = r.result(lib.XJS_NewObjectProtoClass(r.tls, r.ctx, proto.js, r.classes[c]))
+	if err != nil {
+		return Undefined, err
+	}
+	s.objects++
+	lib.XJS_SetOpaque(r.tls, w.js, *at[uintptr](v.ptr() + objectData))
+	return w, nil
 }
 
 // Payload is what the host object v of class c carries; ok is false if v is
@@ -192,10 +213,10 @@ func (r *Runtime) slotOf(c *Class, v Value) *handleSlot {
 	return r.handles.get(uint32(opaque - 1))
 }
 
-// SetPayload replaces what a handle carries; false if it was revoked.
-func (r *Runtime) SetPayload(h Handle, payload uint64) bool {
-	s := r.handles.get(h.Slot)
-	if s == nil || s.generation != h.Generation || !s.live {
+// SetPayload replaces what the host object v of class c carries; false if v is something else, or was revoked.
+func (r *Runtime) SetPayload(c *Class, v Value, payload uint64) bool {
+	s := r.slotOf(c, v)
+	if s == nil || !s.live {
 		return false
 	}
 	s.payload = payload
@@ -226,6 +247,9 @@ func finalizeHandle(tls *libc.TLS, rt uintptr, v lib.TJSValue) {
 	r := *(**Runtime)(unsafe.Pointer(&at[lib.TJSRuntime](rt).Fmalloc_ctx.Fmalloc_state.Fopaque))
 	s := r.handles.get(uint32(opaque - 1))
 	if s == nil || s.class == nil || classByID[obj.Fclass_id] != s.class {
+		return
+	}
+	if s.objects--; s.objects > 0 {
 		return
 	}
 	c, payload, live := s.class, s.payload, s.live

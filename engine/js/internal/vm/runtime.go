@@ -70,6 +70,8 @@ type Runtime struct {
 
 	// promiseThen is the engine's own Promise.prototype.then; owned. See async.go.
 	promiseThen Value
+	// functionCall is the engine's own Function.prototype.call; owned. See bound.go.
+	functionCall Value
 
 	// Host is for the host's use: what this runtime belongs to.
 	Host any

@@ -9,100 +9,54 @@ function settle(value) {
   return new PromiseCtor((resolve) => resolve(value));
 }
 
-let idHex;
-let openStub; // (id, namespace handle) a stub for it
-let newID;
-let isID;
-
+// An id is the host's handle of it itself, as is a namespace, a stub, a state, a storage and a transaction: an object of the host
+// with the prototype of its class. What is done on every request is the host's as well.
 class DurableObjectId {
-  #ns;
-  #hex; // null until asked for: an id from a name is worked out in the host
-  #name;
-  constructor(key, ns, hex, name) {
-    if (key !== internal) throw illegalConstructor();
-    this.#ns = ns;
-    this.#hex = hex;
-    this.#name = name;
+  constructor() {
+    throw illegalConstructor();
   }
   toString() {
-    return this.#hex === null ? idHex(this) : this.#hex;
+    return host.idHex(this);
   }
   equals(other) {
-    if (!isID(other)) throw new TypeErrorCtor(`DurableObjectId.equals needs a DurableObjectId, not ${typeName(other)}`);
-    return idHex(this) === idHex(other);
+    if (!host.isID(other)) throw new TypeErrorCtor(`DurableObjectId.equals needs a DurableObjectId, not ${typeName(other)}`);
+    return host.idHex(this) === host.idHex(other);
   }
   get name() {
-    return this.#name;
-  }
-  static {
-    newID = (ns, hex, name) => new DurableObjectId(internal, ns, hex, name);
-    isID = (v) => typeof v === "object" && v !== null && #hex in v;
-    idHex = (id) => {
-      if (id.#hex === null) id.#hex = host.idFromName(id.#ns, id.#name);
-      return id.#hex;
-    };
-    openStub = (id, ns) => {
-      let of;
-      try {
-        of = id.#ns; // throws for anything else, and costs less than asking first
-      } catch {
-        throw new TypeErrorCtor(`DurableObjectNamespace.get needs a DurableObjectId, not ${typeName(id)}`);
-      }
-      // The same class may be bound twice: then the handles differ and the host decides.
-      if (of !== ns && typeof host.idFromString(ns, idHex(id)) !== "string") throw new TypeErrorCtor(wrongNamespace);
-      const name = id.#name;
-      // The host defines id and name: an assignment would look for setters up to the proxy at the end of the chain.
-      return name === undefined ? host.stubByID(ns, id.#hex, id) : host.stubByName(ns, name, id);
-    };
+    return host.idName(this);
   }
 }
 webClass(DurableObjectId, "DurableObjectId");
 
-const wrongNamespace = "Durable Object ID is not valid for this namespace.";
+function noID(v) {
+  throw new TypeErrorCtor(`DurableObjectNamespace.get needs a DurableObjectId, not ${typeName(v)}`);
+}
 
 function noJurisdiction(j) {
   if (j !== undefined && j !== null) throw new ErrorCtor("Jurisdiction restrictions are not implemented in workerd.");
 }
 
-let namespaceFrom;
-
 class DurableObjectNamespace {
-  #ns;
-  constructor(key, ns) {
-    if (key !== internal) throw illegalConstructor();
-    this.#ns = ns;
-  }
-  idFromName(name) {
-    return new DurableObjectId(internal, this.#ns, null, typeof name === "string" ? name : `${name}`);
+  constructor() {
+    throw illegalConstructor();
   }
   idFromString(id) {
-    id = `${id}`;
     // 0: it is not an id at all; 1: it is an id of another class.
-    const hex = host.idFromString(this.#ns, id);
-    if (hex === 0) throw new TypeErrorCtor("Invalid Durable Object ID: must be 64 hex digits");
-    if (hex === 1) throw new TypeErrorCtor(wrongNamespace);
-    return newID(this.#ns, hex, undefined);
+    const made = host.idFromString(this, `${id}`);
+    if (made === 0) throw new TypeErrorCtor("Invalid Durable Object ID: must be 64 hex digits");
+    if (made === 1) throw new TypeErrorCtor("Durable Object ID is not valid for this namespace.");
+    return made;
   }
   newUniqueId(options = undefined) {
     if (options !== undefined && options !== null) noJurisdiction(options.jurisdiction);
-    return newID(this.#ns, host.newUniqueId(this.#ns), undefined);
-  }
-  get(id, options = undefined) {
-    return openStub(id, this.#ns);
-  }
-  getByName(name, options = undefined) {
-    const ns = this.#ns;
-    if (typeof name !== "string") name = `${name}`;
-    return openStub(new DurableObjectId(internal, ns, null, name), ns);
+    return host.newUniqueId(this);
   }
   jurisdiction(jurisdiction = undefined) {
     noJurisdiction(jurisdiction);
-    return new DurableObjectNamespace(internal, this.#ns);
-  }
-  static {
-    namespaceFrom = (ns) => new DurableObjectNamespace(internal, ns);
+    return host.sameNamespace(this);
   }
 }
+natives(DurableObjectNamespace, { idFromName: host.namespaceIDFromName, get: host.namespaceGet, getByName: host.namespaceGetByName });
 webClass(DurableObjectNamespace, "DurableObjectNamespace");
 
 // fetchThrough sends a request to a stub, of an object or an entry point.
@@ -117,8 +71,7 @@ function fetchThrough(stub, input, init) {
   return sendRequest(stub, new Request(input, init));
 }
 
-// A stub is the host's handle of it itself, an object of the host with this class's prototype. id and name are properties
-// of its own.
+// id and name are properties of the stub's own.
 class DurableObjectStub {
   constructor() {
     throw illegalConstructor();
@@ -161,20 +114,14 @@ function writeFlags(options) {
 // throw, or return a promise.
 
 function storageGet(h, key, options) {
-  if (isKeyList(key)) return resolved(mapFrom(host.storageGetMany(h, storageKeys(key))));
+  if (isKeyList(key)) return host.storageGetMany(h, storageKeys(key));
   return host.storageGet(h, `${key}`);
 }
 
 function storagePut(h, key, value, options) {
   if (typeof key === "object" && key !== null) {
-    // put(entries, options): fields that are undefined are left out.
-    const flat = [];
-    const names = objectKeys(key);
-    for (let i = 0; i < names.length; i++) {
-      const v = key[names[i]];
-      if (v !== undefined) push(flat, names[i], v);
-    }
-    return host.storagePutMany(h, flat, writeFlags(value));
+    // put(entries, options)
+    return host.storagePutMany(h, key, writeFlags(value));
   }
   key = `${key}`;
   if (value === undefined) throw new TypeErrorCtor("put() called with undefined value.");
@@ -244,8 +191,6 @@ const noSockets = () => {
   throw absent("WebSockets of a Durable Object");
 };
 
-let transactionFrom;
-
 // inSection enters a critical section of the object behind h and runs first in its first turn, with the section and the
 // functions that settle the promise which inSection returns. (A promise returned by first instead would be asked for
 // its then, which the program may have replaced.)
@@ -262,19 +207,18 @@ function inSection(h, first) {
 }
 
 function runTransaction(h, section, callback, resolve, reject) {
-  let handle, txn, running;
+  let txn, running;
   try {
-    handle = host.txnBegin(h, false);
-    txn = transactionFrom.make(handle);
+    txn = host.txnBegin(h, false);
     running = settle(callback(txn));
   } catch (e) {
-    if (txn !== undefined && transactionFrom.end(txn)) host.txnRollback(handle);
+    if (txn !== undefined) host.txnEnd(txn, false);
     host.blockLeave(h, section, true);
     throw e;
   }
-  const over = (end, settled) => (v) => {
+  const over = (commit, settled) => (v) => {
     try {
-      if (transactionFrom.end(txn)) end(handle);
+      host.txnEnd(txn, commit);
     } catch (e) {
       settled = reject;
       v = e;
@@ -282,7 +226,7 @@ function runTransaction(h, section, callback, resolve, reject) {
     host.blockLeave(h, section, true);
     settled(v);
   };
-  promiseThen(running, over(host.txnCommit, resolve), over(host.txnRollback, reject));
+  promiseThen(running, over(true, resolve), over(false, reject));
 }
 
 function runSection(h, section, callback, resolve, reject) {
@@ -306,47 +250,32 @@ function runSection(h, section, callback, resolve, reject) {
   );
 }
 
+const syncKVs = new WeakMapCtor(); // of storages
+
 class DurableObjectStorage {
-  #h;
-  #kv = null;
-  constructor(key, h) {
-    if (key !== internal) throw illegalConstructor();
-    this.#h = h;
-  }
-  get(key, options = undefined) {
-    try {
-      return typeof key === "string" ? host.storageGet(this.#h, key) : storageGet(this.#h, key, options);
-    } catch (e) {
-      return rejected(e);
-    }
-  }
-  put(key, value, options = undefined) {
-    try {
-      if (typeof key === "string" && value !== undefined && options === undefined) return host.storagePut(this.#h, key, value, 0);
-      return storagePut(this.#h, key, value, options);
-    } catch (e) {
-      return rejected(e);
-    }
+  constructor() {
+    throw illegalConstructor();
   }
   delete(key, options = undefined) {
     try {
-      return storageDelete(this.#h, key, options);
+      return storageDelete(this, key, options);
     } catch (e) {
       return rejected(e);
     }
   }
   list(options = undefined) {
     try {
-      return resolved(mapFrom(storageList(this.#h, options)));
+      return resolved(mapFrom(storageList(this, options)));
     } catch (e) {
       return rejected(e);
     }
   }
   get kv() {
-    let kv = this.#kv;
-    if (kv === null) {
-      kv = new SyncKV(internal, this.#h);
-      this.#kv = kv;
+    let kv = weakMapGet(syncKVs, this);
+    if (kv === undefined) {
+      stateOnly(this);
+      kv = new SyncKV(internal, this);
+      weakMapSet(syncKVs, this, kv);
     }
     return kv;
   }
@@ -373,14 +302,14 @@ class DurableObjectStorage {
   }
   deleteAll(options = undefined) {
     try {
-      return host.storageDeleteAll(this.#h, writeFlags(options));
+      return host.storageDeleteAll(this, writeFlags(options));
     } catch (e) {
       return rejected(e);
     }
   }
   sync() {
     try {
-      return host.storageSync(this.#h);
+      return host.storageSync(this);
     } catch (e) {
       return rejected(e);
     }
@@ -389,76 +318,49 @@ class DurableObjectStorage {
   // undoes its writes and resets nothing.
   transaction(callback) {
     return attempt(() => {
-      const h = this.#h;
+      const h = this;
       if (typeof callback !== "function") throw new TypeErrorCtor(`transaction() needs a function, not ${typeName(callback)}`);
       return inSection(h, (section, resolve, reject) => runTransaction(h, section, callback, resolve, reject));
     });
   }
   transactionSync(callback) {
-    const h = this.#h;
     if (typeof callback !== "function") throw new TypeErrorCtor(`transactionSync() needs a function, not ${typeName(callback)}`);
-    const handle = host.txnBegin(h, true);
+    const txn = host.txnBegin(this, true);
     let v;
     try {
       v = callback();
     } catch (e) {
-      host.txnRollback(handle);
+      host.txnEnd(txn, false);
       throw e;
     }
-    host.txnCommit(handle);
+    host.txnEnd(txn, true);
     return v;
   }
 }
+natives(DurableObjectStorage, { get: host.storageGetMethod, put: host.storagePutMethod });
 webClass(DurableObjectStorage, "DurableObjectStorage");
 
 class DurableObjectTransaction {
-  #h;
-  #over = 0; // 1 rolled back by the program, 2 committed or ended
-  constructor(key, h) {
-    if (key !== internal) throw illegalConstructor();
-    this.#h = h;
-  }
-  static #open(t) {
-    if (t.#over === 1) throw new ErrorCtor("Cannot perform operation on a rolled back transaction.");
-    if (t.#over === 2) throw new ErrorCtor("Cannot perform operation on a transaction that has already committed.");
-    return t.#h;
-  }
-  get(key, options = undefined) {
-    return attempt(() => storageGet(DurableObjectTransaction.#open(this), key, options));
-  }
-  put(key, value, options = undefined) {
-    return attempt(() => storagePut(DurableObjectTransaction.#open(this), key, value, options));
+  constructor() {
+    throw illegalConstructor();
   }
   delete(key, options = undefined) {
-    return attempt(() => storageDelete(DurableObjectTransaction.#open(this), key, options));
+    return attempt(() => storageDelete(this, key, options));
   }
   list(options = undefined) {
-    return attempt(() => resolved(mapFrom(storageList(DurableObjectTransaction.#open(this), options))));
+    return attempt(() => resolved(mapFrom(storageList(this, options))));
   }
   deleteAll() {
     return attempt(() => {
-      DurableObjectTransaction.#open(this);
+      host.txnOpen(this);
       throw new ErrorCtor("Cannot call deleteAll() within a transaction");
     });
   }
   rollback() {
-    if (this.#over === 1) return;
-    host.txnRollback(DurableObjectTransaction.#open(this));
-    this.#over = 1;
-  }
-  static {
-    transactionFrom = {
-      __proto__: null,
-      make: (h) => new DurableObjectTransaction(internal, h),
-      // end closes a transaction and says whether it was still open.
-      end(t) {
-        const open = t.#over === 0;
-        if (open) t.#over = 2;
-        return open;
-      },
-    };
+    host.txnRollback(this);
   }
 }
+natives(DurableObjectTransaction, { get: host.storageGetMethod, put: host.storagePutMethod });
 webClass(DurableObjectTransaction, "DurableObjectTransaction");
 
 // holdFor tells the host of a promise that must be waited for; h is an object's or an event's handle.
@@ -471,48 +373,42 @@ function holdFor(h, promise) {
   );
 }
 
-let stateFrom;
+function stateOnly(v) {
+  if (!host.isObject(v)) throw new TypeErrorCtor("Illegal invocation");
+}
+
+const actorIDs = new WeakMapCtor(); // of states
 
 class DurableObjectState {
-  #h;
-  #id = null;
-  #storage = null;
-  constructor(key, h) {
-    if (key !== internal) throw illegalConstructor();
-    this.#h = h;
+  constructor() {
+    throw illegalConstructor();
   }
   get id() {
-    if (this.#id === null) {
-      this.#id = newID(null, host.actorID(this.#h), host.actorName(this.#h));
+    let id = weakMapGet(actorIDs, this);
+    if (id === undefined) {
+      id = host.actorID(this);
+      weakMapSet(actorIDs, this, id);
     }
-    return this.#id;
-  }
-  get storage() {
-    let s = this.#storage;
-    if (s === null) {
-      s = new DurableObjectStorage(internal, this.#h);
-      this.#storage = s;
-    }
-    return s;
+    return id;
   }
   get props() {
-    void this.#h;
+    stateOnly(this);
     return propsOf(this);
   }
   get exports() {
-    void this.#h;
+    stateOnly(this);
     return programExports;
   }
   // The callback runs in a later turn, as on Cloudflare: the first of its critical section.
   blockConcurrencyWhile(callback) {
     return attempt(() => {
-      const h = this.#h;
+      const h = this;
       if (typeof callback !== "function") throw new TypeErrorCtor(`blockConcurrencyWhile() needs a function, not ${typeName(callback)}`);
       return inSection(h, (section, resolve, reject) => runSection(h, section, callback, resolve, reject));
     });
   }
   waitUntil(promise) {
-    holdFor(this.#h, promise);
+    holdFor(this, promise);
   }
   acceptWebSocket() {
     noSockets();
@@ -547,12 +443,10 @@ class DurableObjectState {
   // abort does not return: the host stops the program at once, and no catch or finally runs.
   abort(reason = undefined, options = undefined) {
     const retryAlarm = options === undefined || options === null || options.retryAlarm === undefined ? true : !!options.retryAlarm;
-    host.abort(this.#h, reason === undefined ? undefined : reason instanceof ErrorCtor ? reason : new ErrorCtor(`${reason}`), retryAlarm);
-  }
-  static {
-    stateFrom = (h) => new DurableObjectState(internal, h);
+    host.abort(this, reason === undefined ? undefined : reason instanceof ErrorCtor ? reason : new ErrorCtor(`${reason}`), retryAlarm);
   }
 }
+defineProperty(DurableObjectState.prototype, "storage", { __proto__: null, get: host.stateStorage, configurable: true });
 webClass(DurableObjectState, "DurableObjectState");
 
 class WebSocketPair {

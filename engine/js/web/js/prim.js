@@ -116,6 +116,12 @@ function hide(target, name, value) {
   defineProperty(target, name, { __proto__: null, value, writable: true, enumerable: false, configurable: true });
 }
 
+// natives gives a class methods that the host has.
+function natives(cls, methods) {
+  const names = objectKeys(methods);
+  for (let i = 0; i < names.length; i++) hide(cls.prototype, names[i], methods[names[i]]);
+}
+
 // webClass gives a class what WebIDL asks for: enumerable members and a toStringTag.
 function webClass(cls, tag) {
   const proto = cls.prototype;

@@ -12,7 +12,7 @@ function isNullBodyStatus(status) {
   return status === 101 || status === 204 || status === 205 || status === 304;
 }
 
-let replyWith; // (value) gives a Response to the host
+let replyWith; // (value) gives the host the Response that a handler returned
 let isResponse;
 
 // hostedStreams finds the stream over the body of a Response of the host. Such a response is an object of the host without
@@ -317,12 +317,14 @@ class Response {
   static {
     isResponse = (v) => typeof v === "object" && v !== null && (#bits in v || host.isResponse(v));
     replyWith = (v) => {
-      if (!isResponse(v)) return false;
-      if (!(#bits in v)) {
+      if (typeof v !== "object" || v === null || !(#bits in v)) {
+        if (!isResponse(v)) {
+          throw new TypeErrorCtor(`Incorrect type for Promise: the Promise did not resolve to 'Response' (it resolved to ${typeName(v)})`);
+        }
         const body = hostedUse(v);
         if (body === null || !isStream(body)) host.forward(v);
         else host.reply(host.msgStatus(v), sendStream(body), headersList(headersOf(v)), host.msgStatusText(v), null, "automatic");
-        return true;
+        return;
       }
       const bits = v.#bits;
       const x = v.#x;
@@ -340,7 +342,6 @@ class Response {
       const headers = v.#headers === null ? null : headersList(v.#headers);
       if (x === null) host.reply(bits, body, headers);
       else host.reply(bits, body, headers, x.statusText, x.webSocket, x.encodeBody);
-      return true;
     };
   }
 }

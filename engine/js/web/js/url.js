@@ -4,9 +4,9 @@
 //   a number   the text is a plain http(s) URL that is its own serialisation; the number packs where its parts end
 //   an array   the parts, in the order of the constants below
 //   null       not a URL
-// The number is https + 2*(hostname end) + 2^13*(host end) + 2^25*(path end) + 2^37*(search end), each below 4096.
+// host.urlPart(text, number, part) is a part of a plain URL.
 
-const urlHref = 0, urlProtocol = 1, urlUsername = 2, urlPassword = 3, urlHostname = 4, urlPort = 5, urlPathname = 6, urlSearch = 7, urlHash = 8;
+const urlHref = 0, urlProtocol = 1, urlUsername = 2, urlPassword = 3, urlHostname = 4, urlPort = 5, urlPathname = 6, urlSearch = 7, urlHash = 8, urlHost = 9, urlOrigin = 10;
 
 // specialOrigin are the schemes whose URLs have a tuple origin.
 const specialOrigin = { __proto__: null, "http:": true, "https:": true, "ws:": true, "wss:": true, "ftp:": true };
@@ -57,7 +57,7 @@ class URL {
   }
   get origin() {
     const at = this.#at;
-    if (at >= 0) return slice(this.#href, 0, floor(at / 8192) % 4096);
+    if (at >= 0) return host.urlPart(this.#href, at, urlOrigin);
     const p = URL.#partsOf(this);
     if (specialOrigin[p[urlProtocol]] === true) return `${p[urlProtocol]}//${URL.#hostOf(p)}`;
     if (p[urlProtocol] === "blob:") {
@@ -88,15 +88,15 @@ class URL {
   }
   get host() {
     const at = this.#at;
-    if (at >= 0) return slice(this.#href, 7 + at % 2, floor(at / 8192) % 4096);
+    if (at >= 0) return host.urlPart(this.#href, at, urlHost);
     return URL.#hostOf(this.#parts);
   }
   set host(v) {
-    URL.#set(this, 9, v);
+    URL.#set(this, urlHost, v);
   }
   get hostname() {
     const at = this.#at;
-    if (at >= 0) return slice(this.#href, 7 + at % 2, floor(at / 2) % 4096);
+    if (at >= 0) return host.urlPart(this.#href, at, urlHostname);
     return this.#parts[urlHostname];
   }
   set hostname(v) {
@@ -104,10 +104,7 @@ class URL {
   }
   get port() {
     const at = this.#at;
-    if (at >= 0) {
-      const a = floor(at / 2) % 4096, b = floor(at / 8192) % 4096;
-      return a === b ? "" : slice(this.#href, a + 1, b);
-    }
+    if (at >= 0) return host.urlPart(this.#href, at, urlPort);
     return this.#parts[urlPort];
   }
   set port(v) {
@@ -115,7 +112,7 @@ class URL {
   }
   get pathname() {
     const at = this.#at;
-    if (at >= 0) return slice(this.#href, floor(at / 8192) % 4096, floor(at / 33554432) % 4096);
+    if (at >= 0) return host.urlPart(this.#href, at, urlPathname);
     return this.#parts[urlPathname];
   }
   set pathname(v) {
@@ -123,10 +120,7 @@ class URL {
   }
   get search() {
     const at = this.#at;
-    if (at >= 0) {
-      const a = floor(at / 33554432) % 4096, b = floor(at / 137438953472);
-      return b - a < 2 ? "" : slice(this.#href, a, b);
-    }
+    if (at >= 0) return host.urlPart(this.#href, at, urlSearch);
     return this.#parts[urlSearch];
   }
   set search(v) {
@@ -135,10 +129,7 @@ class URL {
   }
   get hash() {
     const at = this.#at;
-    if (at >= 0) {
-      const b = floor(at / 137438953472);
-      return this.#href.length - b < 2 ? "" : slice(this.#href, b);
-    }
+    if (at >= 0) return host.urlPart(this.#href, at, urlHash);
     return this.#parts[urlHash];
   }
   set hash(v) {

@@ -90,7 +90,7 @@ function setProps(ctx, props) {
 }
 
 // workerFetch delivers a request to a module's default export (or a named entry point): an object with fetch, or a
-// class that is made anew for each event.
+// class that is made anew for each event. The host does it by itself for an object whose context has no props.
 function workerFetch(handler, request, env, ctx, props) {
   setProps(ctx, props);
   if (typeof handler === "function") {
@@ -100,22 +100,4 @@ function workerFetch(handler, request, env, ctx, props) {
   }
   if (typeof handler.fetch !== "function") throw new ErrorCtor(noFetch);
   return handler.fetch(request, env, ctx);
-}
-
-// newObject runs an object's constructor.
-function newObject(cls, actor, env) {
-  return new cls(stateFrom(actor), env);
-}
-
-// objectFetch delivers a request to an object.
-function objectFetch(object, request) {
-  if (typeof object.fetch !== "function") throw new ErrorCtor(noFetch);
-  return object.fetch(request);
-}
-
-// reply gives the host the Response that a handler returned; see replyWith.
-function reply(value) {
-  if (!replyWith(value)) {
-    throw new TypeErrorCtor(`Incorrect type for Promise: the Promise did not resolve to 'Response' (it resolved to ${typeName(value)})`);
-  }
 }
