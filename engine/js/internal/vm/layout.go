@@ -84,6 +84,9 @@ func speciesConstructor(tls *libc.TLS, ctx uintptr, obj, otherwise lib.TJSValue)
 //go:linkname resolveThenableJob modernc.org/libquickjs._js_promise_resolve_thenable_job
 func resolveThenableJob(tls *libc.TLS, ctx uintptr, argc int32, argv uintptr) lib.TJSValue
 
+//go:linkname weakRefConstructor modernc.org/libquickjs._js_weakref_constructor
+func weakRefConstructor(tls *libc.TLS, ctx uintptr, newTarget lib.TJSValue, argc int32, argv uintptr) lib.TJSValue
+
 //go:linkname buildBacktrace modernc.org/libquickjs._build_backtrace
 func buildBacktrace(tls *libc.TLS, ctx uintptr, obj lib.TJSValue, filename uintptr, line, col, flags int32)
 

@@ -522,9 +522,14 @@ func (r *Runtime) ParseJSON(text []byte) (v Value, err error) {
 	if name == 0 {
 		return Undefined, r.thrown()
 	}
-	v, err = r.result(lib.XJS_ParseJSON(r.tls, r.ctx, p, uint64(len(text)), name))
+	js := lib.XJS_ParseJSON(r.tls, r.ctx, p, uint64(len(text)), name)
 	lib.Xjs_free(r.tls, r.ctx, name)
-	return v, err
+	if js.Ftag == tagException && !r.turn.hit && !r.heap.refused {
+		if err := r.nestedTooDeeply("JSON"); err != nil {
+			return Undefined, r.Throw(err)
+		}
+	}
+	return r.result(js)
 }
 
 // AppendJSON appends JSON.stringify(v) to dst; nothing if that is undefined.

@@ -68,6 +68,14 @@ type Runtime struct {
 	now    func() float64
 	random func() float64
 
+	errorCtor Value // Error; owned. See stack.go.
+	callSite  Value // makes a call site; owned
+	preparing bool  // Error.prepareStackTrace runs
+
+	collators collators
+
+	kept map[uintptr]Value // what WeakRefs were asked for in this turn; owned. See weakref.go.
+
 	// promiseThen is the engine's own Promise.prototype.then; owned. See async.go.
 	promiseThen Value
 
