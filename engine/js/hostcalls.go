@@ -242,6 +242,9 @@ func (rl *realm) WaitBegin(owner web.Owner, holder uint64) (int64, error) {
 		return 0, err
 	}
 	by.pin()
+	if e, ok := by.(*event); ok {
+		e.untils++
+	}
 	return int64(rl.waits.add(by)), nil
 }
 
@@ -276,6 +279,9 @@ func (rl *realm) WaitEnd(_ web.Owner, _ uint64, n int64, failed bool, reason vm.
 		class, id := by.where()
 		rl.app.opts.Logger.Warn("a promise given to waitUntil was rejected", "class", class, "object", id,
 			"err", e.Error(), "stack", sourceStack(rl.app.bundle, e.Stack))
+	}
+	if e, ok := by.(*event); ok {
+		e.untils--
 	}
 	by.unpin()
 }
