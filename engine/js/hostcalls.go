@@ -2,6 +2,7 @@ package js
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 	"slices"
@@ -89,6 +90,13 @@ func (rl *realm) TimerStart(ms float64, repeat bool) (int64, error) {
 		}
 		rl.begin(by)
 		_, err := rl.in.FireTimer(id)
+		var thrown *vm.Exception
+		if errors.As(err, &thrown) {
+			if v, ok := rl.r.Thrown(thrown); ok {
+				rl.ReportError(v)
+				rl.r.Free(v)
+			}
+		}
 		rl.end(err)
 	}
 	t.cancel = by.after(d, fire)

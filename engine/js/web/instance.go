@@ -42,7 +42,7 @@ type Instance struct {
 	hasDisposer                                                              vm.Value
 	disposeExport, loopbackFrom, exports, pipelinedHere, pipelinedOn         vm.Value
 	streamStart, streamRoom, streamCancel                                    vm.Value
-	nodeCrypto                                                               vm.Value
+	nodeCrypto, programClasses, programEntries                               vm.Value
 }
 
 // Load runs the prelude in a fresh runtime and makes r.Host the Instance. Everything of it lives as long as r.
@@ -107,6 +107,8 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"loopbackFrom", &in.loopbackFrom},
 		{"programExports", &in.exports},
 		{"nodeCrypto", &in.nodeCrypto},
+		{"programClasses", &in.programClasses},
+		{"programEntries", &in.programEntries},
 	} {
 		if *d.to, err = r.GetName(doors, d.name); err != nil {
 			return nil, err

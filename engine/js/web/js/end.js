@@ -28,7 +28,7 @@ for (let i = 0; i < memberNames.length; i++) {
 
 return {
   __proto__: null,
-  workerFetch, newObject, objectFetch, reply, fireTimer,
+  programClasses, programEntries, workerFetch, newObject, objectFetch, reply, fireTimer,
   workerCall, objectCall, exportCall, pipelinedHere, pipelinedOn, rpcShape, newStub, disposable, hasDisposer, disposeExport, loopbackFrom, programExports,
   streamStart, streamRoom, streamCancel,
   nothing() {},

@@ -119,3 +119,32 @@ function reply(value) {
     throw new TypeErrorCtor(`Incorrect type for Promise: the Promise did not resolve to 'Response' (it resolved to ${typeName(value)})`);
   }
 }
+
+// programClasses lists the exports of a program that are classes and no entry points. A class is a function whose prototype
+// cannot be replaced.
+function programClasses(exports) {
+  const list = [];
+  const names = objectKeys(exports);
+  for (let i = 0; i < names.length; i++) {
+    const v = exports[names[i]];
+    if (names[i] === "default" || typeof v !== "function") continue;
+    const p = getOwnPropertyDescriptor(v, "prototype");
+    if (p !== undefined && !p.writable && !isEntryClass(p.value)) push(list, names[i]);
+  }
+  return list;
+}
+
+// programEntries lists its entry points: classes that extend WorkerEntrypoint, objects with handlers, and whatever the default
+// export is.
+function programEntries(exports) {
+  const list = [];
+  const names = objectKeys(exports);
+  for (let i = 0; i < names.length; i++) {
+    const v = exports[names[i]];
+    const isDefault = names[i] === "default";
+    if (typeof v === "function" ? isDefault || isEntryClass(v.prototype) : typeof v === "object" && v !== null && (isDefault || typeof v.fetch === "function")) push(list, names[i]);
+  }
+  return list;
+}
+
+const isEntryClass = (proto) => isObject(proto) && isPrototypeOf(WorkerEntrypoint.prototype, proto);
