@@ -44,6 +44,9 @@ type Event struct {
 	// the engine only carries them. A Go object takes no Target and loses the Caps.
 	Caps   []Cap
 	Target any
+	// Watch, if an entry point sets it, is told whenever something that was under way for the event has ended and the
+	// event goes on: see UnderWay.
+	Watch Watcher
 
 	// Who is asked.
 	live  *Live // an instance or event itself, rather than whatever instance the object has
@@ -73,6 +76,10 @@ type Event struct {
 
 	ctx eventContext
 }
+
+// Watcher is told what [Event.Watch] says, in a turn of the event or of whoever ended the thing. It starts nothing but
+// [Event.Later].
+type Watcher interface{ Ended() }
 
 // phase is where an event is on its way; it decides what the next loop that it is posted to does with it.
 type phase uint8
@@ -166,7 +173,18 @@ func (ev *Event) Unpin() { ev.unpin() }
 func (ev *Event) unpin() {
 	if ev.pins--; ev.pins == 0 {
 		ev.self.own.events--
+	} else if ev.Watch != nil {
+		ev.Watch.Ended()
 	}
+}
+
+// UnderWay is how much an entry point's event still waits for: calls that it made, timers, bodies, work off the loop, and what
+// Pin began. Its own answer does not count. What has nothing under way goes on only if another event makes it.
+func (ev *Event) UnderWay() int {
+	if ev.answered {
+		return ev.pins
+	}
+	return ev.pins - 1
 }
 
 // Loop is the index of the loop that an entry point's event runs on. Safe from any goroutine.

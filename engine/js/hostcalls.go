@@ -2,6 +2,7 @@ package js
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 	"slices"
@@ -89,6 +90,13 @@ func (rl *realm) TimerStart(ms float64, repeat bool) (int64, error) {
 		}
 		rl.begin(by)
 		_, err := rl.in.FireTimer(id)
+		var thrown *vm.Exception
+		if errors.As(err, &thrown) {
+			if v, ok := rl.r.Thrown(thrown); ok {
+				rl.ReportError(v)
+				rl.r.Free(v)
+			}
+		}
 		rl.end(err)
 	}
 	t.cancel = by.after(d, fire)
@@ -242,6 +250,9 @@ func (rl *realm) WaitBegin(owner web.Owner, holder uint64) (int64, error) {
 		return 0, err
 	}
 	by.pin()
+	if e, ok := by.(*event); ok {
+		e.untils++
+	}
 	return int64(rl.waits.add(by)), nil
 }
 
@@ -276,6 +287,9 @@ func (rl *realm) WaitEnd(_ web.Owner, _ uint64, n int64, failed bool, reason vm.
 		class, id := by.where()
 		rl.app.opts.Logger.Warn("a promise given to waitUntil was rejected", "class", class, "object", id,
 			"err", e.Error(), "stack", sourceStack(rl.app.bundle, e.Stack))
+	}
+	if e, ok := by.(*event); ok {
+		e.untils--
 	}
 	by.unpin()
 }

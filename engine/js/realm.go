@@ -298,9 +298,9 @@ func (rl *realm) addServices() error {
 
 // addExports fills ctx.exports: each entry point as a stub of it, and each class that has a namespace as that.
 func (rl *realm) addExports() error {
-	names, err := rl.exportsWhere(entryPointsSource)
+	names, err := rl.in.Entries(rl.exports)
 	if err != nil {
-		return err
+		return mapped(rl.app.bundle, err)
 	}
 	for _, name := range names {
 		v, err := rl.in.EntrypointExport(rl.stubs.add(&stub{entry: rl.app.newEntry(name, nil), shared: true}))
@@ -350,52 +350,10 @@ const unsupportedSource = `(function (text) {
 })(%s)`
 
 // exportedClasses returns the names of the program's exports that are classes and no entry points, sorted.
-func (rl *realm) exportedClasses() ([]string, error) { return rl.exportsWhere(exportedClassesSource) }
-
-// exportsWhere returns the names of exports that a function of the exports and of cloudflare:workers chooses.
-func (rl *realm) exportsWhere(source string) ([]string, error) {
-	r := rl.r
-	fn, err := r.Eval("everloop:classes", source)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Free(fn)
-	workers := rl.in.Workers()
-	defer r.Free(workers)
-	list, err := r.Call(fn, vm.Undefined, rl.exports, workers)
-	if err != nil {
-		return nil, mapped(rl.app.bundle, err)
-	}
-	defer r.Free(list)
-	text, err := r.AppendJSON(nil, list)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	if err := json.Unmarshal(text, &names); err != nil {
-		return nil, err
-	}
-	return names, nil
+func (rl *realm) exportedClasses() ([]string, error) {
+	names, err := rl.in.Classes(rl.exports)
+	return names, mapped(rl.app.bundle, err)
 }
-
-// A class is a function whose prototype cannot be replaced.
-const exportedClassesSource = `(function (exports, workers) {
-	return Object.keys(exports).filter((name) => {
-		const v = exports[name];
-		if (name === "default" || typeof v !== "function") return false;
-		const p = Object.getOwnPropertyDescriptor(v, "prototype");
-		return p !== undefined && !p.writable && !(v.prototype instanceof workers.WorkerEntrypoint);
-	}).sort();
-})`
-
-// An entry point is a class that extends WorkerEntrypoint, an object with handlers, or whatever the default export is.
-const entryPointsSource = `(function (exports, workers) {
-	return Object.keys(exports).filter((name) => {
-		const v = exports[name];
-		if (typeof v === "function") return name === "default" || v.prototype instanceof workers.WorkerEntrypoint;
-		return typeof v === "object" && v !== null && (name === "default" || typeof v.fetch === "function");
-	}).sort();
-})`
 
 // begin starts a turn of w. Every begin is followed by an end.
 func (rl *realm) begin(w actor) {

@@ -14,12 +14,14 @@ type event struct {
 	ev     *engine.Event
 	slot   uint64
 	handle vm.Handle
-	waits  int
+	waits  int  // reasons to stay: untils, work off the loop, what others hold of it, bodies to produce
+	untils int  // promises given to waitUntil
 	over   bool // answered
 	gone   bool // JavaScript cannot reach it any more
 
 	entryPoint *entry
 	has        *possessions
+	look       *hungLook // nil while it is not looked at: see hung.go
 }
 
 // entry is an entry point of the program: an export, with the props that its context gets. Safe for concurrent use.
@@ -60,6 +62,7 @@ func (p *entry) Serve(ev *engine.Event) {
 	}
 	e := &event{rl: rl, ev: ev, entryPoint: p}
 	e.slot = rl.events.add(e)
+	ev.Watch = e
 	w := waiting{ev: ev, event: e}
 	rl.begin(e)
 	handle, h, err := rl.in.EventHandle(e.slot)
@@ -88,6 +91,7 @@ func (p *entry) Serve(ev *engine.Event) {
 		w.fail(rl, err)
 	}
 	rl.end(err)
+	e.Ended() // it may wait for nothing at all
 }
 
 // entryPoint returns an export, borrowed.
@@ -146,6 +150,7 @@ func (e *event) interrupted() {
 // answered notes that the event has its answer.
 func (e *event) answered() {
 	e.over = true
+	e.stopLooking()
 	e.leave()
 }
 

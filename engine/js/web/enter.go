@@ -1,6 +1,8 @@
 package web
 
 import (
+	"slices"
+
 	"everloop/engine/js/internal/vm"
 )
 
@@ -65,6 +67,32 @@ func (in *Instance) Response(m Message) (vm.Value, error) {
 func (in *Instance) FireTimer(id int64) (bool, error) {
 	v, err := in.r.Call(in.fireTimer, vm.Undefined, vm.Int64(id))
 	return v.Truth(), err
+}
+
+// Classes and Entries are the names of a program's exports (its namespace, borrowed) that are classes of objects, and entry points,
+// both sorted. Getters of the exports run.
+func (in *Instance) Classes(exports vm.Value) ([]string, error) {
+	return in.names(in.programClasses, exports)
+}
+
+// Entries is what Classes says.
+func (in *Instance) Entries(exports vm.Value) ([]string, error) {
+	return in.names(in.programEntries, exports)
+}
+
+func (in *Instance) names(door, exports vm.Value) (names []string, err error) {
+	list, err := in.r.Call(door, vm.Undefined, exports)
+	if err != nil {
+		return nil, err
+	}
+	defer in.r.Free(list)
+	err = in.each(list, func(_ int, v vm.Value) error {
+		names = append(names, in.r.GoString(v))
+		in.r.Free(v)
+		return nil
+	})
+	slices.Sort(names)
+	return names, err
 }
 
 // Workers is the object of what the module cloudflare:workers exports, besides env. Owned by the caller.

@@ -82,7 +82,8 @@ var (
 )
 
 // recordHeaders reads an object of names and values into a flat array, in one step. It gives up (null) on whatever is not plain:
-// another kind of object, a value that is not a string, anything wrong. The prelude then does it by the book, and says what is wrong.
+// another kind of object, a getter, a value that is not a string, anything wrong. No code of the program has run then; the prelude does
+// it by the book, and says what is wrong.
 func (in *Instance) recordHeaders(record vm.Value) (vm.Value, error) {
 	r := in.r
 	if r.ObjectClass(record) != vm.PlainObject {
@@ -92,30 +93,22 @@ func (in *Instance) recordHeaders(record vm.Value) (vm.Value, error) {
 	if err != nil {
 		return vm.Undefined, err
 	}
-	n, plain := uint32(0), true
-	keys := r.Keys(record, func(key vm.Value) bool {
-		var name, value vm.Value
-		if name, plain = in.plainName(key); !plain {
-			return false
-		}
-		if err = r.DefineIndex(a, n, name); err != nil {
-			return false
-		}
-		if value, err = r.GetValue(record, key); err != nil {
-			return false
-		}
+	n := uint32(0)
+	plain := r.DataProps(record, func(key, value vm.Value) bool {
 		b, ok := r.Latin1(value)
-		if plain = ok && isPlainHeaderValue(b); !plain {
-			r.Free(value)
+		if !ok || !isPlainHeaderValue(b) {
 			return false
 		}
-		err = r.DefineIndex(a, n+1, value)
+		name, ok := in.plainName(key)
+		if !ok {
+			return false
+		}
+		if err = r.DefineIndex(a, n, name); err == nil {
+			err = r.DefineIndex(a, n+1, r.Dup(value))
+		}
 		n += 2
 		return err == nil
 	})
-	if err == nil {
-		err = keys
-	}
 	if err != nil || !plain {
 		r.Free(a)
 		return vm.Null, err

@@ -50,7 +50,7 @@ type Instance struct {
 	hasDisposer                                                         vm.Value
 	disposeExport, loopbackFrom, exports, pipelinedHere, pipelinedOn    vm.Value
 	streamStart, streamRoom, streamCancel                               vm.Value
-	nodeCrypto                                                          vm.Value
+	nodeCrypto, programClasses, programEntries                          vm.Value
 	namespaceProto, idProto, stateProto, storageProto, transactionProto vm.Value
 	noID, storageGet, storagePut                                        vm.Value
 }
@@ -122,6 +122,8 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"loopbackFrom", &in.loopbackFrom},
 		{"programExports", &in.exports},
 		{"nodeCrypto", &in.nodeCrypto},
+		{"programClasses", &in.programClasses},
+		{"programEntries", &in.programEntries},
 	} {
 		if *d.to, err = r.GetName(doors, d.name); err != nil {
 			return nil, err

@@ -17,6 +17,10 @@ var (
 	_ = register("refuse", 2, func(in *Instance, args vm.Args) (vm.Value, error) {
 		return vm.Undefined, in.r.Reject(args.At(0), in.r.Dup(args.At(1)))
 	})
+	// then(promise, fulfilled, rejected): see vm.Runtime.Then.
+	_ = register("then", 3, func(in *Instance, args vm.Args) (vm.Value, error) {
+		return in.r.Then(args.At(0), args.At(1), args.At(2))
+	})
 	// react(promise, fulfilled, rejected): then without the promise that it returns.
 	_ = register("react", 3, func(in *Instance, args vm.Args) (vm.Value, error) {
 		return vm.Undefined, in.r.React(args.At(0), args.At(1), args.At(2))

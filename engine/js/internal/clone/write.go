@@ -84,6 +84,11 @@ var (
 // Append appends v to dst. Getters run, so user code may. The error is an
 // *Error, what a getter threw (*vm.Exception), or the runtime's loss.
 func (w *Writer) Append(dst []byte, r *vm.Runtime, v vm.Value) ([]byte, error) {
+	if w.r != nil {
+		// A getter of the value that is being written has something written itself.
+		inner := Writer{Special: w.Special, Plain: w.Plain, ErrorProps: w.ErrorProps, LeaveOut: w.LeaveOut, IsDOMException: w.IsDOMException}
+		return inner.Append(dst, r, v)
+	}
 	out, err := w.try(dst, r, v)
 	for tries := 0; err == nil && w.retry; tries++ {
 		// A buffer was written inside a view before it turned out that

@@ -2,43 +2,79 @@ package vm
 
 import (
 	"encoding/binary"
+	"math"
 	"math/big"
 
 	"modernc.org/libc"
 	lib "modernc.org/libquickjs"
 )
 
+// maxBigIntBits is the longest bigint that is made here; the engine's own limit.
+const maxBigIntBits = 1 << 20
+
 // bigintWrap is BigInt.asUintN and asIntN: the engine's are wrong for some
-// negative numbers. Numbers that need no wrapping go to the engine.
+// negative numbers.
 func bigintWrap(tls *libc.TLS, ctx uintptr, this lib.TJSValue, argc int32, argv uintptr, magic int32) lib.TJSValue {
 	r := runtimeOf(ctx)
 	n := &replacements[magic]
-	if argc < 2 {
-		return n.call(tls, ctx, this, argc, argv)
+	var bits, v Value
+	bits, v = Undefined, Undefined
+	if argc > 0 {
+		bits = *at[Value](argv)
 	}
-	bits := *at[Value](argv)
-	v := *at[Value](argv + uintptr(valueSize))
-	width, ok := bits.Int32()
-	if !ok || width < 0 || v.Kind() != KindBigInt {
-		return n.call(tls, ctx, this, argc, argv)
+	if argc > 1 {
+		v = *at[Value](argv + uintptr(valueSize))
 	}
-	x, err := r.BigInt(v)
+	width, err := r.ToFloat64(bits)
 	if err != nil {
 		return r.throwInEngine(err)
 	}
-	if x.Sign() >= 0 && x.BitLen() < int(width) || width > 1<<20 {
-		return n.call(tls, ctx, this, argc, argv)
+	if width = math.Trunc(width); width != width {
+		width = 0
 	}
-	mod := new(big.Int).Lsh(big.NewInt(1), uint(width))
-	x.Mod(x, mod) // Euclidean: never negative
-	if n.name == "asIntN" && width > 0 && x.Bit(int(width)-1) != 0 {
-		x.Sub(x, mod)
+	if width < 0 || width > 1<<53-1 {
+		return r.throwInEngine(RangeError("Invalid value: not (convertible to) a safe integer"))
+	}
+	x, err := r.toBigInt(n, v)
+	if err != nil {
+		return r.throwInEngine(err)
+	}
+	switch {
+	case n.name == "asIntN" && float64(x.BitLen()) < width, x.Sign() >= 0 && float64(x.BitLen()) <= width && n.name == "asUintN":
+		// It is in the range as it is.
+	case width > maxBigIntBits:
+		return r.throwInEngine(RangeError("Maximum BigInt size exceeded"))
+	default:
+		mod := new(big.Int).Lsh(big.NewInt(1), uint(width))
+		x.Mod(x, mod) // Euclidean: never negative
+		if n.name == "asIntN" && width > 0 && x.Bit(int(width)-1) != 0 {
+			x.Sub(x, mod)
+		}
 	}
 	out, err := r.NewBigInt(x)
 	if err != nil {
 		return r.throwInEngine(err)
 	}
 	return out.js
+}
+
+// toBigInt converts as asUintN and asIntN do, by way of n, one of them: so wide
+// that it changes nothing.
+func (r *Runtime) toBigInt(n *native, v Value) (*big.Int, error) {
+	if v.Kind() == KindBigInt {
+		return r.BigInt(v)
+	}
+	const wide = 1<<53 - 1
+	argv := r.tls.Alloc(2 * valueSize)
+	defer r.tls.Free(2 * valueSize)
+	*at[[2]Value](argv) = [2]Value{Float(wide), v}
+	b, err := r.result(n.call(r.tls, r.ctx, Undefined.js, 2, argv))
+	if err != nil {
+		return nil, err
+	}
+	x, err := r.BigInt(b)
+	r.Free(b)
+	return x, err
 }
 
 // BigInt is a bigint as a Go number.
@@ -78,7 +114,7 @@ func (r *Runtime) NewBigInt(x *big.Int) (v Value, err error) {
 	if r.dead != nil {
 		return Undefined, r.dead
 	}
-	if x.BitLen() > 1<<20 {
+	if x.BitLen() > maxBigIntBits {
 		return Undefined, r.Throw(RangeError("Maximum BigInt size exceeded"))
 	}
 	defer r.leave(r.enter(), &err)

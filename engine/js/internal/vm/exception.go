@@ -221,7 +221,7 @@ func (r *Runtime) describe(v Value) (e *Exception) {
 	} else {
 		e.Name = r.textOf(v, keyName)
 		e.Message = r.textOf(v, keyMessage)
-		e.Stack = r.textOf(v, keyStack)
+		e.Stack = r.stackOf(v)
 		if e.Name == "" && e.Message == "" {
 			e.Message = r.text(v)
 		}

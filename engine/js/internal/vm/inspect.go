@@ -432,6 +432,35 @@ func (r *Runtime) Props(obj Value, f func(key, v Value) error) error {
 	return err
 }
 
+// DataProps calls f with each own enumerable property of a plain object, as
+// Props does, as long as f returns true, and reports whether all were seen. It
+// runs no user code: it reports false, having called f or not, for an object
+// with an accessor, and for one that is not stored in the usual way. f must not
+// run any either.
+func (r *Runtime) DataProps(obj Value, f func(key, v Value) bool) bool {
+	if r.dead != nil || r.classOf(obj) != lib.EJS_CLASS_OBJECT {
+		return false
+	}
+	o := at[lib.TJSObject](obj.ptr())
+	sh := at[lib.TJSShape](o.Fshape)
+	if sh.Fis_hashed == 0 {
+		return false
+	}
+	table := o.Fshape + unsafe.Sizeof(lib.TJSShape{}) + (uintptr(sh.Fprop_hash_mask)+1)*4
+	for i := range uintptr(sh.Fprop_count) {
+		p := at[lib.TJSShapeProperty](table + i*unsafe.Sizeof(lib.TJSShapeProperty{}))
+		flags := int32(p.F__ccgo0 >> 26)
+		if p.Fatom == 0 || flags&lib.MJS_PROP_ENUMERABLE == 0 {
+			continue
+		}
+		key, ok := r.keyOfAtom(p.Fatom)
+		if !ok || flags&lib.MJS_PROP_TMASK != 0 || !f(key, *at[Value](o.Fprop + i*uintptr(valueSize))) {
+			return false
+		}
+	}
+	return true
+}
+
 func (r *Runtime) walkShape(obj Value, shape uintptr, f func(key, v Value) error) error {
 	o := at[lib.TJSObject](obj.ptr())
 	sh := at[lib.TJSShape](shape)

@@ -39,6 +39,7 @@ const (
 	promiseSize = unsafe.Sizeof(lib.TJSPromiseData{})
 
 	atomStack      = uint32(lib.EJS_ATOM_stack)
+	atomConcat     = uint32(lib.EJS_ATOM_concat)
 	atomThen       = uint32(lib.EJS_ATOM_then)
 	atomCtor       = uint32(lib.EJS_ATOM_constructor)
 	atomEmpty      = uint32(lib.EJS_ATOM_empty_string)
@@ -84,6 +85,9 @@ func speciesConstructor(tls *libc.TLS, ctx uintptr, obj, otherwise lib.TJSValue)
 //go:linkname resolveThenableJob modernc.org/libquickjs._js_promise_resolve_thenable_job
 func resolveThenableJob(tls *libc.TLS, ctx uintptr, argc int32, argv uintptr) lib.TJSValue
 
+//go:linkname weakRefConstructor modernc.org/libquickjs._js_weakref_constructor
+func weakRefConstructor(tls *libc.TLS, ctx uintptr, newTarget lib.TJSValue, argc int32, argv uintptr) lib.TJSValue
+
 //go:linkname buildBacktrace modernc.org/libquickjs._build_backtrace
 func buildBacktrace(tls *libc.TLS, ctx uintptr, obj lib.TJSValue, filename uintptr, line, col, flags int32)
 
@@ -94,18 +98,21 @@ func (r *Runtime) engineContext() *lib.TJSContext { return at[lib.TJSContext](r.
 // the interrupt handler.
 const interruptCounterOffset = unsafe.Offsetof(lib.TJSContext{}.Finterrupt_counter)
 
-// hideStackAtom makes the predefined atom under which the engine stores a
-// backtrace a private one, so that JavaScript's own "stack" is another name.
-// The engine's backtraces lack V8's header line; with the raw one hidden, an
-// accessor on Error.prototype can present it with the header, and an error
-// whose stack is never read costs nothing more.
-func (r *Runtime) hideStackAtom() bool {
+// hideAtom makes a predefined atom a private one, so that the name is another
+// atom to JavaScript. Two are hidden:
+//
+//   - "stack", under which the engine stores a backtrace. It lacks V8's header
+//     line; with it hidden, an accessor on Error.prototype can present it with
+//     the header, and an error whose stack is never read costs nothing more.
+//   - "concat", the method that the engine calls for a template literal: the
+//     language calls none, and a program may replace String.prototype.concat.
+func (r *Runtime) hideAtom(atom uint32) bool {
 	rt := r.engineRuntime()
 	array := rt.Fatom_array
-	p := *at[uintptr](array + uintptr(atomStack)*8)
+	p := *at[uintptr](array + uintptr(atom)*8)
 	h := *at[uint32](p + 4) & hashPrivate
 	link := rt.Fatom_hash + uintptr(h&uint32(rt.Fatom_hash_size-1))*4
-	for n := 0; *at[uint32](link) != atomStack; n++ {
+	for n := 0; *at[uint32](link) != atom; n++ {
 		i := *at[uint32](link)
 		if i == 0 || n > 1000 {
 			return false
@@ -113,9 +120,31 @@ func (r *Runtime) hideStackAtom() bool {
 		link = *at[uintptr](array + uintptr(i)*8) + 8
 	}
 	*at[uint32](link) = *at[uint32](p + 8)
-	*at[uint32](p + 8) = atomStack
+	*at[uint32](p + 8) = atom
 	*at[uint32](p + 4) = atomTypeSymbol<<30 | hashPrivate
 	return true
+}
+
+// defineConcat gives strings the method under its hidden name.
+func (r *Runtime) defineConcat() error {
+	ctor, err := r.Get(Value{r.engineContext().Fglobal_obj}, Intern("String"))
+	if err != nil {
+		return err
+	}
+	defer r.Free(ctor)
+	proto, err := r.Get(ctor, Intern("prototype"))
+	if err != nil {
+		return err
+	}
+	defer r.Free(proto)
+	concat, err := r.Get(proto, Intern("concat"))
+	if err != nil {
+		return err
+	}
+	if lib.XJS_DefinePropertyValue(r.tls, r.ctx, proto.js, atomConcat, concat.js, 0) < 0 {
+		return r.thrown()
+	}
+	return nil
 }
 
 // asFunc reads a function's address, as fp gives it, back as a Go function.

@@ -3,7 +3,6 @@ package vm
 import (
 	_ "embed"
 	"math/rand/v2"
-	"strings"
 	_ "unsafe" // for go:linkname
 
 	"modernc.org/libc"
@@ -22,12 +21,11 @@ func (r *Runtime) mend() (err error) {
 		return err
 	}
 	r.seedRandom(rand.Uint64())
-	if err := r.mendStack(); err != nil {
+	r.keepWeakTargets()
+	if r.callSite, err = r.Run(mendCode); err != nil {
 		return err
 	}
-	v, err := r.Run(mendCode)
-	r.Free(v)
-	return err
+	return r.mendStack()
 }
 
 //go:embed mend.js
@@ -35,118 +33,6 @@ var mendSource []byte
 
 // mendCode is mend.js compiled. Written once, by selfTest.
 var mendCode *Code
-
-var (
-	hostStackGet = RegisterHost("get stack", 0, stackGet)
-	hostStackSet = RegisterHost("set stack", 1, stackSet)
-	hostCapture  = RegisterHost("captureStackTrace", 2, captureStackTrace)
-)
-
-// mendStack puts the accessor "stack" on Error.prototype: the engine's hidden
-// backtrace with V8's header line.
-func (r *Runtime) mendStack() error {
-	global := Value{r.engineContext().Fglobal_obj}
-	ctor, err := r.Get(global, Intern("Error"))
-	if err != nil {
-		return err
-	}
-	proto, err := r.Get(ctor, Intern("prototype"))
-	if err != nil {
-		return err
-	}
-	get, err := r.Function(hostStackGet)
-	if err != nil {
-		return err
-	}
-	set, err := r.Function(hostStackSet)
-	if err != nil {
-		return err
-	}
-	err = r.DefineGetSet(proto, keyStack, get, set, Configurable)
-	if err == nil {
-		err = r.SetFunction(ctor, hostCapture)
-	}
-	r.FreeAll(ctor, proto)
-	return err
-}
-
-func stackGet(r *Runtime, this Value, _ Args) (Value, error) {
-	if !this.IsObject() {
-		return Undefined, nil
-	}
-	js := lib.XJS_GetPropertyInternal(r.tls, r.ctx, this.js, atomStack, this.js, 0)
-	trace := Value{js}
-	if !trace.IsString() {
-		if js.Ftag == tagException {
-			return Undefined, r.thrown()
-		}
-		r.Free(trace)
-		return Undefined, nil
-	}
-	b := r.appendStack(nil, this, r.GoString(trace))
-	r.Free(trace)
-	return r.StringBytes(b)
-}
-
-// appendStack appends V8's form of a backtrace: the header, then the frames.
-func (r *Runtime) appendStack(b []byte, e Value, trace string) []byte {
-	name := r.textOf(e, keyName)
-	message := r.textOf(e, keyMessage)
-	if name == "" {
-		name = "Error"
-	}
-	b = append(b, name...)
-	if message != "" {
-		b = append(b, ": "...)
-		b = append(b, message...)
-	}
-	if trace = strings.TrimRight(trace, "\n"); trace != "" {
-		b = append(b, '\n')
-		b = append(b, trace...)
-	}
-	return b
-}
-
-// captureStackTrace is Error.captureStackTrace(object, function): it gives
-// object a stack, without the frames down to function.
-func captureStackTrace(r *Runtime, _ Value, args Args) (Value, error) {
-	obj := args.At(0)
-	if !obj.IsObject() {
-		return Undefined, TypeError("Invalid argument: captureStackTrace needs an object")
-	}
-	holder, err := r.NewErrorObject(ClassError)
-	if err != nil {
-		return Undefined, err
-	}
-	defer r.Free(holder)
-	const skipFirst = 1 // this function's own frame
-	buildBacktrace(r.tls, r.ctx, holder.js, 0, 0, 0, skipFirst)
-	js := lib.XJS_GetPropertyInternal(r.tls, r.ctx, holder.js, atomStack, holder.js, 0)
-	trace := r.GoString(Value{js})
-	r.Free(Value{js})
-	if until := args.At(1); r.IsFunction(until) {
-		name := r.textOf(until, keyName)
-		lines := strings.SplitAfter(trace, "\n")
-		for i, line := range lines {
-			if name != "" && strings.HasPrefix(strings.TrimLeft(line, " "), "at "+name+" (") {
-				trace = strings.Join(lines[i+1:], "")
-				break
-			}
-		}
-	}
-	text, err := r.StringBytes(r.appendStack(nil, obj, trace))
-	if err != nil {
-		return Undefined, err
-	}
-	return Undefined, r.Define(obj, keyStack, text, Method)
-}
-
-func stackSet(r *Runtime, this Value, args Args) (Value, error) {
-	if !this.IsObject() {
-		return Undefined, nil
-	}
-	return Undefined, r.Define(this, keyStack, r.Dup(args.At(0)), Method)
-}
 
 //go:linkname iteratorHelperFuncs modernc.org/libquickjs._js_iterator_helper_proto_funcs
 var iteratorHelperFuncs [3]lib.TJSCFunctionListEntry

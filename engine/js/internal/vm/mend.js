@@ -1,36 +1,329 @@
-// What the engine lacks and JavaScript can give. Run once in every runtime,
-// as bytecode.
+// What the engine lacks and JavaScript can give: explicit resource management,
+// Array.fromAsync, the call sites of Error.prepareStackTrace. Run once in every
+// runtime, as bytecode, before any code of a program. What it uses of the
+// language is taken here, because a program may replace it. Its value is the
+// function that makes call sites.
 (() => {
-  const define = (o, k, value) => Object.defineProperty(o, k, {value, writable: true, configurable: true});
+  'use strict';
+  const {apply, construct, defineProperty} = Reflect;
+  const {create, getPrototypeOf, setPrototypeOf} = Object;
+  const {asyncIterator, iterator, toStringTag} = Symbol;
+  const ErrorCtor = Error, TypeErrorCtor = TypeError, ReferenceErrorCtor = ReferenceError;
+  const {trunc, min, max} = Math;
+  const hide = (o, k, value) => defineProperty(o, k, {__proto__: null, value, writable: true, configurable: true});
+  const tag = (cls, text) => defineProperty(cls.prototype, toStringTag, {__proto__: null, value: text, configurable: true});
+  const text = (v) => {
+    try {
+      return `${v}`;
+    } catch {
+      return typeof v;
+    }
+  };
+  const needsFunction = (f, what) => {
+    if (typeof f !== 'function') throw new TypeErrorCtor(`${what}: ${text(f)} is not a function`);
+    return f;
+  };
+  // methodOf is GetMethod: undefined if there is none.
+  const methodOf = (o, k, what) => {
+    const f = o[k];
+    return f === undefined || f === null ? undefined : needsFunction(f, what);
+  };
+
   for (const k of ['dispose', 'asyncDispose']) {
-    if (!(k in Symbol)) Object.defineProperty(Symbol, k, {value: Symbol('Symbol.' + k)});
+    if (!(k in Symbol)) defineProperty(Symbol, k, {__proto__: null, value: Symbol('Symbol.' + k)});
   }
-  const {asyncIterator, iterator} = Symbol;
-  if (!Array.fromAsync) define(Array, 'fromAsync', {
-    async fromAsync(items, mapper = undefined, thisArg = undefined) {
-      if (mapper !== undefined && typeof mapper !== 'function') throw new TypeError(String(mapper) + ' is not a function');
-      const construct = typeof this === 'function' && this !== Array ? this : undefined;
-      let i = 0;
-      if (items[asyncIterator] != null || items[iterator] != null) {
-        const out = construct ? new construct() : [];
-        for await (const item of items) {
-          Object.defineProperty(out, i, {
-            value: mapper ? await mapper.call(thisArg, item, i) : item, writable: true, enumerable: true, configurable: true,
-          });
-          i++;
+  const {dispose, asyncDispose} = Symbol;
+
+  hide(getPrototypeOf(getPrototypeOf([][iterator]())), dispose, {
+    [dispose]() {
+      const f = methodOf(this, 'return', 'Iterator');
+      if (f !== undefined) apply(f, this, []);
+    },
+  }[dispose]);
+  hide(getPrototypeOf(getPrototypeOf((async function* () {}).prototype)), asyncDispose, {
+    async [asyncDispose]() {
+      const f = methodOf(this, 'return', 'AsyncIterator');
+      if (f !== undefined) await apply(f, this, [undefined]);
+    },
+  }[asyncDispose]);
+
+  function SuppressedError(error, suppressed, message) {
+    const e = construct(ErrorCtor, message === undefined ? [] : [message], new.target === undefined ? SuppressedError : new.target);
+    hide(e, 'error', error);
+    hide(e, 'suppressed', suppressed);
+    return e;
+  }
+  setPrototypeOf(SuppressedError, ErrorCtor);
+  defineProperty(SuppressedError, 'prototype', {__proto__: null, value: create(ErrorCtor.prototype), writable: false});
+  hide(SuppressedError.prototype, 'constructor', SuppressedError);
+  hide(SuppressedError.prototype, 'name', 'SuppressedError');
+  hide(SuppressedError.prototype, 'message', '');
+  hide(globalThis, 'SuppressedError', SuppressedError);
+
+  // failures collects what disposers throw: a later error suppresses the earlier.
+  const failures = () => {
+    let failed = false, error;
+    return {
+      __proto__: null,
+      add(e) {
+        error = failed ? new SuppressedError(e, error, 'An error was suppressed during disposal.') : e;
+        failed = true;
+      },
+      done() {
+        if (failed) throw error;
+      },
+    };
+  };
+  // A stack's resources are a chain of {run, next}, newest first.
+  const gone = 'This stack has been disposed of already.';
+
+  class DisposableStack {
+    #top = null;
+    #disposed = false;
+    static #push(s, run) {
+      s.#top = {__proto__: null, run, next: s.#top};
+    }
+    static #open(s) {
+      if (s.#disposed) throw new ReferenceErrorCtor(gone);
+    }
+    get disposed() {
+      return this.#disposed;
+    }
+    use(value) {
+      DisposableStack.#open(this);
+      if (value === null || value === undefined) return value;
+      const f = methodOf(value, dispose, 'DisposableStack.use');
+      if (f === undefined) throw new TypeErrorCtor('DisposableStack.use: the value has no Symbol.dispose method');
+      DisposableStack.#push(this, () => apply(f, value, []));
+      return value;
+    }
+    adopt(value, onDispose) {
+      DisposableStack.#open(this);
+      needsFunction(onDispose, 'DisposableStack.adopt');
+      DisposableStack.#push(this, () => apply(onDispose, undefined, [value]));
+      return value;
+    }
+    defer(onDispose) {
+      DisposableStack.#open(this);
+      needsFunction(onDispose, 'DisposableStack.defer');
+      DisposableStack.#push(this, () => apply(onDispose, undefined, []));
+    }
+    move() {
+      DisposableStack.#open(this);
+      const s = new DisposableStack();
+      s.#top = this.#top;
+      this.#top = null;
+      this.#disposed = true;
+      return s;
+    }
+    dispose() {
+      if (this.#disposed) return;
+      this.#disposed = true;
+      const failed = failures();
+      let r = this.#top;
+      this.#top = null;
+      for (; r !== null; r = r.next) {
+        try {
+          r.run();
+        } catch (e) {
+          failed.add(e);
+        }
+      }
+      failed.done();
+    }
+  }
+  hide(DisposableStack.prototype, dispose, DisposableStack.prototype.dispose);
+  tag(DisposableStack, 'DisposableStack');
+  hide(globalThis, 'DisposableStack', DisposableStack);
+
+  class AsyncDisposableStack {
+    #top = null;
+    #disposed = false;
+    static #push(s, run) {
+      s.#top = {__proto__: null, run, next: s.#top};
+    }
+    static #open(s) {
+      if (s.#disposed) throw new ReferenceErrorCtor(gone);
+    }
+    get disposed() {
+      return this.#disposed;
+    }
+    use(value) {
+      AsyncDisposableStack.#open(this);
+      if (value === null || value === undefined) {
+        AsyncDisposableStack.#push(this, () => undefined);
+        return value;
+      }
+      let f = methodOf(value, asyncDispose, 'AsyncDisposableStack.use');
+      if (f !== undefined) {
+        AsyncDisposableStack.#push(this, () => apply(f, value, []));
+        return value;
+      }
+      f = methodOf(value, dispose, 'AsyncDisposableStack.use');
+      if (f === undefined) throw new TypeErrorCtor('AsyncDisposableStack.use: the value has neither a Symbol.asyncDispose nor a Symbol.dispose method');
+      AsyncDisposableStack.#push(this, () => {
+        apply(f, value, []); // what a synchronous disposer returns is not waited for
+      });
+      return value;
+    }
+    adopt(value, onDispose) {
+      AsyncDisposableStack.#open(this);
+      needsFunction(onDispose, 'AsyncDisposableStack.adopt');
+      AsyncDisposableStack.#push(this, () => apply(onDispose, undefined, [value]));
+      return value;
+    }
+    defer(onDispose) {
+      AsyncDisposableStack.#open(this);
+      needsFunction(onDispose, 'AsyncDisposableStack.defer');
+      AsyncDisposableStack.#push(this, () => apply(onDispose, undefined, []));
+    }
+    move() {
+      AsyncDisposableStack.#open(this);
+      const s = new AsyncDisposableStack();
+      s.#top = this.#top;
+      this.#top = null;
+      this.#disposed = true;
+      return s;
+    }
+    async disposeAsync() {
+      if (this.#disposed) return;
+      this.#disposed = true;
+      const failed = failures();
+      let r = this.#top;
+      this.#top = null;
+      for (; r !== null; r = r.next) {
+        try {
+          await r.run();
+        } catch (e) {
+          failed.add(e);
+        }
+      }
+      failed.done();
+    }
+  }
+  hide(AsyncDisposableStack.prototype, asyncDispose, AsyncDisposableStack.prototype.disposeAsync);
+  tag(AsyncDisposableStack, 'AsyncDisposableStack');
+  hide(globalThis, 'AsyncDisposableStack', AsyncDisposableStack);
+
+  if (!Array.fromAsync) {
+    const ArrayCtor = Array;
+    const isConstructor = (f) => {
+      try {
+        construct(Object, [], f);
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    const put = (out, i, value) => {
+      if (!defineProperty(out, i, {__proto__: null, value, writable: true, enumerable: true, configurable: true})) throw new TypeErrorCtor(`Array.fromAsync: cannot define element ${i}`);
+    };
+    hide(ArrayCtor, 'fromAsync', {
+      async fromAsync(items, mapper = undefined, thisArg = undefined) {
+        if (mapper !== undefined) needsFunction(mapper, 'Array.fromAsync');
+        const make = isConstructor(this) ? this : ArrayCtor;
+        let through;
+        const async = methodOf(items, asyncIterator, 'Array.fromAsync');
+        if (async !== undefined) through = {__proto__: null, [asyncIterator]: () => apply(async, items, [])};
+        else {
+          const sync = methodOf(items, iterator, 'Array.fromAsync');
+          if (sync !== undefined) through = {__proto__: null, [iterator]: () => apply(sync, items, [])};
+        }
+        let i = 0;
+        let out;
+        if (through !== undefined) {
+          out = new make();
+          for await (const item of through) {
+            put(out, i, mapper === undefined ? item : await apply(mapper, thisArg, [item, i]));
+            i++;
+          }
+        } else {
+          const n = min(max(trunc(+items.length) || 0, 0), 2 ** 53 - 1);
+          out = new make(n);
+          for (; i < n; i++) {
+            const item = await items[i];
+            put(out, i, mapper === undefined ? item : await apply(mapper, thisArg, [item, i]));
+          }
         }
         out.length = i;
         return out;
-      }
-      const n = Math.min(Math.max(Math.trunc(Number(items.length)) || 0, 0), 2 ** 53 - 1);
-      const out = construct ? new construct(n) : [];
-      for (; i < n; i++) {
-        let item = await items[i];
-        if (mapper) item = await mapper.call(thisArg, item, i);
-        Object.defineProperty(out, i, {value: item, writable: true, enumerable: true, configurable: true});
-      }
-      out.length = n;
-      return out;
-    },
-  }.fromAsync);
+      },
+    }.fromAsync);
+  }
+
+  // A CallSite is a frame as Error.prepareStackTrace sees it.
+  class CallSite {
+    #func;
+    #file;
+    #line;
+    #column;
+    constructor(func, file, line, column) {
+      this.#func = func;
+      this.#file = file;
+      this.#line = line;
+      this.#column = column;
+    }
+    getThis() {}
+    getTypeName() {
+      return null;
+    }
+    getFunction() {}
+    getFunctionName() {
+      return this.#func;
+    }
+    getMethodName() {
+      return null;
+    }
+    getFileName() {
+      return this.#file;
+    }
+    getLineNumber() {
+      return this.#line;
+    }
+    getColumnNumber() {
+      return this.#column;
+    }
+    getEvalOrigin() {}
+    getScriptNameOrSourceURL() {
+      return this.#file;
+    }
+    getScriptHash() {
+      return '';
+    }
+    getEnclosingLineNumber() {
+      return this.#line;
+    }
+    getEnclosingColumnNumber() {
+      return this.#column;
+    }
+    getPosition() {
+      return 0;
+    }
+    getPromiseIndex() {
+      return null;
+    }
+    isToplevel() {
+      return true;
+    }
+    isEval() {
+      return false;
+    }
+    isNative() {
+      return this.#file === null;
+    }
+    isConstructor() {
+      return false;
+    }
+    isAsync() {
+      return false;
+    }
+    isPromiseAll() {
+      return false;
+    }
+    toString() {
+      const place = this.#file === null ? 'native' : `${this.#file}:${this.#line}:${this.#column}`;
+      return this.#func === null ? place : `${this.#func} (${place})`;
+    }
+  }
+  return (func, file, line, column) => new CallSite(func, file, line, column);
 })();

@@ -515,10 +515,30 @@ func TestProperties(t *testing.T) {
 	}
 	r.SetName(o, "b c", Int(2))
 	r.SetIndex(o, 3, Int(3))
-	var names []string
-	r.Keys(o, func(k Value) bool { names = append(names, r.GoString(k)); return true })
-	if fmt.Sprint(names) != "[3 a b c]" {
-		t.Error(names)
+	for _, x := range []struct {
+		source string
+		plain  bool
+		want   string
+	}{
+		{"({b: 1, a: 'x', [Symbol()]: 2})", false, "b=1 a=x "},
+		{"({b: 1, a: 'x', 5: null})", true, "b=1 a=x 5=null "},
+		{"Object.defineProperty({b: 1}, 'b', {get() { throw 1 }})", false, ""},
+		{"({b: 1, get a() { throw 1 }})", false, "b=1 "},
+		{"[1]", false, ""},
+		{"new Proxy({}, {})", false, ""},
+	} {
+		v := mustEval(t, r, x.source)
+		seen := ""
+		plain := r.DataProps(v, func(k, v Value) bool {
+			name, err := r.ToString(k)
+			s, err2 := r.ToString(v)
+			seen += name + "=" + s + " "
+			return err == nil && err2 == nil
+		})
+		if plain != x.plain || seen != x.want {
+			t.Errorf("DataProps of %s: %v %q", x.source, plain, seen)
+		}
+		r.Free(v)
 	}
 	if err := r.Delete(o, k); err != nil {
 		t.Error(err)

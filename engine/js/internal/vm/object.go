@@ -295,43 +295,6 @@ func (r *Runtime) SetProto(obj, proto Value) (err error) {
 	return nil
 }
 
-// Keys calls f with each own enumerable string key, in order, as a borrowed
-// string Value, until f returns false. On a proxy it runs user code.
-func (r *Runtime) Keys(obj Value, f func(key Value) bool) (err error) {
-	if r.dead != nil {
-		return r.dead
-	}
-	defer r.leave(r.enter(), &err)
-	bp := r.tls.Alloc(16)
-	defer r.tls.Free(16)
-	const flags = lib.MJS_GPN_STRING_MASK | lib.MJS_GPN_ENUM_ONLY
-	if lib.XJS_GetOwnPropertyNames(r.tls, r.ctx, bp, bp+8, obj.js, flags) < 0 {
-		return r.thrown()
-	}
-	tab, n := *at[uintptr](bp), *at[uint32](bp + 8)
-	defer func() {
-		if r.dead == nil {
-			lib.XJS_FreePropertyEnum(r.tls, r.ctx, tab, n)
-		}
-	}()
-	for i := range uintptr(n) {
-		e := at[lib.TJSPropertyEnum](tab + i*unsafe.Sizeof(lib.TJSPropertyEnum{}))
-		s := lib.XJS_AtomToString(r.tls, r.ctx, e.Fatom)
-		if s.Ftag == tagException {
-			return r.thrown()
-		}
-		more := f(Value{s})
-		if r.dead != nil {
-			return r.dead
-		}
-		lib.XFreeValue(r.tls, r.ctx, s)
-		if !more {
-			break
-		}
-	}
-	return nil
-}
-
 // IsFunction reports whether v can be called.
 func (r *Runtime) IsFunction(v Value) bool {
 	return r.dead == nil && v.IsObject() && lib.XJS_IsFunction(r.tls, r.ctx, v.js) != 0
@@ -522,9 +485,14 @@ func (r *Runtime) ParseJSON(text []byte) (v Value, err error) {
 	if name == 0 {
 		return Undefined, r.thrown()
 	}
-	v, err = r.result(lib.XJS_ParseJSON(r.tls, r.ctx, p, uint64(len(text)), name))
+	js := lib.XJS_ParseJSON(r.tls, r.ctx, p, uint64(len(text)), name)
 	lib.Xjs_free(r.tls, r.ctx, name)
-	return v, err
+	if js.Ftag == tagException && !r.turn.hit && !r.heap.refused {
+		if err := r.nestedTooDeeply("JSON"); err != nil {
+			return Undefined, r.Throw(err)
+		}
+	}
+	return r.result(js)
 }
 
 // AppendJSON appends JSON.stringify(v) to dst; nothing if that is undefined.

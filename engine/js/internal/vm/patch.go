@@ -15,7 +15,11 @@ import (
 //
 //   - Array.prototype's generic methods refuse lengths above 2^26: their loops
 //     over holes never poll for an interrupt, and 2^53 steps are forever.
-//   - sort and toSorted are adaptive (sort.go).
+//   - sort and toSorted are adaptive, of arrays and typed arrays (sort.go).
+//   - localeCompare collates (collate.go).
+//   - JSON.parse and JSON.stringify say what is wrong with a value that is
+//     nested too deeply.
+//   - What a WeakRef was made of or gave stays alive in the turn (weakref.go).
 //   - String searches refuse a long needle in a long text: the engine's search
 //     is quadratic and never polls.
 //   - BigInt.asUintN and asIntN are right for negative numbers (bigint.go).
@@ -42,6 +46,18 @@ var mathFuncs [46]lib.TJSCFunctionListEntry
 
 //go:linkname dateFuncs modernc.org/libquickjs._js_date_funcs
 var dateFuncs [3]lib.TJSCFunctionListEntry
+
+//go:linkname typedArrayProtoFuncs modernc.org/libquickjs._js_typed_array_base_proto_funcs
+var typedArrayProtoFuncs [36]lib.TJSCFunctionListEntry
+
+//go:linkname jsonFuncs modernc.org/libquickjs._js_json_funcs
+var jsonFuncs [5]lib.TJSCFunctionListEntry
+
+//go:linkname weakRefProtoFuncs modernc.org/libquickjs._js_weakref_proto_funcs
+var weakRefProtoFuncs [2]lib.TJSCFunctionListEntry
+
+//go:linkname normalizeFuncs modernc.org/libquickjs._js_string_proto_normalize
+var normalizeFuncs [2]lib.TJSCFunctionListEntry
 
 //go:linkname bigintFuncs modernc.org/libquickjs._js_bigint_funcs
 var bigintFuncs [2]lib.TJSCFunctionListEntry
@@ -111,10 +127,14 @@ func patchEngine() error {
 		{arrayProtoFuncs[:], arraySort, []string{"sort"}},
 		{arrayProtoFuncs[:], arrayToSorted, []string{"toSorted"}},
 		{arrayFuncs[:], guardArgument, []string{"from"}},
+		{typedArrayProtoFuncs[:], typedSort, []string{"sort", "toSorted"}},
 		{stringFuncs[:], guardArgument, []string{"raw"}},
 		{stringProtoFuncs[:], guardSearch, []string{"indexOf", "lastIndexOf", "includes", "split", "replace", "replaceAll"}},
 		{iteratorHelperFuncs[:], helperReturn, []string{"return"}},
 		{iteratorProtoFuncs[:], guardDrop, []string{"drop"}},
+		{normalizeFuncs[:], localeCompare, []string{"localeCompare"}},
+		{jsonFuncs[:], guardDepth, []string{"parse", "stringify"}},
+		{weakRefProtoFuncs[:], weakDeref, []string{"deref"}},
 		{mathFuncs[:], mathRandom, []string{"random"}},
 		{dateFuncs[:], dateNow, []string{"now"}},
 		{bigintFuncs[:], bigintWrap, []string{"asUintN", "asIntN"}},
@@ -249,4 +269,35 @@ func guardDrop(tls *libc.TLS, ctx uintptr, this lib.TJSValue, argc int32, argv u
 		}
 	}
 	return replacements[magic].call(tls, ctx, this, argc, argv)
+}
+
+// guardDepth makes the engine's overflow of its stack in JSON an error that
+// says what it is about.
+func guardDepth(tls *libc.TLS, ctx uintptr, this lib.TJSValue, argc int32, argv uintptr, magic int32) lib.TJSValue {
+	n := &replacements[magic]
+	v := n.call(tls, ctx, this, argc, argv)
+	if v.Ftag != tagException {
+		return v
+	}
+	r := runtimeOf(ctx)
+	if r.turn.hit || r.heap.refused {
+		return v
+	}
+	if err := r.nestedTooDeeply("JSON." + n.name); err != nil {
+		return r.throwInEngine(err)
+	}
+	return v
+}
+
+// nestedTooDeeply takes the pending exception if it is the overflow of the
+// engine's stack, which JSON.parse calls a SyntaxError, and returns one that
+// says so. It returns nil, and leaves the exception pending, if it is another.
+func (r *Runtime) nestedTooDeeply(what string) error {
+	e := Value{lib.XJS_GetException(r.tls, r.ctx)}
+	if r.classOf(e) != lib.EJS_CLASS_ERROR || r.textOf(e, keyMessage) != "stack overflow" {
+		lib.XJS_Throw(r.tls, r.ctx, e.js)
+		return nil
+	}
+	r.Free(e)
+	return RangeError("%s: the value is nested too deeply: a few thousand levels are the most", what)
 }

@@ -199,6 +199,34 @@ func (r *Runtime) React(p, fulfilled, rejected Value) (err error) {
 	return nil
 }
 
+// Then is promise.then(fulfilled, rejected), whose promise it returns: what the
+// functions return or throw settles it. It asks the program for nothing, where the
+// method asks for the constructor of the promise and its species.
+func (r *Runtime) Then(p, fulfilled, rejected Value) (then Value, err error) {
+	if r.dead != nil {
+		return Undefined, r.dead
+	}
+	if r.PromiseState(p) == NotAPromise {
+		return Undefined, TypeError("not a promise")
+	}
+	defer r.leave(r.enter(), &err)
+	if then, err = r.newPromise(lib.EJS_PROMISE_PENDING, Undefined); err != nil {
+		return Undefined, err
+	}
+	m := r.tls.Alloc(4 * valueSize)
+	defer r.tls.Free(4 * valueSize)
+	v := at[[4]Value](m)
+	*v = [4]Value{fulfilled, rejected, Undefined, Undefined}
+	if !r.resolvingPair((*[2]lib.TJSValue)(unsafe.Pointer(&v[2])), then.js) ||
+		performPromiseThen(r.tls, r.ctx, p.js, m, m+uintptr(2*valueSize)) < 0 {
+		err = r.thrown()
+		r.FreeAll(then, v[2], v[3])
+		return Undefined, err
+	}
+	r.FreeAll(v[2], v[3])
+	return then, nil
+}
+
 // rejection is a rejected promise without a handler. Both are owned.
 type rejection struct{ promise, reason Value }
 

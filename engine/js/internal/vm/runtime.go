@@ -68,6 +68,14 @@ type Runtime struct {
 	now    func() float64
 	random func() float64
 
+	errorCtor Value // Error; owned. See stack.go.
+	callSite  Value // makes a call site; owned
+	preparing bool  // Error.prepareStackTrace runs
+
+	collators collators
+
+	kept map[uintptr]Value // what WeakRefs were asked for in this turn; owned. See weakref.go.
+
 	// promiseThen is the engine's own Promise.prototype.then; owned. See async.go.
 	promiseThen Value
 	// functionCall is the engine's own Function.prototype.call; owned. See bound.go.
@@ -136,8 +144,8 @@ func newRuntime(o Options) (_ *Runtime, err error) {
 	} else {
 		lib.XJS_SetGCThreshold(r.tls, r.rt, uint64(o.GCThreshold))
 	}
-	if !r.hideStackAtom() {
-		return nil, fmt.Errorf("%w: the predefined atom \"stack\" is not where %s has it", ErrEngine, EngineVersion)
+	if !r.hideAtom(atomStack) || !r.hideAtom(atomConcat) {
+		return nil, fmt.Errorf("%w: the predefined atoms are not where %s has them", ErrEngine, EngineVersion)
 	}
 	r.ctx = lib.XJS_NewContext(r.tls, r.rt)
 	if r.ctx == 0 {
@@ -147,6 +155,9 @@ func newRuntime(o Options) (_ *Runtime, err error) {
 	lib.XJS_SetInterruptHandler(r.tls, r.rt, fp(interruptHandler), uintptr(unsafe.Pointer(r)))
 	lib.XJS_SetHostPromiseRejectionTracker(r.tls, r.rt, fp(rejectionTracker), uintptr(unsafe.Pointer(r)))
 	lib.XJS_SetModuleLoaderFunc(r.tls, r.rt, fp(moduleNormalize), fp(moduleLoad), 0)
+	if err := r.defineConcat(); err != nil {
+		return nil, err
+	}
 	if !o.engineAsync {
 		if err := r.shortenAsync(); err != nil {
 			return nil, err

@@ -114,6 +114,8 @@ func (r *Runtime) selfTest() (err error) {
 	r.End()
 	check("an interrupt", e == ErrInterrupted)
 
+	check("the constructor WeakRef", *at[uintptr](*weakRefFunction(r)) == *at[uintptr](fp(weakRefConstructor)))
+
 	// Classes and their data.
 	for _, x := range []struct {
 		source string

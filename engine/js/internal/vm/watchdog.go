@@ -43,6 +43,9 @@ func (r *Runtime) Begin(label *string) {
 // End ends a turn.
 func (r *Runtime) End() {
 	r.turn.seq.Store((r.turn.seq.Load() | 1) + 1)
+	if len(r.kept) > 0 {
+		r.dropKept()
+	}
 }
 
 // Interrupted reports whether the current turn, or the last one if none runs,
@@ -114,9 +117,8 @@ func (r *Runtime) backtrace() string {
 		return ""
 	}
 	defer r.Free(v)
-	stack := r.textOf(v, keyStack)
-	_, frames, _ := strings.Cut(stack, "\n") // without the header line
-	return frames
+	trace, _ := r.trace(v)
+	return strings.TrimRight(trace, "\n")
 }
 
 // interruptNow polls, for loops in Go.

@@ -87,10 +87,11 @@ class DurableObjectStub {
 webClass(DurableObjectStub, "DurableObject");
 defineProperty(DurableObjectStub, "name", { __proto__: null, value: "DurableObject", configurable: true });
 
-// storageKeys takes an array of keys (any iterable), each made a string.
+// storageKeys takes an array of keys (any iterable), each made a string. One more than there may be is enough: the host refuses
+// them then.
 function storageKeys(keys) {
   const out = [];
-  for (const k of keys) push(out, `${k}`);
+  for (const k of keys) if (push(out, `${k}`) > 128) break;
   return out;
 }
 

@@ -74,7 +74,7 @@ function openBody(s) {
   const inbound = typeof body === "object" ? host.streamOpen(body) : null;
   if (inbound === null) {
     const bytes = bodyBytes(body);
-    if (bytes.length === 0) {
+    if (typedByteLength(bytes) === 0) {
       finish();
       return;
     }

@@ -100,7 +100,7 @@ function codecTransform(what, format, decompress) {
       if (out === null) return over();
       transformEnqueue(t, out);
       if (t.backpressure) {
-        return promiseThen(t.change, () => {
+        return chained(t.change, () => {
           if (t.readable.state !== isReadable) return undefined;
           return drain(t, over);
         });

@@ -150,10 +150,11 @@ function inspectObject(v, state) {
   } else if (isBuffer(v)) {
     const bytes = new U8(v);
     let hex = "";
-    for (let i = 0; i < bytes.length && i < 50; i++) hex += (i ? " " : "") + padStart(numberToString(bytes[i], 16), 2, "0");
-    if (bytes.length > 50) hex += ` ... ${bytes.length - 50} more bytes`;
+    const n = typedByteLength(bytes);
+    for (let i = 0; i < n && i < 50; i++) hex += (i ? " " : "") + padStart(numberToString(bytes[i], 16), 2, "0");
+    if (n > 50) hex += ` ... ${n - 50} more bytes`;
     prefix = "ArrayBuffer ";
-    push(parts, `[Uint8Contents]: <${hex}>`, `byteLength: ${bytes.length}`);
+    push(parts, `[Uint8Contents]: <${hex}>`, `byteLength: ${n}`);
   } else if (isMap(v)) {
     prefix = `${name}(${mapSize(v)}) `;
     let n = 0;

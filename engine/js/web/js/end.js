@@ -28,7 +28,7 @@ for (let i = 0; i < memberNames.length; i++) {
 
 return {
   __proto__: null,
-  workerFetch, reply: replyWith, fireTimer,
+  programClasses, programEntries, workerFetch, reply: replyWith, fireTimer,
   workerCall, objectCall, exportCall, pipelinedHere, pipelinedOn, rpcShape, newStub, disposable, hasDisposer, disposeExport, loopbackFrom, programExports,
   streamStart, streamRoom, streamCancel,
   nothing() {},

@@ -143,7 +143,7 @@ class EventTarget {
       }
     }
     const entry = { __proto__: null, type, callback, capture, once, passive, removed: false };
-    const next = list === null ? [] : arrSlice(list);
+    const next = list === null ? [] : copyList(list);
     push(next, entry);
     this.#listeners = next;
     if (signal !== undefined) onAbort(signal, () => EventTarget.#remove(this, entry));
@@ -171,8 +171,8 @@ class EventTarget {
     const list = target.#listeners;
     const i = arrIndexOf(list, entry);
     if (i < 0) return;
-    const next = arrSlice(list);
-    splice(next, i, 1);
+    const next = copyList(list);
+    removeAt(next, i, 1);
     target.#listeners = next;
   }
   static #dispatch(target, event, trusted) {
@@ -302,7 +302,7 @@ class AbortSignal extends EventTarget {
       push(s.#steps, steps);
       return () => {
         const i = s.#steps === null ? -1 : arrIndexOf(s.#steps, steps);
-        if (i >= 0) splice(s.#steps, i, 1);
+        if (i >= 0) removeAt(s.#steps, i, 1);
       };
     };
     abortSignal = (s, reason) => {

@@ -19,7 +19,7 @@ class FormData {
     if (arguments.length < 1) throw new TypeErrorCtor("FormData.delete needs a name");
     name = toWellFormed(`${name}`);
     for (let i = 0; i < list.length; ) {
-      if (list[i] === name) splice(list, i, 2);
+      if (list[i] === name) removeAt(list, i, 2);
       else i += 2;
     }
   }
@@ -53,7 +53,7 @@ class FormData {
     let found = false;
     for (let i = 0; i < list.length; ) {
       if (list[i] !== name) i += 2;
-      else if (found) splice(list, i, 2);
+      else if (found) removeAt(list, i, 2);
       else {
         list[i + 1] = value;
         found = true;

@@ -57,7 +57,7 @@ class Headers {
     }
     const method = init[iteratorSymbol];
     if (#list in init && method === Headers.prototype[iteratorSymbol]) {
-      this.#list = arrSlice(headersList(init));
+      this.#list = copyList(headersList(init));
       return;
     }
     if ((method === undefined || method === null) && getOwnPropertySymbols(init).length === 0) {
@@ -213,7 +213,7 @@ function allOf(list, name) {
 
 // sortAndCombine sorts by name and joins the values of equal names, except Set-Cookie, which cannot be joined.
 function sortAndCombine(list) {
-  const sorted = sortPairs(arrSlice(list));
+  const sorted = sortPairs(copyList(list));
   const out = [];
   for (let i = 0; i < sorted.length; i += 2) {
     const last = out.length - 2;

@@ -164,8 +164,9 @@ function nodeCrypto() {
   function randomFillSync(buffer, offset = 0, size = undefined) {
     if (!isBufferSource(buffer)) throw badType("buf", "an instance of ArrayBuffer, Buffer, TypedArray, or DataView", buffer);
     const bytes = bytesIn(buffer) === 0 ? new U8(0) : bytesOf(buffer);
-    whole(offset, "offset", 0, bytes.length);
-    size = size === undefined ? bytes.length - offset : whole(size, "size", 0, bytes.length - offset);
+    const n = typedByteLength(bytes);
+    whole(offset, "offset", 0, n);
+    size = size === undefined ? n - offset : whole(size, "size", 0, n - offset);
     if (size > 0) host.randomFill(new U8(typedBuffer(bytes), typedByteOffset(bytes) + offset, size));
     return buffer;
   }

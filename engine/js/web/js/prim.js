@@ -4,7 +4,8 @@
 // lists them. Code in it follows three rules. State lives in private fields, which no user's code can reach
 // or forge. A built-in method is called through the constants below or not at all; array patterns and
 // for-of are for values that come from the user, because they look up Symbol.iterator. And nothing is
-// computed before someone asks for it.
+// computed before someone asks for it. (What a program can still break is itself: a setter for an index on Array.prototype is
+// called by every array that grows, ours too.)
 
 const { apply, ownKeys, getOwnPropertyDescriptor, defineProperty, getPrototypeOf } = Reflect;
 const { assign, freeze, setPrototypeOf, keys: objectKeys, getOwnPropertySymbols } = Object;
@@ -23,8 +24,6 @@ const strSplit = uncurry(String.prototype.split);
 const toWellFormed = uncurry(String.prototype.toWellFormed);
 const regexExec = uncurry(RegExp.prototype.exec);
 const push = uncurry(Array.prototype.push);
-const arrSlice = uncurry(Array.prototype.slice);
-const splice = uncurry(Array.prototype.splice);
 const join = uncurry(Array.prototype.join);
 const arrIndexOf = uncurry(Array.prototype.indexOf);
 const mapGet = uncurry(Map.prototype.get);
@@ -35,12 +34,12 @@ const mapForEach = uncurry(Map.prototype.forEach);
 const setForEach = uncurry(Set.prototype.forEach);
 const weakMapGet = uncurry(WeakMap.prototype.get);
 const weakMapSet = uncurry(WeakMap.prototype.set);
-const promiseThen = uncurry(Promise.prototype.then);
 const dateToISO = uncurry(Date.prototype.toISOString);
 const regexToString = uncurry(RegExp.prototype.toString);
 const symbolToString = uncurry(Symbol.prototype.toString);
 const mapSize = uncurry(getOwnPropertyDescriptor(Map.prototype, "size").get);
 const setSize = uncurry(getOwnPropertyDescriptor(Set.prototype, "size").get);
+const globalObject = globalThis;
 const PromiseCtor = Promise;
 const MapCtor = Map;
 const WeakMapCtor = WeakMap;
@@ -73,6 +72,20 @@ const internal = Symbol("internal");
 
 function illegalConstructor() {
   return new TypeErrorCtor("Illegal constructor");
+}
+
+// copyList is a copy of an array from an index on. Array.prototype.slice would ask for the constructor's species.
+function copyList(list, from = 0) {
+  const out = [];
+  for (let i = from; i < list.length; i++) push(out, list[i]);
+  return out;
+}
+
+// removeAt takes n elements out of an array.
+function removeAt(list, at, n) {
+  const left = list.length - n;
+  for (let i = at; i < left; i++) list[i] = list[i + n];
+  list.length = left;
 }
 
 // isBuffer tells an ArrayBuffer by its internal slot; instanceof could be fooled.
@@ -146,6 +159,10 @@ function constants(cls, table) {
 // resolved and rejected return promises that are settled already, made by the host in one step. The value given
 // to resolved is never a thenable.
 const { resolved, rejected } = host;
+
+// promiseThen(promise, fulfilled, rejected) is promise.then without its questions to the program, which could replace
+// the constructor of a promise or its species.
+const promiseThen = host.then;
 
 // attempt runs f and turns an exception into a rejected promise, as operations that return promises must.
 function attempt(f) {

@@ -30,6 +30,26 @@ function follow(promise, other) {
   react(other, (v) => fulfill(promise, v), (e) => refuse(promise, e));
 }
 
+// chained is a promise of what f or g makes of a promise's end, which is a promise of the prelude's own or
+// undefined. (The result of promiseThen
+// would ask it for its then.)
+function chained(promise, f, g) {
+  const p = pending();
+  const go = (f) => (v) => {
+    let next;
+    try {
+      next = f(v);
+    } catch (e) {
+      refuse(p, e);
+      return;
+    }
+    if (next === undefined) fulfill(p, undefined);
+    else follow(p, next);
+  };
+  react(promise, go(f), g === undefined ? (e) => refuse(p, e) : go(g));
+  return p;
+}
+
 function isObject(v) {
   return (typeof v === "object" && v !== null) || typeof v === "function";
 }

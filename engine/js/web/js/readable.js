@@ -556,7 +556,7 @@ class ReadableStreamAsyncIterator {
     try {
       if (this.#ongoing === null) return ReadableStreamAsyncIterator.#next(this, true);
       const steps = () => ReadableStreamAsyncIterator.#next(this, false);
-      this.#ongoing = promiseThen(this.#ongoing, steps, steps);
+      this.#ongoing = chained(this.#ongoing, steps, steps);
       return this.#ongoing;
     } catch (e) {
       return refused(e);
@@ -565,7 +565,7 @@ class ReadableStreamAsyncIterator {
   return(value) {
     try {
       const steps = () => ReadableStreamAsyncIterator.#return(this, value);
-      const done = this.#ongoing === null ? steps() : promiseThen(this.#ongoing, steps, steps);
+      const done = this.#ongoing === null ? steps() : chained(this.#ongoing, steps, steps);
       this.#ongoing = done;
       return promiseThen(done, () => ({ value, done: true }));
     } catch (e) {

@@ -10,14 +10,13 @@ const ObjectPrototype = Object.prototype;
 const FunctionPrototype = Function.prototype;
 const isPrototypeOf = uncurry(Object.prototype.isPrototypeOf);
 const hasOwn = uncurry(Object.prototype.hasOwnProperty);
-const promiseCatch = uncurry(Promise.prototype.catch);
 const promiseFinally = uncurry(Promise.prototype.finally);
-const concat = uncurry(Array.prototype.concat);
 const reflectGet = Reflect.get;
 
 // A wildcard stands at the end of a prototype chain, before Object.prototype, whose members it lets through. A node is
 // never thenable through it.
-const wildcard = new Proxy(
+const ProxyCtor = Proxy;
+const wildcard = new ProxyCtor(
   {},
   {
     __proto__: null,
@@ -61,7 +60,7 @@ class Node extends Returned {
   // send calls what path leads to from a node (args null: reads it) and returns a promise of the result.
   static #send(node, path, args) {
     const s = node.#state;
-    if (s.path !== undefined) return Node.#follow(s.from, s.stub, path.length === 0 ? s.path : concat(s.path, path), args);
+    if (s.path !== undefined) return Node.#follow(s.from, s.stub, longer(s.path, path), args);
     if (s.promise !== undefined) return pipelined(s.promise, path, args);
     return host.rpcSend(s.handle, path, args);
   }
@@ -106,6 +105,12 @@ function disposeResult(v) {
   if (typeof f === "function") apply(f, v, []);
 }
 
+function longer(path, by) {
+  const all = copyList(path);
+  for (let i = 0; i < by.length; i++) push(all, by[i]);
+  return all;
+}
+
 class RpcPromise {
   constructor() {
     throw illegalConstructor();
@@ -114,7 +119,7 @@ class RpcPromise {
     return promiseThen(readNode(nodeOf(this)), ok, failed);
   }
   catch(failed = undefined) {
-    return promiseCatch(readNode(nodeOf(this)), failed);
+    return promiseThen(readNode(nodeOf(this)), undefined, failed);
   }
   finally(f = undefined) {
     return promiseFinally(readNode(nodeOf(this)), f);
@@ -133,7 +138,7 @@ class RpcProperty {
     return promiseThen(readNode(nodeOf(this)), ok, failed);
   }
   catch(failed = undefined) {
-    return promiseCatch(readNode(nodeOf(this)), failed);
+    return promiseThen(readNode(nodeOf(this)), undefined, failed);
   }
   finally(f = undefined) {
     return promiseFinally(readNode(nodeOf(this)), f);
@@ -190,7 +195,7 @@ function loopbackFrom(bound) {
   const fn = (options = undefined) => host.rpcLoopback(bound, options === undefined || options === null ? undefined : options.props);
   delete fn.name;
   delete fn.length;
-  return new Proxy(fn, {
+  return new ProxyCtor(fn, {
     __proto__: null,
     get: (_, name) => (name === "fetch" ? (input, init) => bound.fetch(input, init) : bound[name]),
     getPrototypeOf: () => Fetcher.prototype,
@@ -244,7 +249,7 @@ function arrive(receiver, path, args, own, names) {
     const name = path[i];
     if (inStub) {
       // The rest is the business of what the stub stands for.
-      return forward(receiver, arrSlice(path, i), args);
+      return forward(receiver, copyList(path, i), args);
     }
     value = memberOf(receiver, name, own, names);
     if (i === last) break;

@@ -283,13 +283,9 @@ function isPending(v) {
   return typeof v === "object" && v !== null && getPrototypeOf(v) === PromisePrototype;
 }
 
-async function afterAsync(p, f) {
-  return f(await p);
-}
-
 // after applies f to what the host gave: a result, or the promise of one that is made off the loop.
 function after(v, f) {
-  return isPending(v) ? afterAsync(v, f) : f(v);
+  return isPending(v) ? promiseThen(v, f) : f(v);
 }
 
 async function rejectLater(e) {

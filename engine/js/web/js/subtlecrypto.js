@@ -11,10 +11,10 @@ function cipher(a, f, isEncrypt, data) {
       return host.subtleGCM(f.material, isEncrypt, a.iv, data, a.additionalData, bits);
     }
     case "AES-CBC":
-      if (a.iv.length !== 16) throw domError("OperationError", `AES-CBC: iv must have 16 bytes, not ${a.iv.length}`);
+      if (typedByteLength(a.iv) !== 16) throw domError("OperationError", `AES-CBC: iv must have 16 bytes, not ${typedByteLength(a.iv)}`);
       return host.subtleCBC(f.material, isEncrypt, a.iv, data);
     case "AES-CTR":
-      if (a.counter.length !== 16) throw domError("OperationError", `AES-CTR: counter must have 16 bytes, not ${a.counter.length}`);
+      if (typedByteLength(a.counter) !== 16) throw domError("OperationError", `AES-CTR: counter must have 16 bytes, not ${typedByteLength(a.counter)}`);
       if (a.length === 0 || a.length > 128) throw domError("OperationError", `AES-CTR: length must be from 1 to 128 bits, not ${a.length}`);
       return host.subtleCTR(f.material, isEncrypt, a.counter, a.length, data);
   }

@@ -43,7 +43,7 @@ function fireTimer(id) {
   const t = mapGet(timers, id);
   if (t === undefined) return false;
   if (!t.repeat) mapDelete(timers, id);
-  apply(t.fn, globalThis, t.args);
+  apply(t.fn, globalObject, t.args);
   return true;
 }
 

@@ -166,7 +166,7 @@ function runTransform(t, chunk) {
 
 function transformWrite(t, chunk) {
   if (!t.backpressure) return runTransform(t, chunk);
-  return promiseThen(t.change, () => {
+  return chained(t.change, () => {
     const w = t.writable;
     if (w.state === isErroring) throw w.error;
     return runTransform(t, chunk);
@@ -307,8 +307,9 @@ function identityTransform() {
     (chunk) => {
       try {
         const bytes = chunkBytes(chunk);
-        if (bytes.length === 0) return resolved(undefined);
-        passed += bytes.length;
+        const n = typedByteLength(bytes);
+        if (n === 0) return resolved(undefined);
+        passed += n;
         if (passed > t.limit) throw new TypeErrorCtor("Attempt to write too many bytes through a FixedLengthStream.");
         byteChunk(c, bytes);
       } catch (e) {

@@ -188,7 +188,7 @@ class URLSearchParams {
     } else if ((typeof init === "object" && init !== null) || typeof init === "function") {
       const method = init[iteratorSymbol];
       if (#list in init && method === URLSearchParams.prototype[iteratorSymbol]) {
-        this.#list = arrSlice(URLSearchParams.#listOf(init));
+        this.#list = copyList(URLSearchParams.#listOf(init));
       } else {
         const flat = method !== undefined && method !== null ? pairsFrom(init, method, "URLSearchParams") : recordFrom(init, "URLSearchParams");
         for (let i = 0; i < flat.length; i++) flat[i] = toWellFormed(`${flat[i]}`);
@@ -343,7 +343,7 @@ webClass(URLSearchParams, "URLSearchParams");
 function sortPairs(list) {
   const n = list.length;
   let from = list;
-  let to = arrSlice(list);
+  let to = copyList(list);
   for (let width = 2; width < n; width *= 2) {
     for (let lo = 0; lo < n; lo += 2 * width) {
       const mid = lo + width < n ? lo + width : n;

@@ -101,3 +101,32 @@ function workerFetch(handler, request, env, ctx, props) {
   if (typeof handler.fetch !== "function") throw new ErrorCtor(noFetch);
   return handler.fetch(request, env, ctx);
 }
+
+// programClasses lists the exports of a program that are classes and no entry points. A class is a function whose prototype
+// cannot be replaced.
+function programClasses(exports) {
+  const list = [];
+  const names = objectKeys(exports);
+  for (let i = 0; i < names.length; i++) {
+    const v = exports[names[i]];
+    if (names[i] === "default" || typeof v !== "function") continue;
+    const p = getOwnPropertyDescriptor(v, "prototype");
+    if (p !== undefined && !p.writable && !isEntryClass(p.value)) push(list, names[i]);
+  }
+  return list;
+}
+
+// programEntries lists its entry points: classes that extend WorkerEntrypoint, objects with handlers, and whatever the default
+// export is.
+function programEntries(exports) {
+  const list = [];
+  const names = objectKeys(exports);
+  for (let i = 0; i < names.length; i++) {
+    const v = exports[names[i]];
+    const isDefault = names[i] === "default";
+    if (typeof v === "function" ? isDefault || isEntryClass(v.prototype) : typeof v === "object" && v !== null && (isDefault || typeof v.fetch === "function")) push(list, names[i]);
+  }
+  return list;
+}
+
+const isEntryClass = (proto) => isObject(proto) && isPrototypeOf(WorkerEntrypoint.prototype, proto);
