@@ -64,6 +64,9 @@ var (
 		away := in.long(args) || key.N.BitLen() >= offLoopModulus
 		label, data := in.input(args.At(3), away), in.input(args.At(4), away)
 		return in.perform(away, func() (any, error) {
+			if len(data) != key.Size() { // Go takes shorter ones (RFC 8017, 7.1.2, step 1b)
+				return nil, errDecrypt
+			}
 			out, err := rsa.DecryptOAEP(h.New(), nil, key, data, label)
 			if err != nil {
 				return nil, errDecrypt
