@@ -179,6 +179,8 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 		return nil, err
 	}
 	rl.writer.IsDOMException, rl.reader.DOMException = rl.isDOMException, rl.makeDOMException
+	rl.writer.Plain, rl.writer.Instances, rl.writer.Special = rl.plain, true, rl.storable
+	rl.reader.Web = rl.fromParts
 	if err = rl.makeRecall(); err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ for (let i = 0; i < memberNames.length; i++) {
 return {
   __proto__: null,
   workerFetch, newObject, objectFetch, reply, fireTimer,
-  workerCall, objectCall, exportCall, pipelinedHere, pipelinedOn, rpcShape, newStub, disposable, hasDisposer, disposeExport, loopbackFrom, programExports,
+  workerCall, objectCall, exportCall, pipelinedHere, pipelinedOn, crossShape, fromParts, takeReadable, streamOver: streamOf, takeWritable, writableOver, newStub, disposable, hasDisposer, disposeExport, loopbackFrom, programExports,
   streamStart, streamRoom, streamCancel,
   nothing() {},
   namespaceFrom,

@@ -320,17 +320,6 @@ function pipelinedOn(v, path, args) {
   return arrive(v, path, args, kind !== 1, reserved);
 }
 
-// rpcShape tells the host how an object travels that structured clone does not take: undefined not at all; the handle of a
-// stub; or how it is given away, as exportKind has it.
-function rpcShape(v) {
-  if (isNode(v)) return nodeHandle(v);
-  if (typeof v === "object" && v !== null) {
-    if (host.isStub(v)) return v;
-    return isPrototypeOf(RpcTarget.prototype, v) ? 1 : undefined;
-  }
-  return typeof v === "function" ? 2 : undefined;
-}
-
 // disposable gives a result the means to dispose of the stubs in it.
 function disposable(v, handles) {
   hide(v, disposeSymbol, () => {
