@@ -45,14 +45,9 @@ function crossShape(v, calls) {
     if (!calls) throw cloneRefusal("WritableStream can only be serialized for RPC.");
     return 4;
   }
-  if (isResponse(v)) {
-    if (!calls) throw cloneRefusal("Response can only be serialized for RPC.");
-    return responseParts(v);
-  }
-  if (isRequest(v)) {
-    if (!calls) throw cloneRefusal("Request can only be serialized for RPC.");
-    return requestParts(v);
-  }
+  // One with a body has a stream among its parts, which makes it one for calls only.
+  if (isResponse(v)) return responseParts(v);
+  if (isRequest(v)) return requestParts(v);
   if (isAbortSignal(v)) {
     if (!host.signalsCross()) throw cloneRefusal("AbortSignal serialization is not enabled.");
     if (!calls) throw cloneRefusal("AbortSignal can only be serialized for RPC.");
@@ -129,15 +124,12 @@ function bodyPart(v) {
 
 // --- streams ---
 
-const disturbedText = "This ReadableStream is disturbed (has already been read from), and cannot be used as a body.";
-
-// takeReadable takes what a stream will give out of it, for the host. Only one that a program made is pumped.
+// takeReadable takes what a stream will give out of it, for the host. One that nobody has looked into goes on as it is; others
+// are pumped.
 function takeReadable(stream) {
   const s = readableOf(stream);
-  if (s.reader !== null && s.reader !== takenReader) throw new TypeErrorCtor(lockedText);
-  if (s.disturbed) throw new TypeErrorCtor(disturbedText);
-  const body = takeStream(stream);
-  host.takeBody(body !== null && typeof body === "object" && isStream(body) ? sendStream(body) : body);
+  if (s.reader !== null) throw new TypeErrorCtor("The ReadableStream has been locked to a reader.");
+  host.takeBody(s.lazy === null ? sendStream(stream) : takeStream(stream));
 }
 
 // takeWritable locks a stream and makes what is given away in its place: a function with methods, because those can be called.
@@ -180,7 +172,7 @@ function writableOver(stub) {
   return writableObject(
     writableWith(
       (chunk) => {
-        const bytes = bytesOf(chunk);
+        const bytes = typeof chunk === "string" ? host.utf8Encode(chunk) : bytesOf(chunk);
         if (bytes === null) return refused(new TypeErrorCtor("This WritableStream only supports writing byte types."));
         return bytes.length === 0 ? resolved(undefined) : attempt(() => writePiece(bytes, 0));
       },
