@@ -66,10 +66,11 @@ type Event struct {
 	phase    phase
 	answered bool
 	reply    Reply
-	place    int  // in its actor's list of events in flight
-	oneWay   bool // nobody waits for the answer
-	pins     int  // entry points: unanswered, plus waitUntil work
-	holds    int  // entry points: reasons to go on that are no work
+	place    int   // in its actor's list of events in flight
+	since    int64 // when it began to wait for its object, on the loop's clock
+	oneWay   bool  // nobody waits for the answer
+	pins     int   // entry points: unanswered, plus waitUntil work
+	holds    int   // entry points: reasons to go on that are no work
 
 	ctx eventContext
 }

@@ -121,11 +121,15 @@ func (o *origin) over() bool {
 func (o *owner) acceptLive(ev *Event) {
 	to := ev.live.origin
 	if to.over() {
-		o.refuseLive(ev)
+		o.refuseLive(ev, errLiveGone)
 		return
 	}
 	a := to.actor
 	if a == nil {
+		if !ev.oneWay && to.event.pins >= o.eng.opts.MaxEvents {
+			o.refuseLive(ev, overloaded(tooManyOfEvent))
+			return
+		}
 		to.pin() // until it is answered
 		o.ready.push(ev)
 		return
@@ -133,13 +137,13 @@ func (o *owner) acceptLive(ev *Event) {
 	ev.class, ev.id = a.class, a.id
 	// What wants no answer is a release, and never refused: it makes room.
 	if ev.oneWay || !o.crowded(a, ev) {
-		a.enqueue(ev.live.section, ev)
+		a.admit(ev.live.section, ev)
 	}
 }
 
-func (o *owner) refuseLive(ev *Event) {
+func (o *owner) refuseLive(ev *Event, err *Error) {
 	drop(ev.Caps)
-	ev.answered, ev.reply = true, Reply{Err: errLiveGone}
+	ev.answered, ev.reply = true, Reply{Err: err}
 	o.routeReply(ev)
 }
 
