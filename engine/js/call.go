@@ -114,7 +114,7 @@ func (c *calling) Reply(reply engine.Reply) {
 	var err error
 	switch {
 	case reply.Err != nil:
-		err = rl.reject(c.promise, reply.Err)
+		err = rl.failCall(c, reply.Err)
 	case c.args != nil:
 		err = rl.fallBack(c, reply.Caps)
 	default:
@@ -122,6 +122,23 @@ func (c *calling) Reply(reply engine.Reply) {
 	}
 	c.settled()
 	rl.end(err)
+}
+
+// receiver is the id of the object that the call was made on; "" if it was made on none.
+func (c *calling) receiver() string {
+	for c.after != nil {
+		c = c.after
+	}
+	if c.ev != nil {
+		if t, ok := c.ev.Target.(*target); ok && t.export != nil {
+			_, id := t.export.by.where()
+			return id
+		}
+	}
+	if id := c.to.ID(); !id.IsZero() {
+		return id.String()
+	}
+	return ""
 }
 
 // keepArgs returns the arguments if they are still needed: the call came too late to follow another one, and has to be

@@ -80,7 +80,7 @@ func (rl *realm) crossing(by actor) *crossing {
 	}
 	c := &crossing{rl: rl, by: by}
 	c.writer.Plain, c.writer.Special = rl.plain, c.special
-	c.writer.ErrorProps, c.writer.LeaveOut = rl.app.errorProps, leftOut
+	c.writer.ErrorProps = rl.app.errorProps
 	c.writer.IsDOMException = rl.isDOMException
 	c.reader.Special, c.reader.Web, c.reader.DOMException = c.make, rl.fromParts, rl.makeDOMException
 	return c
@@ -97,7 +97,7 @@ func (rl *realm) done(c *crossing) {
 	rl.crossings = append(rl.crossings, c)
 }
 
-// leftOut names properties of errors that say how the error came here: the next caller gets its own.
+// leftOut names properties of thrown errors that say how the error came here: the next caller gets its own.
 func leftOut(name string) bool {
 	switch name {
 	case "remote", "retryable", "overloaded", "durableObjectReset":
@@ -332,11 +332,17 @@ func (c *crossing) make(r *vm.Runtime, tag uint64, rd *value.Reader) (vm.Value, 
 }
 
 // encodeError encodes a thrown value, borrowed, as it leaves the program. What cannot be encoded travels as name and message
-// alone: then it returns nil.
+// alone, and so does what is no object, and every error of a program of the time before errors kept more than that: then it
+// returns nil.
 func (rl *realm) encodeError(v vm.Value) []byte {
+	if !v.IsObject() || !rl.app.errorProps && !rl.isDOMException(rl.r, v) {
+		return nil
+	}
 	c := rl.crossing(nil)
 	c.external = true
+	c.writer.LeaveOut = leftOut
 	b, err := c.writer.Append(nil, rl.r, v)
+	c.writer.LeaveOut = nil
 	rl.done(c)
 	if err != nil {
 		return nil

@@ -178,7 +178,7 @@ export default { async fetch(request, env) {
 	got := strings.Split(v.get("/"), "\n")
 	want := []string{
 		"Error: getter", "Error: proto", "Error: in result", "5", "3",
-		"DataCloneError: The object is nested too deeply to be cloned.", "polluted", "undefined: undefined", "TypeError: not a function", "1",
+		"DataCloneError: The object is nested too deeply to be cloned.", "polluted", "Error: 5", "TypeError: not a function", "1",
 		"TypeError: Illegal invocation", "TypeError: RpcStubs can only wrap plain objects, functions, and RpcTarget derivatives.",
 		"TypeError: The RPC receiver does not implement the method \"call\".", "ok", "TypeError: not a function", "RangeError: argument",
 		"TypeError: The RPC receiver does not implement the method \"\ufffd\".", "TypeError: The RPC receiver does not implement the method \"" + strings.Repeat("a", 41),

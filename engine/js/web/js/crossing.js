@@ -165,16 +165,18 @@ function writableOver(stub) {
   const writePiece = (bytes, from) => {
     const size = bytes.length;
     const to = from + maxPiece < size ? from + maxPiece : size;
-    const piece = size <= maxPiece ? bytes : new U8(typedBuffer(bytes), typedByteOffset(bytes) + from, to - from);
-    const p = host.rpcSend(stub, ["write"], [host.bodyBytes(piece)]);
+    // The bytes are a copy already, and one piece alone has no more in its buffer.
+    const piece = size <= maxPiece ? bytes : host.bodyBytes(new U8(typedBuffer(bytes), from, to - from));
+    const p = host.rpcSend(stub, ["write"], [piece]);
     return to === size ? p : promiseThen(p, () => writePiece(bytes, to));
   };
   return writableObject(
     writableWith(
       (chunk) => {
-        const bytes = typeof chunk === "string" ? host.utf8Encode(chunk) : bytesOf(chunk);
-        if (bytes === null) return refused(new TypeErrorCtor("This WritableStream only supports writing byte types."));
-        return bytes.length === 0 ? resolved(undefined) : attempt(() => writePiece(bytes, 0));
+        return attempt(() => {
+          const bytes = chunkBytes(chunk);
+          return bytes.length === 0 ? resolved(undefined) : writePiece(bytes, 0);
+        });
       },
       () => ended(attempt(() => host.rpcSend(stub, ["close"], []))),
       (reason) =>
