@@ -49,7 +49,13 @@ func (s *State) To(l *Live) *Stub { return s.a.origin.liveStub(l) }
 // To returns a stub of a live instance, for calls that this event makes.
 func (ev *Event) To(l *Live) *Stub { return ev.origin().liveStub(l) }
 
-func (o *origin) liveStub(l *Live) *Stub { return &Stub{ns: Namespace{from: o}, live: l} }
+func (o *origin) liveStub(l *Live) *Stub {
+	s := &Stub{ns: Namespace{from: o}, live: l}
+	if a := l.origin.actor; a != nil {
+		s.id.bytes = a.id.bytes // its name may be changing, on its loop
+	}
+	return s
+}
 
 // Tell sends an event to a live instance without waiting for an answer. It may be called when this object has been
 // reset or evicted, too.

@@ -124,23 +124,6 @@ func (c *calling) Reply(reply engine.Reply) {
 	rl.end(err)
 }
 
-// receiver is the id of the object that the call was made on; "" if it was made on none.
-func (c *calling) receiver() string {
-	for c.after != nil {
-		c = c.after
-	}
-	if c.ev != nil {
-		if t, ok := c.ev.Target.(*target); ok && t.export != nil {
-			_, id := t.export.by.where()
-			return id
-		}
-	}
-	if id := c.to.ID(); !id.IsZero() {
-		return id.String()
-	}
-	return ""
-}
-
 // keepArgs returns the arguments if they are still needed: the call came too late to follow another one, and has to be
 // made here.
 func (c *calling) keepArgs(reply engine.Reply) []byte {

@@ -122,8 +122,8 @@ func (rl *realm) failCall(c *calling, err error) error {
 		return verr
 	}
 	var e *engine.Error
-	if id := c.receiver(); id != "" && rl.app.errorProps && v.IsObject() && errors.As(err, &e) && e.Remote && !e.Reset {
-		text, terr := rl.r.String(id)
+	if id := c.to.ID(); !id.IsZero() && rl.app.errorProps && errors.As(err, &e) && e.Remote && !e.Reset {
+		text, terr := rl.r.String(id.String())
 		if terr == nil {
 			terr = rl.r.Define(v, keyObjectID, text, vm.Writable|vm.Enumerable|vm.Configurable)
 		}

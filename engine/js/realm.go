@@ -473,7 +473,8 @@ func lost(err error) bool {
 func (rl *realm) settle() {
 	for i := 0; i < len(rl.waiting); {
 		w := rl.waiting[i]
-		if rl.r.PromiseState(w.promise) == vm.Pending {
+		pending := rl.r.PromiseState(w.promise) == vm.Pending
+		if pending && !rl.r.Alone(w.promise) {
 			i++
 			continue
 		}
@@ -481,11 +482,25 @@ func (rl *realm) settle() {
 		rl.waiting[i] = rl.waiting[last]
 		rl.waiting[last] = waiting{}
 		rl.waiting = rl.waiting[:last]
-		rl.answer(w)
+		if pending {
+			rl.r.Free(w.promise)
+			w.fail(rl, hung(&w))
+		} else {
+			rl.answer(w)
+		}
 		if rl.r.Err() != nil {
 			return
 		}
 	}
+}
+
+// hung is why a handler fails whose promise nobody can settle any more. The texts are workerd's.
+func hung(w *waiting) error {
+	message := "Promise will never complete."
+	if w.object == nil {
+		message = "The Workers runtime canceled this request because it detected that your Worker's code had hung and would never generate a response. Refer to: https://developers.cloudflare.com/workers/observability/errors/"
+	}
+	return &engine.Error{Name: "Error", Message: message, Remote: true}
 }
 
 // await answers an event with what its handler returned: now if it can be told, else when its promise settles. It

@@ -69,7 +69,7 @@ export default { async fetch(request, env) {
 		`TypeError: The RPC receiver does not implement the method "nope". true`,
 		"RangeError: negative amount true",
 		`TypeError: The RPC receiver does not implement the method "size". true`,
-		"TypeError: add: an object that is written in Go takes no functions, stubs and instances of RpcTarget. true", "TypeError: 'alarm' is a reserved method and cannot be called over RPC. true", "TypeError: Add: argument 1: ",
+		"TypeError: add: an object that is written in Go takes no functions, stubs, streams and instances of RpcTarget. true", "TypeError: 'alarm' is a reserved method and cannot be called over RPC. true", "TypeError: Add: argument 1: ",
 	} {
 		if i >= len(lines) || !strings.HasPrefix(lines[i], want) {
 			t.Errorf("line %d: want %s\n%s", i, want, strings.Join(lines, "\n"))

@@ -30,6 +30,9 @@ const wildcard = new Proxy(
   },
 );
 
+// maxPathDepth bounds how deep a property of a property of a node is.
+const maxPathDepth = 64;
+
 class Returned {
   constructor(v) {
     return v;
@@ -47,7 +50,8 @@ let sendFrom; // (node, path, args)
 
 // A Node stamps its state on a function, which then is one. The function does not refer to itself: that would be a
 // cycle, which only a collection frees. The state of a stub is { handle }, of the promise of a call { promise }, and of a
-// property { from, stub, path }: the node or the stub of an object or entry point that path leads from.
+// property { from, stub, path, depth }: the node or the stub of an object or entry point that path leads from, and how many
+// properties are on the way.
 class Node extends Returned {
   #state;
   constructor(fn, proto, state) {
@@ -71,6 +75,9 @@ class Node extends Returned {
   static {
     isNode = (v) => typeof v === "function" && #state in v;
     newProperty = (from, stub, path) => {
+      let depth = 0;
+      if (from !== null && from.#state.path !== undefined) depth = from.#state.depth + 1;
+      if (depth > maxPathDepth) throw new TypeErrorCtor(`RPC pipelined property path is too deep (max ${maxPathDepth}).`);
       const fn = (...args) => {
         let p;
         try {
@@ -80,7 +87,7 @@ class Node extends Returned {
         }
         return newCall(p);
       };
-      return new Node(fn, RpcProperty.prototype, { __proto__: null, from, stub, path });
+      return new Node(fn, RpcProperty.prototype, { __proto__: null, from, stub, path, depth });
     };
     newCall = (promise) => new Node((...args) => newCall(attempt(() => pipelined(promise, [], args))), RpcPromise.prototype, { __proto__: null, promise });
     newStub = (handle) => new Node((...args) => newCall(attempt(() => host.rpcSend(handle, [], args))), RpcStub.prototype, { __proto__: null, handle });
