@@ -5,6 +5,9 @@ package engine
 // drops a message with the Cap in it, so that whoever counts references does not wait for ever.
 type Cap interface{ Dropped() }
 
+// Sized is a Cap with bytes of its own: they count for what waits for an object.
+type Sized interface{ Size() int }
+
 func drop(caps []Cap) {
 	for _, c := range caps {
 		c.Dropped()

@@ -49,6 +49,11 @@ func (a *actor) admit(sec *section, ev *Event) {
 // size is what an event counts for while it waits, in bytes. It is never 0.
 func (ev *Event) size() int {
 	n := 1 + len(ev.Args)
+	for _, c := range ev.Caps {
+		if s, ok := c.(Sized); ok {
+			n += s.Size()
+		}
+	}
 	if ev.Request != nil {
 		n += ev.Request.Body.Len()
 	}

@@ -26,11 +26,12 @@ type crossing struct {
 
 	bytes   []byte
 	caps    []engine.Cap
-	moves   []move     // streams that were met while writing
-	taken   []bool     // of caps, while reading
-	sent    []uint64   // stubs of given things that were written
-	stubs   []uint64   // stubs of given things that were read
-	handles []vm.Value // of those, where keep; owned
+	moves   []move          // streams that were met while writing
+	moved   map[uintptr]int // their places in caps, by their addresses
+	taken   []bool          // of caps, while reading
+	sent    []uint64        // stubs of given things that were written
+	stubs   []uint64        // stubs of given things that were read
+	handles []vm.Value      // of those, where keep; owned
 }
 
 // Stubs of objects and entry points, as they travel.
@@ -54,6 +55,9 @@ type disposerCap struct{ *export }
 type bodyCap struct{ engine.Body }
 
 func (c bodyCap) Dropped() { c.Discard() }
+
+// Size is part of [engine.Sized].
+func (c bodyCap) Size() int { return c.Len() }
 
 // A sinkCap is a WritableStream: an export that the receiver's stream writes to.
 type sinkCap struct{ *export }
@@ -92,7 +96,7 @@ func (rl *realm) done(c *crossing) {
 		rl.r.Free(m.stream)
 	}
 	clear(c.moves)
-	c.moves = c.moves[:0]
+	c.moves, c.moved = c.moves[:0], nil
 	c.bytes, c.caps, c.taken, c.sent, c.stubs, c.handles = nil, nil, nil, nil, nil, nil
 	rl.crossings = append(rl.crossings, c)
 }
@@ -185,11 +189,13 @@ func (c *crossing) special(dst []byte, r *vm.Runtime, v vm.Value) (_ []byte, par
 
 // moving notes a stream, and returns its place in caps. A value that is written again has it already.
 func (c *crossing) moving(v vm.Value, writable bool) int {
-	for _, m := range c.moves {
-		if m.stream.Same(v) {
-			return m.cap
-		}
+	if at, again := c.moved[v.Address()]; again {
+		return at
 	}
+	if c.moved == nil {
+		c.moved = make(map[uintptr]int)
+	}
+	c.moved[v.Address()] = len(c.caps)
 	c.moves = append(c.moves, move{stream: c.rl.r.Dup(v), cap: len(c.caps), writable: writable})
 	c.caps = append(c.caps, nil) // takeStreams fills it
 	return len(c.caps) - 1

@@ -389,8 +389,16 @@ func (a *arrived) leave() {
 	}
 }
 
+// maxCopied is how long a body is that is copied into the runtime of its receiver, whether or not that reads it. A longer one was in
+// the engine's memory before: the request of a client.
+const maxCopied = 64 << 10
+
 // arrive makes a ReadableStream of a body that came to by with a call.
 func (rl *realm) arrive(by actor, body engine.Body) (vm.Value, error) {
+	if !body.Streamed() && body.Len() <= maxCopied {
+		// It counts as the program's memory.
+		return rl.in.StreamOf(body.Bytes())
+	}
 	a := &arrived{by: by, body: body}
 	if body.Streamed() {
 		p := possessionsOf(by)

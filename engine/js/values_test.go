@@ -356,3 +356,96 @@ export default { async fetch(request, env) {
 		t.Errorf("a Blob there and back: %v", err)
 	}
 }
+
+// Values, prototypes and streams that do their worst cost their own call only.
+func TestHostileValues(t *testing.T) {
+	v := serve(t, `
+import { DurableObject, RpcStub } from "cloudflare:workers";
+const bytes = (s) => new TextEncoder().encode(s);
+const read = (s) => new Response(s).text();
+export class Thing extends DurableObject {
+	echo(v) { return v; }
+	type(v) { return v?.constructor?.name; }
+	async text(r) { return r.text(); }
+	read(s) { return read(s); }
+	async fill(w) { const wr = w.getWriter(); await wr.write(bytes("x")); await wr.close(); return "filled"; }
+	many(n) { return Array.from({ length: n }, () => new Blob(["x"]).stream()); }
+	manyMade(n) { return Array.from({ length: n }, () => new ReadableStream()); }
+	again(name, s) { return this.env.Thing.getByName(name).read(s); }
+	never() { return new ReadableStream({ pull() { return new Promise(() => {}); } }); }
+	async reenter(name, n) { return n === 0 ? "in" : await this.env.Thing.getByName(name).reenter(name, n - 1); }
+	ok() { return "ok"; }
+}
+export default { async fetch(request, env) {
+	const s = env.Thing.getByName("a"), out = [];
+	const tried = async (f) => { try { out.push(String(await f())); } catch (e) { out.push(e.name + ": " + e.message); } };
+	// cf: a cycle, a getter that throws, one that takes the stream, an instance.
+	const r1 = new Request("http://x/", { method: "POST", body: "x", cf: {} }); r1.cf.self = r1;
+	await tried(() => s.type(r1));
+	await tried(() => s.type(new Request("http://x/", { cf: { get a() { throw new RangeError("cf"); } } })));
+	const r2 = new Response("x", { cf: { get a() { r2.body.getReader(); return 1; } } });
+	await tried(() => s.text(r2));
+	await tried(() => s.type(new Response("x", { cf: { c: new (class Mine {})() } })));
+	// A stream whose own properties and prototype lie.
+	const s1 = new ReadableStream({ start(c) { c.enqueue(bytes("true")); c.close(); } });
+	s1.getReader = () => { throw new Error("own"); };
+	Object.defineProperty(s1, "locked", { get() { throw new Error("locked"); } });
+	await tried(() => s.read(s1));
+	await tried(() => s.type(Object.create(new ReadableStream())));
+	await tried(() => s.type(new Proxy(new Headers(), {})));
+	await tried(() => s.type(new Proxy(new Headers(), { getPrototypeOf() { throw new Error("proto"); } })));
+	// The prototypes of the runtime, as the program sees them.
+	const saved = [];
+	for (const [o, k] of [[ReadableStream.prototype, "getReader"], [WritableStream.prototype, "getWriter"], [Response.prototype, "text"], [Headers.prototype, "append"], [Headers.prototype, Symbol.iterator], [Array.prototype, Symbol.iterator], [Promise.prototype, "then"], [Function.prototype, "call"], [Array.prototype, "push"], [Blob.prototype, "arrayBuffer"]]) {
+		saved.push([o, k, Object.getOwnPropertyDescriptor(o, k)]);
+	}
+	for (const k of ["write", "close", "abort", "done", "value"]) { Object.defineProperty(Object.prototype, k, { configurable: true, set() { throw new Error("set " + k); }, get() { return undefined; } }); saved.push([Object.prototype, k, null]); }
+	const p = [s.read(new Blob(["patched"]).stream()), s.fill(new WritableStream()), s.text(new Response("body", { headers: { a: "1" } })), s.type(new Headers({ a: "1" })), s.type(new Blob(["x"]))];
+	for (let i = 0; i < saved.length; i++) { const x = saved[i]; if (x[2]) Object.defineProperty(x[0], x[1], { configurable: true, writable: true, value() { throw new Error("patched " + String(x[1])); } }); }
+	const results = [];
+	for (let i = 0; i < p.length; i++) { try { results[i] = await p[i]; } catch (e) { results[i] = e.name + ": " + e.message; } }
+	for (let i = 0; i < saved.length; i++) { const x = saved[i]; if (x[2]) Object.defineProperty(x[0], x[1], x[2]); else delete x[0][x[1]]; }
+	out.push(...results);
+	// Many of them, and deep.
+	await tried(async () => (await s.many(20000)).length);
+	await tried(async () => (await s.manyMade(2000)).length);
+	let deep = new Blob(["x"]); for (let i = 0; i < 5000; i++) deep = [deep];
+	await tried(() => s.echo(deep));
+	await tried(() => s.echo(new Headers(Array.from({ length: 100000 }, (_, i) => ["h" + i, "v".repeat(400)]))));
+	// Stubs that are not stubs, disposed of, and of somewhere else.
+	const stub = new RpcStub({ f() { return 1; } }); stub[Symbol.dispose]();
+	await tried(() => s.echo(stub)); await tried(() => stub.f()); await tried(() => stub.dup());
+	await tried(() => RpcStub.prototype[Symbol.dispose].call({}));
+	// Through others, again and again.
+	await tried(() => s.again("b", new Blob(["through"]).stream()));
+	await tried(() => s.reenter("a", 200));
+	await tried(async () => { const r = (await s.never()).getReader(); const p = r.read(); await r.cancel(); return (await p).done; });
+	await tried(() => s.ok());
+	return new Response(out.map((l) => l.slice(0, 120)).join("\n"));
+} };
+`, setup{loops: 2})
+	got := strings.Split(v.get("/"), "\n")
+	want := []string{
+		"Error: value: a reference to an item that is not there", "RangeError: cf", "TypeError: The ReadableStream has been locked to a reader.",
+		`DataCloneError: Could not serialize object of type "Mine". This type does not support serialization.`,
+		"true", `DataCloneError: Could not serialize object of type "Object". This type does not support serialization.`, "DataCloneError: #<Object> could not be cloned.", "Error: proto",
+		"patched", "filled", "body", "Headers", "Blob",
+		"20000", "2000", "DataCloneError: The object is nested too deeply to be cloned.", "Error: Serialized RPC arguments or return values are limited to 32MiB",
+		"Error: RPC stub used after being disposed.", "Error: RPC stub used after being disposed.", "Error: RPC stub used after being disposed.",
+		"TypeError: Illegal invocation", "through", "in", "true", "ok",
+	}
+	for i, w := range want {
+		if i >= len(got) || !strings.HasPrefix(got[i], w) {
+			t.Errorf("line %d: want %s", i, w)
+		}
+	}
+	if t.Failed() || len(got) != len(want) {
+		t.Errorf("got\n%s", strings.Join(got, "\n"))
+	}
+	v.until(func() string {
+		if err := v.collect(); err != nil {
+			return err.Error()
+		}
+		return v.nothingKept()
+	})
+}

@@ -60,16 +60,23 @@ func (in *Instance) TakeWritable(stream vm.Value) (vm.Value, error) {
 
 // StreamOver makes a ReadableStream of the body of a message that came with a call.
 func (in *Instance) StreamOver(m Message) (vm.Value, error) {
-	h, err := in.hold(m, false)
+	return in.stream(in.hold(m, false))
+}
+
+// StreamOf is StreamOver for bytes, which are copied into the runtime.
+func (in *Instance) StreamOf(b []byte) (vm.Value, error) {
+	return in.stream(in.r.Uint8Array(b))
+}
+
+func (in *Instance) stream(body vm.Value, err error) (vm.Value, error) {
 	if err != nil {
 		return vm.Undefined, err
 	}
-	defer in.r.Free(h)
-	return in.r.Call(in.streamOver, vm.Undefined, h)
+	defer in.r.Free(body)
+	return in.r.Call(in.streamOver, vm.Undefined, body)
 }
 
-// WritableOver makes a WritableStream that writes through a stub of what TakeWritable returned. handle is the handle of the stub; it
-// is consumed.
+// WritableOver makes a WritableStream that writes through a stub of what TakeWritable returned. The stub is closed if that fails.
 func (in *Instance) WritableOver(stub uint64) (vm.Value, error) {
 	h, err := in.handle(vm.Undefined, stub)
 	if err != nil {
@@ -83,6 +90,10 @@ func (in *Instance) WritableOver(stub uint64) (vm.Value, error) {
 var _ = register("takeBody", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
 	out := in.reply
 	if out.Streamed, out.Stream = in.streamedBody(args.At(0)); out.Streamed.Streamed() || out.Stream.IsObject() {
+		return vm.Undefined, nil
+	}
+	if m, err := in.message(args.At(0)); err == nil {
+		out.Body = m.Body().Bytes() // nobody changes it
 		return vm.Undefined, nil
 	}
 	var err error

@@ -124,12 +124,39 @@ function bodyPart(v) {
 
 // --- streams ---
 
+// maxAtOnce is how long a body is that goes along in one piece. A longer one stays in this program's memory until it is read.
+const maxAtOnce = 64 << 10;
+
 // takeReadable takes what a stream will give out of it, for the host. One that nobody has looked into goes on as it is; others
 // are pumped.
 function takeReadable(stream) {
   const s = readableOf(stream);
   if (s.reader !== null) throw new TypeErrorCtor("The ReadableStream has been locked to a reader.");
-  host.takeBody(s.lazy === null ? sendStream(stream) : takeStream(stream));
+  if (s.lazy === null) {
+    host.takeBody(sendStream(stream));
+    return;
+  }
+  let body = takeStream(stream);
+  if (typeof body === "string" && body.length > maxAtOnce) body = host.utf8Encode(body);
+  const bytes = bytesOf(body);
+  host.takeBody(bytes !== null && bytes.length > maxAtOnce ? sendStream(inPieces(bytes)) : body);
+}
+
+// inPieces makes a stream of bytes that nobody changes.
+function inPieces(bytes) {
+  let at = 0;
+  const s = newReadable();
+  const c = newByteController(s, 0);
+  s.controller = c;
+  c.started = true;
+  c.pull = () => {
+    const size = bytes.length - at < maxAtOnce ? bytes.length - at : maxAtOnce;
+    byteChunk(c, host.bodyBytes(new U8(typedBuffer(bytes), typedByteOffset(bytes) + at, size)));
+    at += size;
+    if (at === bytes.length) byteClose(c);
+    return resolved(undefined);
+  };
+  return readableObject(s);
 }
 
 // takeWritable locks a stream and makes what is given away in its place: a function with methods, because those can be called.
