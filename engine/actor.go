@@ -145,10 +145,12 @@ type actor struct {
 
 	// The input gate. Work of no section is in queue; top is the innermost open section and current the
 	// one that the running turn belongs to. scheduled: it is in the owner's run queue.
-	queue     stepQueue
-	top       *section
-	current   *section
-	scheduled bool
+	queue stepQueue
+	// queuedBytes is the size of the events in it and in the queues of sections.
+	queuedBytes int
+	top         *section
+	current     *section
+	scheduled   bool
 
 	// pins is the number of reasons not to evict: unanswered events, timers, off-loop work, waitUntil.
 	pins      int
@@ -212,10 +214,16 @@ func (ev *Event) step(a *actor) {
 	}
 	ev.phase = phaseServe
 	ev.actor = a
+	a.queuedBytes -= ev.size()
 	a.learn(ev.dep)
 	a.pin()
 	ev.place = len(a.inflight)
 	a.inflight = append(a.inflight, ev)
+	if a.own.late(ev.since) && !ev.oneWay {
+		drop(ev.Caps)
+		ev.answer(Reply{Err: a.overloaded(ev, queuedTooLong)})
+		return
+	}
 	a.own.eng.metrics.events.Add(1)
 	if ev.live != nil {
 		ev.live.deliver(ev)

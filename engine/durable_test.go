@@ -23,16 +23,16 @@ type stepped struct {
 	log  *waltest.MemLog
 }
 
-func step(t *testing.T, loops int, seed uint64) *stepped {
+func step(t *testing.T, loops int, seed uint64, tune ...func(*engine.Options)) *stepped {
 	t.Helper()
-	return stepOn(t, loops, seed, nil)
+	return stepOn(t, loops, seed, nil, tune...)
 }
 
 // stepOn opens an engine on what is left of another log, or on a new one.
-func stepOn(t *testing.T, loops int, seed uint64, crashed func(waltest.MemOptions) *waltest.MemLog) *stepped {
+func stepOn(t *testing.T, loops int, seed uint64, crashed func(waltest.MemOptions) *waltest.MemLog, tune ...func(*engine.Options)) *stepped {
 	t.Helper()
 	s := &stepped{t: t, pool: looptest.New(loops, seed)}
-	e, err := engine.Open(engine.Options{
+	opts := engine.Options{
 		Pool:   s.pool,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		OpenLog: func(n int, durable func(wal.LSN, error)) (engine.Log, error) {
@@ -44,7 +44,11 @@ func stepOn(t *testing.T, loops int, seed uint64, crashed func(waltest.MemOption
 			}
 			return s.log, nil
 		},
-	})
+	}
+	for _, f := range tune {
+		f(&opts)
+	}
+	e, err := engine.Open(opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,7 +81,7 @@ func Open(opts Options) (*Engine, error) {
 	for i := range e.owners {
 		e.owners[i] = &owner{
 			eng: e, loop: e.pool.Loop(i), index: i, table: newTable(),
-			idleMS: opts.IdleTimeout.Milliseconds(),
+			idleMS: opts.IdleTimeout.Milliseconds(), queueMS: opts.MaxQueueTime.Milliseconds(),
 		}
 	}
 	if err := e.openLog(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"everloop/engine/value"
 	"everloop/wal"
 )
 
@@ -135,7 +136,12 @@ func asError(err error, class, object, method string) *Error {
 		return e
 	}
 	e := &Error{Class: class, Object: object, Method: method, Name: "Error", Message: err.Error(), Remote: true, cause: err}
+	var thrown *value.Error
 	switch {
+	case errors.As(err, &thrown):
+		// An error of JavaScript that a Go handler has made, or passes on. One that cannot be encoded travels by name and message.
+		e.Name, e.Message = thrown.Name, thrown.Message
+		e.Value, _ = value.Marshal(thrown)
 	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrNoSpace), errors.Is(err, ErrClosed):
 		e.Retryable = true
 	case errors.Is(err, ErrBacklog):

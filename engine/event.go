@@ -68,11 +68,13 @@ type Event struct {
 	dep      wal.LSN
 	phase    phase
 	answered bool
+	plain    bool // the caller is Go code, which takes no capabilities
 	reply    Reply
-	place    int  // in its actor's list of events in flight
-	oneWay   bool // nobody waits for the answer
-	pins     int  // entry points: unanswered, plus waitUntil work
-	holds    int  // entry points: reasons to go on that are no work
+	place    int   // in its actor's list of events in flight
+	since    int64 // when it began to wait for its object, on the loop's clock
+	oneWay   bool  // nobody waits for the answer
+	pins     int   // entry points: unanswered, plus waitUntil work
+	holds    int   // entry points: reasons to go on that are no work
 
 	ctx eventContext
 }
@@ -100,9 +102,9 @@ func (ev *Event) Return(value []byte) { ev.answer(Reply{Value: value}) }
 // ReturnCaps is Return with what the value refers to. A caller outside takes no capabilities: see External.
 func (ev *Event) ReturnCaps(value []byte, caps []Cap) { ev.answer(Reply{Value: value, Caps: caps}) }
 
-// External reports whether the answer leaves the engine: the caller is a protocol or an embedding program, not an
-// object or an event of an entry point.
-func (ev *Event) External() bool { return ev.from == nil }
+// External reports whether the caller takes no capabilities: it is a protocol, an embedding program or Go code that made the call
+// by [Stub.Call] and its like, rather than a host that knows what they are.
+func (ev *Event) External() bool { return ev.from == nil || ev.plain }
 
 // Fail answers with an error. An [*Error] is passed on as it is; any other error becomes one that names this
 // object and event.

@@ -135,7 +135,7 @@ func (o *goObject) handle(ev *Event) {
 func (o *goObject) call(ev *Event) ([]byte, error) {
 	if len(ev.Caps) > 0 {
 		drop(ev.Caps)
-		return nil, &Error{Name: "TypeError", Message: fmt.Sprintf("%s: an object that is written in Go takes no functions, stubs and instances of RpcTarget.", ev.Method)}
+		return nil, &Error{Name: "TypeError", Message: fmt.Sprintf("%s: an object that is written in Go takes no functions, stubs, streams and instances of RpcTarget.", ev.Method)}
 	}
 	if ev.Target != nil {
 		return nil, &Error{Name: "TypeError", Message: fmt.Sprintf("The RPC receiver does not implement the method %q.", ev.Method)}

@@ -5,6 +5,9 @@ package engine
 // drops a message with the Cap in it, so that whoever counts references does not wait for ever.
 type Cap interface{ Dropped() }
 
+// Sized is a Cap with bytes of its own: they count for what waits for an object.
+type Sized interface{ Size() int }
+
 func drop(caps []Cap) {
 	for _, c := range caps {
 		c.Dropped()
@@ -49,7 +52,13 @@ func (s *State) To(l *Live) *Stub { return s.a.origin.liveStub(l) }
 // To returns a stub of a live instance, for calls that this event makes.
 func (ev *Event) To(l *Live) *Stub { return ev.origin().liveStub(l) }
 
-func (o *origin) liveStub(l *Live) *Stub { return &Stub{ns: Namespace{from: o}, live: l} }
+func (o *origin) liveStub(l *Live) *Stub {
+	s := &Stub{ns: Namespace{from: o}, live: l}
+	if a := l.origin.actor; a != nil {
+		s.id.bytes = a.id.bytes // its name may be changing, on its loop
+	}
+	return s
+}
 
 // Tell sends an event to a live instance without waiting for an answer. It may be called when this object has been
 // reset or evicted, too.
@@ -121,11 +130,15 @@ func (o *origin) over() bool {
 func (o *owner) acceptLive(ev *Event) {
 	to := ev.live.origin
 	if to.over() {
-		o.refuseLive(ev)
+		o.refuseLive(ev, errLiveGone)
 		return
 	}
 	a := to.actor
 	if a == nil {
+		if !ev.oneWay && to.event.pins >= o.eng.opts.MaxEvents {
+			o.refuseLive(ev, overloaded(tooManyOfEvent))
+			return
+		}
 		to.pin() // until it is answered
 		o.ready.push(ev)
 		return
@@ -133,13 +146,13 @@ func (o *owner) acceptLive(ev *Event) {
 	ev.class, ev.id = a.class, a.id
 	// What wants no answer is a release, and never refused: it makes room.
 	if ev.oneWay || !o.crowded(a, ev) {
-		a.enqueue(ev.live.section, ev)
+		a.admit(ev.live.section, ev)
 	}
 }
 
-func (o *owner) refuseLive(ev *Event) {
+func (o *owner) refuseLive(ev *Event, err *Error) {
 	drop(ev.Caps)
-	ev.answered, ev.reply = true, Reply{Err: errLiveGone}
+	ev.answered, ev.reply = true, Reply{Err: err}
 	o.routeReply(ev)
 }
 

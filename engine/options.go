@@ -49,6 +49,12 @@ type Options struct {
 	// MaxEvents bounds the events of one object that wait or are under way; further ones fail as
 	// overloaded. Default 16,384.
 	MaxEvents int
+	// MaxQueuedBytes bounds the arguments and bodies of the events that wait for one object; further ones fail as overloaded. One alone
+	// may have more. Default 64 MiB.
+	MaxQueuedBytes int
+	// MaxQueueTime is how long an event waits for its object at most. What has waited longer fails as overloaded, and so does what
+	// comes while such an event is still waiting. Default 60 s.
+	MaxQueueTime time.Duration
 
 	// Logger takes the engine's log lines. Default slog.Default().
 	Logger *slog.Logger
@@ -68,6 +74,12 @@ func (o *Options) EnsureDefaults() {
 	if o.MaxEvents == 0 {
 		o.MaxEvents = 16384
 	}
+	if o.MaxQueuedBytes == 0 {
+		o.MaxQueuedBytes = 64 << 20
+	}
+	if o.MaxQueueTime == 0 {
+		o.MaxQueueTime = 60 * time.Second
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -80,10 +92,12 @@ func (o *Options) Validate() error {
 		return errors.New("engine: Options.Dir is empty: name a data directory")
 	case o.Loops < 1 || o.Loops > 64:
 		return fmt.Errorf("engine: Options.Loops is %d: want 1 to 64", o.Loops)
-	case o.IdleTimeout < 0, o.BlockTimeout < 0:
+	case o.IdleTimeout < 0, o.BlockTimeout < 0, o.MaxQueueTime < 0:
 		return errors.New("engine: Options has a negative time-out")
 	case o.MaxEvents < 1:
 		return fmt.Errorf("engine: Options.MaxEvents is %d: want at least 1", o.MaxEvents)
+	case o.MaxQueuedBytes < 1:
+		return fmt.Errorf("engine: Options.MaxQueuedBytes is %d: want at least 1", o.MaxQueuedBytes)
 	}
 	return nil
 }

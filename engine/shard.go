@@ -46,6 +46,7 @@ type owner struct {
 	// busyActors is the number of live objects that have something to do.
 	busyActors int
 	idleMS     int64 // idle time before eviction
+	queueMS    int64 // how long an event waits for its object
 }
 
 // runnable is what the run queue holds.
@@ -240,23 +241,8 @@ func (o *owner) accept(ev *Event) {
 	}
 	a := o.wake(ev.class, &ev.id)
 	if !o.crowded(a, ev) {
-		a.enqueue(nil, ev)
+		a.admit(nil, ev)
 	}
-}
-
-// crowded answers an event that finds too many others waiting for its object.
-func (o *owner) crowded(a *actor, ev *Event) bool {
-	if a.queue.len()+len(a.inflight) >= o.eng.opts.MaxEvents {
-		ev.phase = phaseServe
-		ev.answered = true
-		err := overloaded("Durable Object is overloaded. Too many requests queued.")
-		err.Class, err.Object, err.Method = a.class.name, a.id.String(), ev.Name()
-		drop(ev.Caps)
-		ev.reply = Reply{Err: err}
-		o.routeReply(ev)
-		return true
-	}
-	return false
 }
 
 // enter starts an event of an entry point on this loop. The caller drains.

@@ -36,7 +36,7 @@ type Source interface {
 	Start(w *BodyWriter)
 	// Room is called when w has room again after Write reported that it has none.
 	Room()
-	// Cancel says that the consumer has left. Nothing is called afterwards.
+	// Cancel says that the consumer has left, or, without a Start, that none will come. Nothing is called afterwards.
 	Cancel()
 }
 
@@ -134,6 +134,23 @@ func (o *origin) stream(source Source) Body {
 
 // Streamed reports whether the body is produced while it is read: then Bytes has nothing, and Start reads it.
 func (b Body) Streamed() bool { return b.stream != nil }
+
+// Discard says that nobody will read a streamed body: its producer is told, as by [Stream.Cancel]. It is called instead of a
+// start, by whoever has the body, on any loop or goroutine. It does nothing to a body that is read already, and to bytes.
+func (b Body) Discard() {
+	s := b.stream
+	if s == nil || s.sink != nil {
+		return
+	}
+	s.by.own.loop.Post(loop.Func(func() {
+		if s.started || s.ended || s.canceled || !s.by.live() {
+			return
+		}
+		s.canceled = true
+		s.by.inject(s.sec, s.source.Cancel)
+		s.by.own.drain()
+	}))
+}
 
 // Start reads a streamed body for a protocol, on the loop of its port.
 func (p *Port) Start(b Body, sink Sink) *Stream { return b.stream.start(p.own, nil, sink) }
@@ -436,6 +453,9 @@ func (f *funcSource) Start(w *BodyWriter) {
 func (f *funcSource) Room() { f.wake(Reply{}) }
 
 func (f *funcSource) Cancel() {
+	if f.w == nil {
+		return // it was never started
+	}
 	f.cancel()
 	f.wake(Reply{Err: ErrStreamCanceled})
 }

@@ -20,7 +20,7 @@ type Stub struct {
 	broken atomic.Pointer[Error]
 }
 
-// ID returns the object's ID.
+// ID returns the object's ID; of a live instance without the name. It is zero for an entry point, and an event of one.
 func (s *Stub) ID() ID { return s.id }
 
 // note remembers that the object was reset. An error of another object that this one has only passed on does not
@@ -54,7 +54,7 @@ func (s *Stub) Call(ctx context.Context, method string, result any, args ...any)
 // CallRaw calls a method without encoding anything: the object gets args as they are, and what it returns
 // comes back as it is. Neither may be changed afterwards.
 func (s *Stub) CallRaw(ctx context.Context, method string, args []byte) ([]byte, error) {
-	reply := s.wait(ctx, &Event{Kind: EventCall, Method: method, Args: args})
+	reply := s.wait(ctx, &Event{Kind: EventCall, Method: method, Args: args, plain: true})
 	return reply.Value, reply.Err
 }
 
@@ -70,7 +70,7 @@ func (s *Stub) StartFetch(req *Request, r Replier) *Event {
 
 // StartCall is to CallRaw what StartFetch is to Fetch.
 func (s *Stub) StartCall(method string, args []byte, r Replier) *Event {
-	ev := &Event{Kind: EventCall, Method: method, Args: args}
+	ev := &Event{Kind: EventCall, Method: method, Args: args, plain: true}
 	s.start(ev, r)
 	return ev
 }

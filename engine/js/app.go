@@ -60,6 +60,8 @@ type App struct {
 	hosts      []*host
 	main       *entry // the default export
 	paramsDup  bool   // stubs in the parameters of a call are duplicated, rather than handed over
+	errorProps bool   // errors keep their own properties, their cause and their stack from one program to the next
+	signals    bool   // an AbortSignal can be sent to another program
 
 	quarantine quarantine
 	stop       chan struct{}
@@ -79,6 +81,8 @@ func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) 
 	a := &App{eng: eng, project: p, bundle: b, code: code, opts: o, stop: make(chan struct{})}
 	a.main = a.newEntry("default", nil)
 	a.paramsDup = p.Enabled("rpc_params_dup_stubs", "rpc_params_transfer_stubs", "2026-01-20")
+	a.errorProps = p.Enabled("enhanced_error_serialization", "legacy_error_serialization", "2026-04-21")
+	a.signals = slices.Contains(p.CompatibilityFlags, "enable_abortsignal_rpc")
 	if err := a.quarantine.load(o.QuarantineFile); err != nil {
 		return nil, err
 	}

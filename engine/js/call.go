@@ -114,7 +114,7 @@ func (c *calling) Reply(reply engine.Reply) {
 	var err error
 	switch {
 	case reply.Err != nil:
-		err = rl.reject(c.promise, reply.Err)
+		err = rl.failCall(c, reply.Err)
 	case c.args != nil:
 		err = rl.fallBack(c, reply.Caps)
 	default:
@@ -232,9 +232,16 @@ func (rl *realm) answerCall(w waiting, v vm.Value) {
 			dropCaps(x.caps)
 		}
 	}
-	encoded, caps, sent := x.bytes, x.caps, x.sent
+	encoded, caps, sent, spent := x.bytes, x.caps, x.sent, x.spent
 	rl.done(x)
 	rl.r.End()
+	if t, ok := w.ev.Target.(*target); ok && spent && t.read && t.after != nil {
+		// A stream that is read out of the result of another call has gone with that: it is to be found there.
+		rl.r.Free(v)
+		w.ev.ReturnCaps(nil, nil)
+		w.done(rl)
+		return
+	}
 	if err != nil {
 		rl.r.Free(v)
 		rl.unanswerable(&w, err)
@@ -324,6 +331,8 @@ func (rl *realm) reportDisposer(by actor, err error) {
 
 func dropCaps(caps []engine.Cap) {
 	for _, c := range caps {
-		c.Dropped()
+		if c != nil { // a stream that was not taken
+			c.Dropped()
+		}
 	}
 }

@@ -141,3 +141,25 @@ func (a *App) CollectDue(eng *engine.Engine, due func(used int64) int64) (realms
 	<-done
 	return realms, collected
 }
+
+// BodiesOn is Bodies for one loop, and CollectOn Collect: on that loop.
+func (a *App) BodiesOn(loop int) (in, out int) {
+	for _, rl := range a.hosts[loop].realms {
+		if rl != nil {
+			in += len(rl.inbound)
+			out += len(rl.outbound)
+		}
+	}
+	return in, out
+}
+
+func (a *App) CollectOn(loop int) error {
+	for _, rl := range a.hosts[loop].realms {
+		if rl != nil {
+			if err := rl.r.RunGC(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -79,7 +79,7 @@ func (rl *realm) engineError(err error, w *waiting) *engine.Error {
 	case errors.As(err, &e):
 		failure := &engine.Error{Name: e.Name, Message: e.Message, Stack: sourceStack(rl.app.bundle, e.Stack), Remote: true}
 		if failure.Name == "" {
-			failure.Name = "Error" // something was thrown that is no Error; Value has it
+			failure.Name = "Error" // something was thrown that is no Error; Value has it, if it is an object
 		}
 		if v, ok := rl.r.Thrown(e); ok {
 			if known := rl.recall(v); known != nil {
@@ -90,8 +90,10 @@ func (rl *realm) engineError(err error, w *waiting) *engine.Error {
 				}
 				failure = known
 			}
-			// What cannot be cloned travels as name and message alone.
 			failure.Value = rl.encodeError(v)
+			if failure.Value == nil && !rl.app.errorProps && vm.ErrorClassNamed(failure.Name).String() != failure.Name {
+				failure.Name, failure.Message = "Error", failure.Name+": "+failure.Message
+			}
 			rl.r.Free(v)
 		}
 		return failure
@@ -113,7 +115,28 @@ func (rl *realm) engineError(err error, w *waiting) *engine.Error {
 	return &engine.Error{Name: name, Message: message, Remote: true}
 }
 
+// failCall rejects the promise of a call. What the receiver threw says which object that is.
+func (rl *realm) failCall(c *calling, err error) error {
+	v, verr := rl.errorValue(err)
+	if verr != nil {
+		return verr
+	}
+	var e *engine.Error
+	if id := c.to.ID(); !id.IsZero() && rl.app.errorProps && errors.As(err, &e) && e.Remote && !e.Reset {
+		text, terr := rl.r.String(id.String())
+		if terr == nil {
+			terr = rl.r.Define(v, keyObjectID, text, vm.Writable|vm.Enumerable|vm.Configurable)
+		}
+		if terr != nil {
+			rl.r.Free(v)
+			return terr
+		}
+	}
+	return rl.r.Reject(c.promise, v)
+}
+
 var (
+	keyObjectID   = vm.Intern("durableObjectId")
 	keyRemote     = vm.Intern("remote")
 	keyRetryable  = vm.Intern("retryable")
 	keyOverloaded = vm.Intern("overloaded")
@@ -135,10 +158,7 @@ func (rl *realm) errorValue(err error) (vm.Value, error) {
 		}
 	}
 	if !v.IsObject() {
-		if e.Value != nil && !v.IsUndefined() {
-			return v, nil // a string or number was thrown
-		}
-		made, verr := r.ErrorValue(&vm.Error{Class: classOf(e.Name), Message: e.Message})
+		made, verr := r.ErrorValue(&vm.Error{Class: vm.ErrorClassNamed(e.Name), Message: e.Message})
 		if verr != nil {
 			return vm.Undefined, verr
 		}
@@ -147,7 +167,7 @@ func (rl *realm) errorValue(err error) (vm.Value, error) {
 	for _, p := range []struct {
 		key vm.Key
 		set bool
-	}{{keyRemote, e.Remote}, {keyRetryable, e.Retryable}, {keyOverloaded, e.Overloaded}, {keyReset, e.Reset}} {
+	}{{keyRemote, e.Remote && !e.Reset}, {keyRetryable, e.Retryable}, {keyOverloaded, e.Overloaded}, {keyReset, e.Reset}} {
 		if !p.set {
 			continue
 		}
@@ -161,15 +181,6 @@ func (rl *realm) errorValue(err error) (vm.Value, error) {
 		return vm.Undefined, err
 	}
 	return v, nil
-}
-
-func classOf(name string) vm.ErrorClass {
-	for c := vm.ClassError; c <= vm.ClassURIError; c++ {
-		if c.String() == name {
-			return c
-		}
-	}
-	return vm.ClassError
 }
 
 // storageError makes an error of the engine's storage one that JavaScript sees.

@@ -47,6 +47,8 @@ type possessions struct {
 	live  *engine.Live // its address, once it has given something away
 	given map[*export]struct{}
 	held  map[uint64]struct{}
+
+	arrived map[*arrived]struct{} // streams that it was sent and has not looked into
 }
 
 // possessionsOf makes by's, if it has none yet: most have none.
@@ -98,6 +100,9 @@ func (rl *realm) endExport(x *export) {
 	if x.holds {
 		x.by.unhold()
 	}
+	if e, ok := x.by.(*event); ok {
+		e.Ended()
+	}
 }
 
 // hold notes that by has stub n, of something given away.
@@ -125,6 +130,9 @@ func (rl *realm) endPossessions(by actor) {
 	for x := range p.given {
 		x.holds = false // by is over: nothing keeps it
 		rl.endExport(x)
+	}
+	for a := range p.arrived {
+		a.Dropped()
 	}
 }
 
@@ -169,6 +177,9 @@ func (rl *realm) DisposeStub(n uint64) {
 		by.tell(x.live, x.disposal())
 	}
 }
+
+// SignalsCross is part of [web.RPCHost].
+func (rl *realm) SignalsCross() bool { return rl.app.signals }
 
 // Loopback is part of [web.RPCHost].
 func (rl *realm) Loopback(n uint64, props vm.Value) (uint64, error) {

@@ -170,10 +170,21 @@ func (rl *realm) forgetAway(o *object) {
 
 // StructuredClone clones a value within the runtime.
 func (rl *realm) StructuredClone(v vm.Value, transfer []vm.Value) (vm.Value, error) {
-	if len(transfer) > 0 {
-		return vm.Undefined, rl.cloneError(&clone.Error{Message: "structuredClone cannot transfer: leave the transfer list out."})
+	b, err := rl.writer.Append(nil, rl.r, v)
+	if err != nil {
+		return vm.Undefined, rl.cloneError(err)
 	}
-	out, err := clone.Clone(&rl.writer, &rl.reader, rl.r, v, rl.r)
+	// Getters have run, and may have taken a buffer away. What is moved is a copy: nobody can tell, once the original has nothing
+	// any more.
+	for _, t := range transfer {
+		if _, ok := rl.r.Bytes(t); !ok {
+			return vm.Undefined, rl.cloneError(&clone.Error{Message: "An ArrayBuffer is detached and could not be cloned."})
+		}
+	}
+	for _, t := range transfer {
+		rl.r.Detach(t)
+	}
+	out, err := rl.reader.Read(rl.r, b)
 	return out, rl.cloneError(err)
 }
 

@@ -6,9 +6,11 @@ import (
 	"everloop/engine"
 )
 
-// A handler of a Worker can wait for a promise that nothing will ever settle. Its event has nothing under way then: no
-// call, no timer, no body, no work. Only another event could go on for it, through a variable of the module; where there is none that could, or
-// none has within hungLimit, the event fails, as it does on Cloudflare. An object's handlers are not looked at: to wait for what a later
+// A handler can wait for a promise that nothing will ever settle. Where nobody has a reference to that promise but the
+// host, realm.settle sees it at once, for Workers and objects alike. Where somebody has (a variable, or the handler itself, in a circle),
+// an event of a Worker is looked at when it has nothing under way: no call, no timer, no body, no work, nothing given away that others can call.
+// Only another event could go on for it, through a variable of the module; where there is none that could, or
+// none has within hungLimit, the event fails, as it does on Cloudflare. An object's handler may wait: for what a later
 // request does is what objects are for.
 
 // hungLimit is how long an event with nothing under way waits for others in its runtime.
@@ -25,7 +27,7 @@ func (e *event) idle() bool {
 	if e.look != nil && e.look.cancel != nil {
 		timers = 1
 	}
-	return e.waits == e.untils && e.ev.UnderWay() == e.untils+timers
+	return e.waits == e.untils && e.ev.UnderWay() == e.untils+timers && (e.has == nil || len(e.has.given) == 0)
 }
 
 // Ended is part of [engine.Watcher].
@@ -92,7 +94,7 @@ func (e *event) hung() {
 			rl.waiting[last] = waiting{}
 			rl.waiting = rl.waiting[:last]
 			rl.r.Free(w.promise)
-			w.fail(rl, errHung)
+			w.fail(rl, errHung(&w))
 			break // idle: there is no other
 		}
 	}
@@ -106,9 +108,11 @@ func (e *event) hung() {
 	}
 }
 
-// errHung has workerd's text.
-var errHung = &engine.Error{
-	Name:    "Error",
-	Message: "The Workers runtime canceled this request because it detected that your Worker's code had hung and would never generate a response.",
-	Remote:  true,
+// errHung is why a handler fails whose promise nothing will settle. The texts are workerd's.
+func errHung(w *waiting) error {
+	message := "Promise will never complete."
+	if w.object == nil {
+		message = "The Workers runtime canceled this request because it detected that your Worker's code had hung and would never generate a response. Refer to: https://developers.cloudflare.com/workers/observability/errors/"
+	}
+	return &engine.Error{Name: "Error", Message: message, Remote: true}
 }

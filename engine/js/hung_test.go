@@ -25,7 +25,7 @@ export default { async fetch(request, env, ctx) {
 	}
 	return new Response("ok");
 } };`, setup{})
-	const hung = "error: Error: The Workers runtime canceled this request because it detected that your Worker's code had hung and would never generate a response."
+	const hung = "error: Error: The Workers runtime canceled this request because it detected that your Worker's code had hung and would never generate a response. Refer to: https://developers.cloudflare.com/workers/observability/errors/"
 	start := time.Now()
 	for _, path := range []string{"/never", "/after-a-timer", "/after-a-call", "/after-a-cleared-timer", "/with-waitUntil"} {
 		if got := v.get(path); got != hung {

@@ -126,8 +126,8 @@ func (o *object) startStream(b engine.Body, sink engine.Sink) *engine.Stream {
 	return o.st.StartStream(b, sink)
 }
 func (o *object) streamFrom(src engine.Source) engine.Body { return o.st.StreamFrom(src) }
-func (o *object) bodyBegins()                              {}
-func (o *object) bodyEnds()                                {}
+func (o *object) bodyBegins()                              { o.hold() }
+func (o *object) bodyEnds()                                { o.unhold() }
 func (o *object) start(work func(), done func(error))      { o.st.Start(work, done) }
 func (o *object) after(d time.Duration, fn func()) func()  { return o.st.After(d, fn) }
 

@@ -185,7 +185,7 @@ export class OBJECT extends DurableObject {
 		return new Response(out.join());
 	}
 }`), setup{})
-	if got, want := v.get("/a"), "DataCloneError: #<CryptoKey> could not be cloned.,DataCloneError: #<CryptoKey> could not be cloned.,private,64"; got != want {
+	if got, want := v.get("/a"), "DataCloneError: Could not serialize object of type \"CryptoKey\". This type does not support serialization.,DataCloneError: Could not serialize object of type \"CryptoKey\". This type does not support serialization.,private,64"; got != want {
 		t.Errorf("got %s\nwant %s\n%s", got, want, v.logs)
 	}
 }

@@ -183,6 +183,8 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 		return nil, err
 	}
 	rl.writer.IsDOMException, rl.reader.DOMException = rl.isDOMException, rl.makeDOMException
+	rl.writer.Plain, rl.writer.Instances, rl.writer.Special = rl.plain, true, rl.storable
+	rl.reader.Web = rl.fromParts
 	if err = rl.makeRecall(); err != nil {
 		return nil, err
 	}
@@ -434,7 +436,8 @@ func lost(err error) bool {
 func (rl *realm) settle() {
 	for i := 0; i < len(rl.waiting); {
 		w := rl.waiting[i]
-		if rl.r.PromiseState(w.promise) == vm.Pending {
+		pending := rl.r.PromiseState(w.promise) == vm.Pending
+		if pending && !rl.r.Alone(w.promise) {
 			i++
 			continue
 		}
@@ -442,7 +445,12 @@ func (rl *realm) settle() {
 		rl.waiting[i] = rl.waiting[last]
 		rl.waiting[last] = waiting{}
 		rl.waiting = rl.waiting[:last]
-		rl.answer(w)
+		if pending {
+			rl.r.Free(w.promise)
+			w.fail(rl, errHung(&w))
+		} else {
+			rl.answer(w)
+		}
 		if rl.r.Err() != nil {
 			return
 		}

@@ -69,7 +69,7 @@ export default { async fetch(request, env) {
 		`TypeError: The RPC receiver does not implement the method "nope". true`,
 		"RangeError: negative amount true",
 		`TypeError: The RPC receiver does not implement the method "size". true`,
-		"TypeError: add: an object that is written in Go takes no functions, stubs and instances of RpcTarget. true", "TypeError: 'alarm' is a reserved method and cannot be called over RPC. true", "TypeError: Add: argument 1: ",
+		"TypeError: add: an object that is written in Go takes no functions, stubs, streams and instances of RpcTarget. true", "TypeError: 'alarm' is a reserved method and cannot be called over RPC. true", "TypeError: Add: argument 1: ",
 	} {
 		if i >= len(lines) || !strings.HasPrefix(lines[i], want) {
 			t.Errorf("line %d: want %s\n%s", i, want, strings.Join(lines, "\n"))
@@ -178,7 +178,7 @@ export default { async fetch(request, env) {
 	got := strings.Split(v.get("/"), "\n")
 	want := []string{
 		"Error: getter", "Error: proto", "Error: in result", "5", "3",
-		"DataCloneError: The object is nested too deeply to be cloned.", "polluted", "undefined: undefined", "TypeError: not a function", "1",
+		"DataCloneError: The object is nested too deeply to be cloned.", "polluted", "Error: 5", "TypeError: not a function", "1",
 		"TypeError: Illegal invocation", "TypeError: RpcStubs can only wrap plain objects, functions, and RpcTarget derivatives.",
 		"TypeError: The RPC receiver does not implement the method \"call\".", "ok", "TypeError: not a function", "RangeError: argument",
 		"TypeError: The RPC receiver does not implement the method \"\ufffd\".", "TypeError: The RPC receiver does not implement the method \"" + strings.Repeat("a", 41),

@@ -20,6 +20,12 @@ const maxCollected = 100 << 20
 
 // bodyReader is who reads the body of a message: whoever it came to, as long as that lives.
 func (rl *realm) bodyReader(m web.Message) (actor, error) {
+	if a, ok := m.(*arrived); ok {
+		if !a.by.alive() {
+			return nil, vm.PlainError("Cannot perform I/O on behalf of a different request. A stream ends with the event or the instance that it was sent to.")
+		}
+		return a.by, nil
+	}
 	by := rl.current
 	if of, ok := m.(interface{ reader() actor }); ok {
 		if a := of.reader(); a != nil && a.alive() {
@@ -99,6 +105,9 @@ func (rl *realm) StreamOpen(m web.Message) (uint64, error) {
 	}
 	rl.lastStream++
 	in := &inbound{rl: rl, by: by, promise: vm.Undefined}
+	if e, ok := by.(*event); ok {
+		e.reads = true
+	}
 	rl.inbound[rl.lastStream] = in
 	in.stream = by.startStream(m.Body(), in)
 	return rl.lastStream, nil
@@ -236,7 +245,12 @@ func (rl *realm) produce(by actor, stream vm.Value) engine.Body {
 	src := &source{o}
 	runtime.AddCleanup(src, func(u unread) {
 		u.rl.app.eng.Post(u.rl.host.loop, func() {
-			if o := u.rl.outbound[u.n]; o != nil {
+			o := u.rl.outbound[u.n]
+			switch {
+			case o == nil:
+			case o.by.alive():
+				o.by.after(0, o.cancel) // in a turn: that it is not held any more may be all that keeps it
+			default:
 				o.cancel()
 			}
 		})
@@ -290,6 +304,9 @@ func (s *source) Cancel() {
 // cancel tells the program that nobody reads its stream.
 func (o *outbound) cancel() {
 	rl := o.rl
+	if rl.outbound[o.n] != o {
+		return
+	}
 	pump := o.pump
 	if o.w == nil {
 		pump = o.stream
@@ -344,15 +361,64 @@ func (rl *realm) StreamEnd(n uint64, failed bool, reason vm.Value) {
 	o.end(nil)
 }
 
-// forgetStreams drops the bodies of an object that has gone. The engine has told the other ends.
-func (rl *realm) forgetStreams(o *object) {
+// arrived is the body of a ReadableStream that came with a call, until it is read or goes on. Owned by the loop of by.
+type arrived struct {
+	web.Message // what a body without a request or response has of one: nothing
+	by          actor
+	body        engine.Body
+	gone        bool // it is somebody else's, or dropped
+}
+
+// Body is part of [web.Message].
+func (a *arrived) Body() engine.Body { return a.body }
+
+// BodyMoved and Dropped are [web.Moved].
+func (a *arrived) BodyMoved() { a.leave() }
+
+func (a *arrived) Dropped() {
+	if !a.gone {
+		a.leave()
+		a.body.Discard()
+	}
+}
+
+func (a *arrived) leave() {
+	a.gone = true
+	if p := a.by.possessions(); p != nil {
+		delete(p.arrived, a)
+	}
+}
+
+// maxCopied is how long a body is that is copied into the runtime of its receiver, whether or not that reads it. A longer one was in
+// the engine's memory before: the request of a client.
+const maxCopied = 64 << 10
+
+// arrive makes a ReadableStream of a body that came to by with a call.
+func (rl *realm) arrive(by actor, body engine.Body) (vm.Value, error) {
+	if !body.Streamed() && body.Len() <= maxCopied {
+		// It counts as the program's memory.
+		return rl.in.StreamOf(body.Bytes())
+	}
+	a := &arrived{by: by, body: body}
+	if body.Streamed() {
+		p := possessionsOf(by)
+		if p.arrived == nil {
+			p.arrived = make(map[*arrived]struct{})
+		}
+		p.arrived[a] = struct{}{}
+	}
+	return rl.in.StreamOver(a)
+}
+
+// forgetStreams drops the bodies of an object or an event that has gone. The engine has told the other ends.
+func (rl *realm) forgetStreams(by actor) {
 	for _, out := range rl.outbound {
-		if out.by == actor(o) {
+		if out.by == by {
 			out.finish()
 		}
 	}
 	for n, in := range rl.inbound {
-		if in.by == actor(o) {
+		if in.by == by {
 			delete(rl.inbound, n)
 			in.drop()
 		}

@@ -18,6 +18,7 @@ type event struct {
 	untils int  // promises given to waitUntil
 	over   bool // answered
 	gone   bool // JavaScript cannot reach it any more
+	reads  bool // it has begun to read a stream
 
 	entryPoint *entry
 	has        *possessions
@@ -123,8 +124,8 @@ func (e *event) streamFrom(src engine.Source) engine.Body { return e.ev.StreamFr
 
 // bodyBegins keeps the event reachable for JavaScript until bodyEnds, as pin does, without keeping the engine waiting: it has
 // an answer whose body nobody may ever ask for.
-func (e *event) bodyBegins()                             { e.waits++ }
-func (e *event) bodyEnds()                               { e.waits--; e.leave() }
+func (e *event) bodyBegins()                             { e.hold() }
+func (e *event) bodyEnds()                               { e.unhold() }
 func (e *event) start(work func(), done func(error))     { e.ev.Start(work, done) }
 func (e *event) after(d time.Duration, fn func()) func() { return e.ev.After(d, fn) }
 
@@ -161,6 +162,9 @@ func (e *event) leave() {
 	}
 	e.gone = true
 	e.rl.endPossessions(e)
+	if e.reads {
+		e.rl.forgetStreams(e)
+	}
 	if e.rl.r.Err() == nil {
 		e.rl.r.Revoke(e.handle)
 	}

@@ -35,6 +35,12 @@ func (s Set) MarshalCBOR() ([]byte, error) { return Marshal(s) }
 // UnmarshalCBOR reads a Set.
 func (s *Set) UnmarshalCBOR(data []byte) error { return unmarshalAs(data, s) }
 
+// MarshalCBOR writes an object of the Web APIs.
+func (w Web) MarshalCBOR() ([]byte, error) { return Marshal(w) }
+
+// UnmarshalCBOR reads an object of the Web APIs.
+func (w *Web) UnmarshalCBOR(data []byte) error { return unmarshalAs(data, w) }
+
 // MarshalCBOR writes a Map.
 func (m Map) MarshalCBOR() ([]byte, error) { return Marshal(m) }
 

@@ -111,6 +111,14 @@ func (d *decoder) tagged(tag uint64, number int) any {
 			s[i] = d.next()
 		}
 		return s
+	case TagWeb:
+		t := r.expect(KindArray, "an object of the Web APIs")
+		w := make(Web, t.N)
+		d.share(number, w)
+		for i := 0; i < len(w) && r.err == nil; i++ {
+			w[i] = d.next()
+		}
+		return w
 	case TagMap:
 		t := r.expect(KindMap, "a Map")
 		m := make(Map, t.N)

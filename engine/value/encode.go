@@ -107,6 +107,9 @@ func (e *encoder) value(v any) error {
 	case Set:
 		e.dst = AppendArrayHeader(AppendTag(e.dst, TagSet), len(v))
 		return e.items(v)
+	case Web:
+		e.dst = AppendArrayHeader(AppendTag(e.dst, TagWeb), len(v))
+		return e.items(v)
 	case Map:
 		e.dst = AppendMapHeader(AppendTag(e.dst, TagMap), len(v))
 		for _, entry := range v {

@@ -264,6 +264,9 @@ func (f *formatter) tagged(tag uint64) {
 			f.name(name)
 			f.object(uint64(n))
 		}
+	case TagWeb:
+		f.text("Web")
+		f.next()
 	case TagArrayBuffer:
 		if b, _, _ := r.ReadArrayBuffer(); !f.stop() {
 			f.bytes("ArrayBuffer", b)

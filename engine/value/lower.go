@@ -29,7 +29,7 @@ func lower(data []byte) (_ []byte, typedArrays bool, err error) {
 		switch t.N {
 		case TagDate, TagShared, TagRef, TagWTF8, TagView, TagArray, TagBoxed:
 			need = true
-		case TagDateText, TagBigInt, TagNegBigInt, TagSet, TagMap, TagRegExp, TagArrayBuffer, TagError:
+		case TagDateText, TagBigInt, TagNegBigInt, TagSet, TagMap, TagRegExp, TagArrayBuffer, TagError, TagWeb:
 		default:
 			if _, ok := ArrayKindOfTag(t.N); !ok {
 				r.Fail(ErrUnsupported, "tag %d is not one of the format's", t.N)

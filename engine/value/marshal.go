@@ -27,6 +27,7 @@ func modes() (cbor.UserBufferEncMode, cbor.DecMode) {
 	}{
 		{TagWTF8, WTF8("")},
 		{TagSet, Set(nil)},
+		{TagWeb, Web(nil)},
 		{TagMap, Map(nil)},
 		{TagRegExp, RegExp{}},
 		{TagBoxed, Boxed{}},
@@ -104,7 +105,7 @@ func Unmarshal(data []byte, v any) error {
 		}
 		*p = x
 		return nil
-	case *Undefined, *WTF8, *Set, *Map, *Object, *InvalidDate, *RegExp, *Boxed, *Array, *ArrayBuffer, *TypedArray, *View, *Error:
+	case *Undefined, *WTF8, *Set, *Web, *Map, *Object, *InvalidDate, *RegExp, *Boxed, *Array, *ArrayBuffer, *TypedArray, *View, *Error:
 		// Not by way of lower, which would take from them what they are there for.
 		return v.(cbor.Unmarshaler).UnmarshalCBOR(data)
 	case *string:

@@ -29,6 +29,7 @@ const (
 	TagBoxed       = tagBase + 4 // a Boolean, Number, String or BigInt object, over its primitive
 	TagError       = tagBase + 5 // an Error, over [constructor name, own properties]
 	TagCap         = tagBase + 6 // a reference to what a program gave away, over its number; in calls only, never stored
+	TagWeb         = tagBase + 7 // an object of the Web APIs, over [class name, parts...]
 )
 
 // ArrayKind says what the elements of a typed array or a view are. Its number is the tag of RFC 8746 for that

@@ -14,6 +14,9 @@ type (
 	// Set is a Set, in its order.
 	Set []any
 
+	// Web is an object of the Web APIs (a Blob, Headers, ...) by its parts: see docs/format/value.md.
+	Web []any
+
 	// Map is a Map, in its order. (Go maps whose keys are not strings are written as Maps too, in the order that they
 	// come in.)
 	Map []Entry

@@ -74,6 +74,8 @@ func (v *validator) tagged(tag uint64, number int) sharedShape {
 		v.item(t, notShared)
 	case TagSet:
 		v.items(r.expect(KindArray, "a Set").N)
+	case TagWeb:
+		v.items(r.expect(KindArray, "an object of the Web APIs").N)
 	case TagMap:
 		v.items(2 * r.expect(KindMap, "a Map").N)
 	case TagArray:

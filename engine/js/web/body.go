@@ -54,6 +54,9 @@ func (in *Instance) streamedBody(v vm.Value) (engine.Body, vm.Value) {
 	}
 	if m, err := in.message(v); err == nil {
 		if b := m.Body(); b.Streamed() {
+			if moved, ok := m.(Moved); ok {
+				moved.BodyMoved()
+			}
 			return b, vm.Undefined
 		}
 		return engine.Body{}, vm.Undefined

@@ -179,6 +179,7 @@ func (h *fakeHost) Export(vm.Value, bool) (uint64, error)                   { re
 
 func (h *fakeHost) DupStub(uint64) (uint64, error) { return 0, vm.PlainError("no calls here") }
 func (h *fakeHost) DisposeStub(uint64)             {}
+func (h *fakeHost) SignalsCross() bool             { return false }
 func (h *fakeHost) Loopback(uint64, vm.Value) (uint64, error) {
 	return 0, vm.PlainError("no calls here")
 }

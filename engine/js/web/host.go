@@ -90,6 +90,8 @@ type RPCHost interface {
 	DisposeStub(stub uint64)
 	// Loopback makes a stub like the given one, of an entry point, with props (borrowed) for its context.
 	Loopback(stub uint64, props vm.Value) (uint64, error)
+	// SignalsCross reports whether an AbortSignal may be sent to another program.
+	SignalsCross() bool
 }
 
 // BodyHost moves bodies that are streams. Numbers are the host's; one is not used again.

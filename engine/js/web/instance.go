@@ -46,7 +46,9 @@ type Instance struct {
 	workerFetch, takeReply, fireTimer                                   vm.Value
 	nothing, domException, workers                                      vm.Value
 	requestProto, responseProto, contextProto, stubProto, fetcherProto  vm.Value
-	workerCall, objectCall, exportCall, shape, newStub, disposable      vm.Value
+	workerCall, objectCall, exportCall, newStub, disposable             vm.Value
+	crossShape, fromParts, takeReadable, streamOver                     vm.Value
+	takeWritable, writableOver                                          vm.Value
 	hasDisposer                                                         vm.Value
 	disposeExport, loopbackFrom, exports, pipelinedHere, pipelinedOn    vm.Value
 	streamStart, streamRoom, streamCancel                               vm.Value
@@ -111,7 +113,12 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"workerCall", &in.workerCall},
 		{"objectCall", &in.objectCall},
 		{"exportCall", &in.exportCall},
-		{"rpcShape", &in.shape},
+		{"crossShape", &in.crossShape},
+		{"fromParts", &in.fromParts},
+		{"takeReadable", &in.takeReadable},
+		{"streamOver", &in.streamOver},
+		{"takeWritable", &in.takeWritable},
+		{"writableOver", &in.writableOver},
 		{"pipelinedHere", &in.pipelinedHere},
 		{"pipelinedOn", &in.pipelinedOn},
 		{"newStub", &in.newStub},

@@ -24,6 +24,13 @@ type Message interface {
 	Body() engine.Body
 }
 
+// A Moved is a Message that is told when its body goes on to somebody else without having been read here, and when JavaScript has
+// dropped it. Both may come from inside the collection of garbage.
+type Moved interface {
+	BodyMoved()
+	Dropped()
+}
+
 // hasBody reports whether m has a body at all.
 func hasBody(m Message) bool {
 	b := m.Body()
@@ -70,6 +77,9 @@ type held struct {
 // messageClass is the class of those objects; the payload is an index into Instance.messages.
 var messageClass = vm.RegisterClass("Message", func(r *vm.Runtime, payload uint64) {
 	in := r.Host.(*Instance)
+	if m, ok := in.messages[payload].m.(Moved); ok {
+		m.Dropped()
+	}
 	in.messages[payload] = held{}
 	in.free = append(in.free, uint32(payload))
 })

@@ -2,32 +2,6 @@ package web
 
 import "everloop/engine/js/internal/vm"
 
-// Shape says how an object crosses to another program where structured clone does not take it.
-type Shape uint8
-
-const (
-	Refused Shape = iota // it does not
-	Given                // given away, as an instance
-	Own                  // given away, with its own properties
-	Stub                 // a stub, of the number that comes along
-)
-
-// ShapeOf tells how v, an object that structured clone does not take, crosses.
-func (in *Instance) ShapeOf(v vm.Value) (Shape, uint64, error) {
-	s, err := in.r.Call(in.shape, vm.Undefined, v)
-	if err != nil {
-		return Refused, 0, err
-	}
-	defer in.r.Free(s)
-	if n, ok := s.Int32(); ok {
-		return Shape(n), 0, nil
-	}
-	if n, ok := in.r.Payload(stubClass, s); ok {
-		return Stub, n, nil
-	}
-	return Refused, 0, nil
-}
-
 // Fetcher makes what a program sees of a stub of an entry point, or of an object that another program passed: a Fetcher. The
 // stub is closed if that fails.
 func (in *Instance) Fetcher(stub uint64) (vm.Value, error) {

@@ -16,6 +16,10 @@ type Reader struct {
 	// it reads the one item behind the tag from rd.
 	Special func(r *vm.Runtime, tag uint64, rd *value.Reader) (vm.Value, error)
 
+	// Web, if set, makes an object of the Web APIs of its parts, a borrowed value
+	// that may be anything.
+	Web func(r *vm.Runtime, parts vm.Value) (vm.Value, error)
+
 	// DOMException, if set, makes a DOMException.
 	DOMException func(r *vm.Runtime, message, name vm.Value) (vm.Value, error)
 
@@ -27,7 +31,7 @@ type Reader struct {
 }
 
 // Read makes the value that data holds, owned by the caller. It runs no user
-// code. Malformed data is a *value.FormatError.
+// code, as long as Special and Web run none. Malformed data is a *value.FormatError.
 func (rd *Reader) Read(r *vm.Runtime, data []byte) (vm.Value, error) {
 	rd.r, rd.rd = r, value.NewReader(data)
 	v, err := rd.item(rd.rd.Next(), -1)
@@ -294,6 +298,18 @@ func (rd *Reader) tagged(tag uint64, number int) (vm.Value, error) {
 	}
 	if kind, ok := value.ArrayKindOfTag(tag); ok {
 		return rd.typedArray(kind, number)
+	}
+	if tag == value.TagWeb && rd.Web != nil {
+		parts, err := rd.item(rd.next(), -1)
+		if err != nil {
+			return vm.Undefined, err
+		}
+		v, err := rd.Web(r, parts)
+		r.Free(parts)
+		if err != nil {
+			return vm.Undefined, err
+		}
+		return rd.publish(number, v), nil
 	}
 	if rd.Special != nil {
 		v, err := rd.Special(r, tag, &rd.rd)

@@ -29,16 +29,21 @@ const maxDepth = 1000
 // by its loop. The zero Writer works.
 type Writer struct {
 	// Special, if set, is asked about every object that structured clone
-	// refuses, those of the host (vm.HostObject) among them: it appends the
-	// object's form, one item under a tag of its own, and reports true, or
+	// refuses, those of the host (vm.HostObject) among them, and those that Plain
+	// does not tell. It appends the object's form, one item under a tag of its
+	// own, and reports true; or returns the parts of an object of the Web APIs,
+	// an array owned by the Writer, which is written under value.TagWeb; or
 	// reports false.
-	Special func(dst []byte, r *vm.Runtime, v vm.Value) (_ []byte, ok bool, err error)
+	Special func(dst []byte, r *vm.Runtime, v vm.Value) (_ []byte, parts vm.Value, ok bool, err error)
 
 	// Plain, if set, tells which ordinary objects are written by their
 	// properties. Others are refused, as what structured clone refuses is:
 	// between programs an instance of a class would lose its methods, which
 	// nobody wants.
 	Plain func(r *vm.Runtime, v vm.Value) bool
+	// Instances is whether those others are not refused, but written by their
+	// properties all the same, as structured clone does.
+	Instances bool
 
 	// ErrorProps is whether errors keep properties of their own beside those
 	// that structured clone keeps.
@@ -199,7 +204,7 @@ func (w *Writer) object(v vm.Value) error {
 	switch c := r.ObjectClass(v); c {
 	case vm.PlainObject:
 		if w.Plain != nil && !w.Plain(r, v) {
-			return w.refuse(v)
+			return w.instance(v)
 		}
 		return w.plain(v)
 	case vm.ArrayObject:
@@ -550,22 +555,45 @@ func (w *Writer) link() []byte {
 	return append(out, w.dst[pos:]...)
 }
 
+// instance writes an object that some class made.
+func (w *Writer) instance(v vm.Value) error {
+	if !w.Instances {
+		return w.refuse(v)
+	}
+	if known, err := w.special(v); known || err != nil {
+		return err
+	}
+	return w.plain(v)
+}
+
+// special writes an object that the host knows.
+func (w *Writer) special(v vm.Value) (known bool, err error) {
+	if w.Special == nil || !v.IsObject() {
+		return false, nil
+	}
+	out, parts, ok, err := w.Special(w.dst, w.r, v)
+	switch {
+	case err != nil:
+		return false, err
+	case parts.IsObject():
+		w.held = append(w.held, parts)
+		w.dst = value.AppendTag(w.dst, value.TagWeb)
+		return true, w.value(parts)
+	case ok:
+		w.dst = out
+	}
+	return ok, nil
+}
+
 // refuse ends with V8's text, unless the host knows the object.
 func (w *Writer) refuse(v vm.Value) error {
-	if w.Special != nil && v.IsObject() {
-		out, ok, err := w.Special(w.dst, w.r, v)
-		if err != nil {
-			return err
-		}
-		if ok {
-			w.dst = out
-			return nil
-		}
+	if known, err := w.special(v); known || err != nil {
+		return err
 	}
 	if w.r.Err() != nil {
 		return w.r.Err()
 	}
-	if c := w.r.ObjectClass(v); w.Plain != nil && (c == vm.PlainObject || c == vm.FunctionObject) {
+	if c := w.r.ObjectClass(v); w.Plain != nil && !w.Instances && (c == vm.PlainObject || c == vm.FunctionObject || c == vm.HostObject) {
 		if name := className(w.r, v); name != "Function" {
 			return &Error{`Could not serialize object of type "` + name + `". This type does not support serialization.`}
 		}

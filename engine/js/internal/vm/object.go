@@ -340,6 +340,16 @@ func (r *Runtime) ArrayBuffer(b []byte) (v Value, err error) {
 	return r.arrayBuffer(b)
 }
 
+// Detach takes the memory from an ArrayBuffer; it does nothing to anything else.
+func (r *Runtime) Detach(v Value) {
+	if r.dead != nil || r.classOf(v) != lib.EJS_CLASS_ARRAY_BUFFER {
+		return
+	}
+	var err error
+	defer r.leave(r.enter(), &err)
+	lib.XJS_DetachArrayBuffer(r.tls, r.ctx, v.js)
+}
+
 func (r *Runtime) arrayBuffer(b []byte) (Value, error) {
 	// With a null source the engine allocates without copying.
 	v, err := r.result(lib.XJS_NewArrayBufferCopy(r.tls, r.ctx, 0, uint64(len(b))))

@@ -137,6 +137,13 @@ func (r *Runtime) Dup(v Value) Value {
 	return v
 }
 
+// Alone reports whether v is an object that nobody refers to but the caller. Of
+// a pending promise it says that nothing can settle it any more: whoever
+// could, in JavaScript or in Go, has a reference.
+func (r *Runtime) Alone(v Value) bool {
+	return v.IsObject() && r.dead == nil && *at[int32](v.ptr() - refCountOffset) == 1
+}
+
 // Free gives an owned reference back.
 func (r *Runtime) Free(v Value) {
 	if !v.counted() || r.dead != nil {

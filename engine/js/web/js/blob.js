@@ -3,6 +3,7 @@
 let isBlob;
 let blobBytes; // (blob) its bytes, which nobody may change
 let blobSized; // (blob) their number
+let fileModified; // (file)
 
 const blobTypeText = /^[ -~]*$/;
 
@@ -94,7 +95,7 @@ class File extends Blob {
     if (fileBits !== internal && arguments.length < 2) throw new TypeErrorCtor("File needs a list of parts and a name");
     super(fileBits, options);
     this.#name = toWellFormed(`${fileName}`);
-    const modified = fileBits === internal || options === undefined || options === null ? undefined : options.lastModified;
+    const modified = options === undefined || options === null ? undefined : options.lastModified;
     this.#lastModified = modified === undefined ? floor(host.timeOrigin() + host.now()) : trunc(+modified) || 0;
   }
   get name() {
@@ -106,6 +107,9 @@ class File extends Blob {
   get webkitRelativePath() {
     void this.#name;
     return "";
+  }
+  static {
+    fileModified = (f) => f.#lastModified;
   }
 }
 webClass(File, "File");

@@ -57,7 +57,8 @@ function streamOf(body) {
   const s = newReadable();
   s.lazy = openBody;
   s.body = body;
-  return readableObject(s);
+  // The record does not know its object: without that cycle, a stream that nobody looks into goes at once when it is dropped.
+  return new ReadableStream(internal, s);
 }
 
 // openBody gives the stream of a body its controller, which is a byte controller.

@@ -29,7 +29,7 @@ for (let i = 0; i < memberNames.length; i++) {
 return {
   __proto__: null,
   programClasses, programEntries, workerFetch, reply: replyWith, fireTimer,
-  workerCall, objectCall, exportCall, pipelinedHere, pipelinedOn, rpcShape, newStub, disposable, hasDisposer, disposeExport, loopbackFrom, programExports,
+  workerCall, objectCall, exportCall, pipelinedHere, pipelinedOn, crossShape, fromParts, takeReadable, streamOver: streamOf, takeWritable, writableOver, newStub, disposable, hasDisposer, disposeExport, loopbackFrom, programExports,
   streamStart, streamRoom, streamCancel,
   nothing() {},
   noID, storageGet, storagePut,

@@ -37,6 +37,7 @@ let headersList; // (Headers) the flat list: name, value, name, value; not to be
 let headersAppend; // (Headers, lower-case name, clean value)
 let headersHas; // (Headers, lower-case name)
 let isHeaders;
+let headersFrozen; // (Headers) whether they cannot be changed
 
 // hostedHeaders finds the Headers of a Request or Response of the host, which has no private fields to keep it in.
 const hostedHeaders = new WeakMapCtor();
@@ -170,6 +171,7 @@ class Headers {
       for (let i = 0; i < list.length; i += 2) if (list[i] === name) return true;
       return false;
     };
+    headersFrozen = (h) => h.#src !== null;
     isHeaders = (v) => typeof v === "object" && v !== null && #list in v;
     freezeHeaders = (h) => {
       h.#src = internal;

@@ -34,6 +34,8 @@ const mapForEach = uncurry(Map.prototype.forEach);
 const setForEach = uncurry(Set.prototype.forEach);
 const weakMapGet = uncurry(WeakMap.prototype.get);
 const weakMapSet = uncurry(WeakMap.prototype.set);
+const weakSetHas = uncurry(WeakSet.prototype.has);
+const weakSetAdd = uncurry(WeakSet.prototype.add);
 const dateToISO = uncurry(Date.prototype.toISOString);
 const regexToString = uncurry(RegExp.prototype.toString);
 const symbolToString = uncurry(Symbol.prototype.toString);
@@ -134,10 +136,13 @@ function natives(cls, methods) {
   const names = objectKeys(methods);
   for (let i = 0; i < names.length; i++) hide(cls.prototype, names[i], methods[names[i]]);
 }
+// webPrototypes has the prototype of every class of the Web APIs.
+const webPrototypes = new WeakSet();
 
 // webClass gives a class what WebIDL asks for: enumerable members and a toStringTag.
 function webClass(cls, tag) {
   const proto = cls.prototype;
+  weakSetAdd(webPrototypes, proto);
   const names = ownKeys(proto);
   for (let i = 0; i < names.length; i++) {
     if (names[i] === "constructor" || typeof names[i] === "symbol") continue;

@@ -17,6 +17,8 @@ function requestMethod(method) {
 
 let isRequest;
 let sendRequest; // (stub, request) sends it to a stub of the host
+let requestParts; // (request) what it crosses to another program as: see crossing.js
+let requestFrom; // (parts)
 
 // hostedDetails finds what JavaScript knows of a Request of the host. Such a request is an object of the host without any
 // private field: a program that looks at its method, its URL and its headers and passes it on makes no more of it.
@@ -235,6 +237,27 @@ class Request {
   }
   static {
     isRequest = (v) => typeof v === "object" && v !== null && (#d in v || host.isRequest(v));
+    requestParts = (r) => {
+      const d = Request.#details(r);
+      // The signal of a request that came from outside is made when somebody looks at it, and never aborts.
+      const signal = d.hosted !== null || d.signal === null ? undefined : d.signal;
+      return ["Request", d.url, d.method, headersList(requestHeaders(r)), requestBody(r), d.redirect, d.cf, d.cache, d.integrity, d.keepalive, signal];
+    };
+    requestFrom = (parts) => {
+      const d = newDetails();
+      d.url = requestURL(textPart(parts[1], "a Request"));
+      d.method = requestMethod(textPart(parts[2], "a Request"));
+      d.headers = headersFrom(parts[3]);
+      d.body = bodyPart(parts[4]);
+      if (redirectModes[textPart(parts[5], "a Request")] === undefined) throw malformed("a Request");
+      d.redirect = parts[5];
+      d.cf = parts[6];
+      d.cache = parts[7] === undefined ? undefined : textPart(parts[7], "a Request");
+      d.integrity = textPart(parts[8], "a Request");
+      d.keepalive = parts[9] === true;
+      if (isAbortSignal(parts[10])) d.signal = parts[10];
+      return new Request(internal, d);
+    };
     sendRequest = (stub, r) => {
       if (!(#d in r)) {
         // Untouched, or only looked at: the host passes its own message on, and uses up its body.
@@ -253,6 +276,8 @@ class Request {
   }
 }
 webClass(Request, "Request");
+const requestHeaders = uncurry(getOwnPropertyDescriptor(Request.prototype, "headers").get);
+const requestBody = uncurry(getOwnPropertyDescriptor(Request.prototype, "body").get);
 
 function newDetails() {
   return {

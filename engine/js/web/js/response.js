@@ -14,6 +14,8 @@ function isNullBodyStatus(status) {
 
 let replyWith; // (value) gives the host the Response that a handler returned
 let isResponse;
+let responseParts; // (response) what it crosses to another program as: see crossing.js
+let responseFrom; // (parts)
 
 // hostedStreams finds the stream over the body of a Response of the host. Such a response is an object of the host without
 // any private field: what it has is in Go, and a response that is only handed on costs no more than that.
@@ -316,6 +318,23 @@ class Response {
   }
   static {
     isResponse = (v) => typeof v === "object" && v !== null && (#bits in v || host.isResponse(v));
+    responseParts = (r) => {
+      const hosted = !(#bits in r);
+      const x = hosted ? null : r.#x;
+      const status = hosted ? host.msgStatus(r) : r.#bits & isErrorResponse ? 0 : r.#bits & statusMask;
+      const text = hosted ? host.msgStatusText(r) : x === null ? "" : x.statusText;
+      const list = headersList(headersGet(r));
+      return ["Response", status, text, list, responseBody(r), x === null ? undefined : x.cf, x === null ? "automatic" : x.encodeBody, x === null ? null : x.webSocket];
+    };
+    responseFrom = (parts) => {
+      if (parts[1] === 0) return Response.error();
+      if (typeof parts[1] !== "number") throw malformed("a Response");
+      const r = new Response();
+      Response.#init(r, { __proto__: null, status: parts[1], statusText: textPart(parts[2], "a Response"), cf: parts[5], encodeBody: parts[6] });
+      r.#headers = headersFrom(parts[3]);
+      r.#body = bodyPart(parts[4]);
+      return r;
+    };
     replyWith = (v) => {
       if (typeof v !== "object" || v === null || !(#bits in v)) {
         if (!isResponse(v)) {
@@ -347,3 +366,4 @@ class Response {
 }
 webClass(Response, "Response");
 const headersGet = uncurry(getOwnPropertyDescriptor(Response.prototype, "headers").get);
+const responseBody = uncurry(getOwnPropertyDescriptor(Response.prototype, "body").get);

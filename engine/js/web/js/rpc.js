@@ -29,6 +29,9 @@ const wildcard = new ProxyCtor(
   },
 );
 
+// maxPathDepth bounds how deep a property of a property of a node is.
+const maxPathDepth = 64;
+
 class Returned {
   constructor(v) {
     return v;
@@ -46,7 +49,8 @@ let sendFrom; // (node, path, args)
 
 // A Node stamps its state on a function, which then is one. The function does not refer to itself: that would be a
 // cycle, which only a collection frees. The state of a stub is { handle }, of the promise of a call { promise }, and of a
-// property { from, stub, path }: the node or the stub of an object or entry point that path leads from.
+// property { from, stub, path, depth }: the node or the stub of an object or entry point that path leads from, and how many
+// properties are on the way.
 class Node extends Returned {
   #state;
   constructor(fn, proto, state) {
@@ -70,6 +74,9 @@ class Node extends Returned {
   static {
     isNode = (v) => typeof v === "function" && #state in v;
     newProperty = (from, stub, path) => {
+      let depth = 0;
+      if (from !== null && from.#state.path !== undefined) depth = from.#state.depth + 1;
+      if (depth > maxPathDepth) throw new TypeErrorCtor(`RPC pipelined property path is too deep (max ${maxPathDepth}).`);
       const fn = (...args) => {
         let p;
         try {
@@ -79,7 +86,7 @@ class Node extends Returned {
         }
         return newCall(p);
       };
-      return new Node(fn, RpcProperty.prototype, { __proto__: null, from, stub, path });
+      return new Node(fn, RpcProperty.prototype, { __proto__: null, from, stub, path, depth });
     };
     newCall = (promise) => new Node((...args) => newCall(attempt(() => pipelined(promise, [], args))), RpcPromise.prototype, { __proto__: null, promise });
     newStub = (handle) => new Node((...args) => newCall(attempt(() => host.rpcSend(handle, [], args))), RpcStub.prototype, { __proto__: null, handle });
@@ -323,17 +330,6 @@ function pipelinedOn(v, path, args) {
   const kind = exportKind(v);
   if (kind === 0 && path.length > 0) throw noMember(path[0]);
   return arrive(v, path, args, kind !== 1, reserved);
-}
-
-// rpcShape tells the host how an object travels that structured clone does not take: undefined not at all; the handle of a
-// stub; or how it is given away, as exportKind has it.
-function rpcShape(v) {
-  if (isNode(v)) return nodeHandle(v);
-  if (typeof v === "object" && v !== null) {
-    if (host.isStub(v)) return v;
-    return isPrototypeOf(RpcTarget.prototype, v) ? 1 : undefined;
-  }
-  return typeof v === "function" ? 2 : undefined;
 }
 
 // disposable gives a result the means to dispose of the stubs in it.
