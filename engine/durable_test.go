@@ -28,11 +28,17 @@ func step(t *testing.T, loops int, seed uint64) *stepped {
 	return stepOn(t, loops, seed, nil)
 }
 
+// stepWith is step with other options.
+func stepWith(t *testing.T, loops int, seed uint64, set func(*engine.Options)) *stepped {
+	t.Helper()
+	return stepOn(t, loops, seed, nil, set)
+}
+
 // stepOn opens an engine on what is left of another log, or on a new one.
-func stepOn(t *testing.T, loops int, seed uint64, crashed func(waltest.MemOptions) *waltest.MemLog) *stepped {
+func stepOn(t *testing.T, loops int, seed uint64, crashed func(waltest.MemOptions) *waltest.MemLog, set ...func(*engine.Options)) *stepped {
 	t.Helper()
 	s := &stepped{t: t, pool: looptest.New(loops, seed)}
-	e, err := engine.Open(engine.Options{
+	o := engine.Options{
 		Pool:   s.pool,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		OpenLog: func(n int, durable func(wal.LSN, error)) (engine.Log, error) {
@@ -44,7 +50,11 @@ func stepOn(t *testing.T, loops int, seed uint64, crashed func(waltest.MemOption
 			}
 			return s.log, nil
 		},
-	})
+	}
+	for _, f := range set {
+		f(&o)
+	}
+	e, err := engine.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"everloop/loop"
@@ -49,6 +50,12 @@ type Options struct {
 	// MaxEvents bounds the events of one object that wait or are under way; further ones fail as
 	// overloaded. Default 16,384.
 	MaxEvents int
+
+	// Transport makes the exchanges of outgoing requests (State.Fetch, and the global fetch of TypeScript), on goroutines off
+	// the loops. It must not follow redirects, and must end when the request's context does. Default: Go's HTTP client, over
+	// HTTP/1.1 and HTTP/2, without a proxy; docs/operating.md has its bounds. Give another to
+	// restrict where programs may connect to.
+	Transport http.RoundTripper
 
 	// Logger takes the engine's log lines. Default slog.Default().
 	Logger *slog.Logger

@@ -57,6 +57,7 @@ type Stream struct {
 	sec    *section
 
 	// The producer's side.
+	size     int64 // that the whole body will have; 0: not known
 	started  bool
 	ended    bool
 	canceled bool
@@ -135,6 +136,17 @@ func (o *origin) stream(source Source) Body {
 // Streamed reports whether the body is produced while it is read: then Bytes has nothing, and Start reads it.
 func (b Body) Streamed() bool { return b.stream != nil }
 
+// Size is the number of bytes of the body, -1 if that is not known before it ends.
+func (b Body) Size() int64 {
+	switch {
+	case b.stream == nil:
+		return int64(len(b.data))
+	case b.stream.size > 0:
+		return b.stream.size
+	}
+	return -1
+}
+
 // Start reads a streamed body for a protocol, on the loop of its port.
 func (p *Port) Start(b Body, sink Sink) *Stream { return b.stream.start(p.own, nil, sink) }
 
@@ -160,7 +172,9 @@ func (s *Stream) start(to *owner, in *origin, sink Sink) *Stream {
 	if in != nil {
 		s.toSec = in.section()
 		in.pin()
-		in.reading = append(in.reading, s)
+		if in.actor != nil {
+			in.reading = append(in.reading, s)
+		}
 	}
 	s.tell(func() {
 		if s.canceled {
@@ -168,7 +182,9 @@ func (s *Stream) start(to *owner, in *origin, sink Sink) *Stream {
 		}
 		s.started = true
 		s.by.pin()
-		s.by.writing = append(s.by.writing, s)
+		if s.by.actor != nil {
+			s.by.writing = append(s.by.writing, s)
+		}
 		s.source.Start(&BodyWriter{s})
 	})
 	return s

@@ -1,6 +1,8 @@
 package js
 
 import (
+	"strings"
+
 	"everloop/engine"
 	"everloop/engine/js/internal/vm"
 	"everloop/engine/js/web"
@@ -26,7 +28,12 @@ func (m *request) reader() actor       { return m.by }
 type response struct{ *fetching }
 
 func (m response) Method() string { return "" }
-func (m response) URL() string    { return m.req.URL }
+
+// URL is that of the last request, without its fragment, as the Fetch standard has it.
+func (m response) URL() string {
+	url, _, _ := strings.Cut(m.req.URL, "#")
+	return url
+}
 func (m response) Status() int {
 	if m.answer.Status == 0 {
 		return 200

@@ -125,6 +125,9 @@ func (o *object) startRead(b engine.Body, max int, done func([]byte, error)) {
 func (o *object) startStream(b engine.Body, sink engine.Sink) *engine.Stream {
 	return o.st.StartStream(b, sink)
 }
+func (o *object) startFetch(req *engine.Request, r engine.Replier) *engine.Subrequest {
+	return o.st.StartFetch(req, r)
+}
 func (o *object) streamFrom(src engine.Source) engine.Body { return o.st.StreamFrom(src) }
 func (o *object) bodyBegins()                              {}
 func (o *object) bodyEnds()                                {}
@@ -168,6 +171,7 @@ func (rl *realm) forget(o *object, e *event) {
 	rl.waiting = kept
 	if o != nil {
 		rl.forgetStreams(o)
+		rl.forgetFetches(o)
 	}
 }
 

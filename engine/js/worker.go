@@ -119,6 +119,9 @@ func (e *event) startRead(b engine.Body, max int, done func([]byte, error)) {
 func (e *event) startStream(b engine.Body, sink engine.Sink) *engine.Stream {
 	return e.ev.StartStream(b, sink)
 }
+func (e *event) startFetch(req *engine.Request, r engine.Replier) *engine.Subrequest {
+	return e.ev.StartFetch(req, r)
+}
 func (e *event) streamFrom(src engine.Source) engine.Body { return e.ev.StreamFrom(src) }
 
 // bodyBegins keeps the event reachable for JavaScript until bodyEnds, as pin does, without keeping the engine waiting: it has
@@ -161,6 +164,7 @@ func (e *event) leave() {
 	}
 	e.gone = true
 	e.rl.endPossessions(e)
+	e.rl.releaseFetches(e)
 	if e.rl.r.Err() == nil {
 		e.rl.r.Revoke(e.handle)
 	}

@@ -35,6 +35,7 @@ type Host interface {
 
 	NamespaceHost
 	StubHost
+	FetchHost
 	RPCHost
 	BodyHost
 	ObjectHost
@@ -71,6 +72,15 @@ type StubHost interface {
 	// a *Outgoing otherwise; either may be kept.
 	Fetch(stub uint64, m Message, redirect Redirect) (vm.Value, error)
 	StubClosed(stub uint64)
+}
+
+// FetchHost sends requests out of the process.
+type FetchHost interface {
+	// FetchOut sends m to where its URL points, in the name of whoever the running turn belongs to, and returns a promise
+	// as StubHost.Fetch does. n names it for FetchCancel; 0 for none.
+	FetchOut(n uint64, m Message, redirect Redirect) (vm.Value, error)
+	// FetchCancel gives up a request whose promise is not settled. It may be settled already.
+	FetchCancel(n uint64)
 }
 
 // RPCHost sends calls through stubs: of objects, of entry points, and of what programs give away, all of which it knows by

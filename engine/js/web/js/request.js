@@ -17,6 +17,7 @@ function requestMethod(method) {
 
 let isRequest;
 let sendRequest; // (stub, request) sends it to a stub of the host
+let sendOut; // (request) sends it to where its URL points
 
 // hostedDetails finds what JavaScript knows of a Request of the host. Such a request is an object of the host without any
 // private field: a program that looks at its method, its URL and its headers and passes it on makes no more of it.
@@ -249,6 +250,25 @@ class Request {
       if (typeof body === "object" && body !== null && isStream(body)) sendStream(body);
       const reply = host.stubFetch(stub, d.method, d.url, headers, body, redirectModes[d.redirect]);
       return d.signal === null ? reply : promiseThen(abortable(reply, d.signal), (r) => abortableBody(r, d.signal));
+    };
+    sendOut = (r) => {
+      if (!(#d in r)) {
+        const reply = host.fetchForward(r);
+        if (reply !== null) return reply;
+      }
+      const d = Request.#details(r);
+      const signal = d.signal;
+      if (signal !== null && signal.aborted) {
+        if (d.body !== null && isStream(d.body) && !streamUsed(d.body)) handled(readableCancel(openReadable(readableOf(d.body)), signal.reason));
+        return rejected(signal.reason);
+      }
+      if (d.body !== null && detailsUsed(d)) throw new TypeErrorCtor("Cannot reconstruct a Request with a used body.");
+      const body = useDetails(d);
+      const headers = d.headers === null ? null : headersList(d.headers);
+      if (typeof body === "object" && body !== null && isStream(body)) sendStream(body);
+      const n = signal === null ? 0 : ++lastFetch;
+      const reply = host.fetchOut(n, d.method, d.url, headers, body, redirectModes[d.redirect]);
+      return signal === null ? reply : abortFetch(n, reply, signal);
     };
   }
 }
