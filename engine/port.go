@@ -32,6 +32,19 @@ func (p *Port) Enter(ep Entrypoint, req *Request, r Replier) *Event {
 	return ev
 }
 
+// StreamFrom makes a Body that source produces on this loop: of a request whose bytes are still on their way. size is what the
+// body will have, or 0 if that is not known. Source's methods are called between the loop's other turns; what it writes
+// comes from outside and waits for nothing.
+func (p *Port) StreamFrom(source Source, size int64) Body {
+	b := p.own.outside.stream(source)
+	b.stream.size = max(0, size)
+	return b
+}
+
 // Gone tells an event that nobody waits for its answer any more: its context is done. It still runs to its end. Safe from
 // any goroutine.
 func (ev *Event) Gone() { ev.ctx.finish(&errCanceled) }
+
+// Leaving tells an event that its client has probably left: it sends nothing more, though it may still be reading. Its context
+// goes on. Safe from any goroutine.
+func (ev *Event) Leaving() {}

@@ -40,6 +40,9 @@ type Source interface {
 	Cancel()
 }
 
+// Acker is an optional interface of a [Source]: Acked is called when the consumer has taken n further bytes.
+type Acker interface{ Acked(n int) }
+
 // Sink takes a body. Its methods are called on the consumer's loop: for an object in turns of it; for a Port when the
 // pieces may leave.
 type Sink interface {
@@ -197,6 +200,9 @@ func (s *Stream) Ack(n int) {
 	}
 	s.tell(func() {
 		s.ahead -= n
+		if a, ok := s.source.(Acker); ok {
+			a.Acked(n)
+		}
 		if s.full && s.ahead < StreamWindow/2 && !s.ended && !s.canceled {
 			s.full = false
 			s.source.Room()
