@@ -74,6 +74,14 @@ type Event struct {
 	pins     int  // entry points: unanswered, plus waitUntil work
 	holds    int  // entry points: reasons to go on that are no work
 
+	// Who wants to know when the caller leaves, see OnLeave. Owned by the loop that serves the event, but for follows, which
+	// is set before the event is sent.
+	watchers  []func(left bool)
+	followers *Event // events that hear of it in turn, linked through follows
+	follows   *Event
+	left      bool // before the answer was complete
+	complete  bool // the answer was
+
 	ctx eventContext
 }
 
@@ -133,6 +141,7 @@ func (ev *Event) answer(r Reply) {
 		ev.owner().eng.metrics.failures.Add(1)
 	}
 	ev.ctx.finish(&errCanceled)
+	ev.answering(r.Response)
 	if ev.actor != nil {
 		ev.actor.eventDone(ev)
 		ev.actor.own.stage(effect{kind: effectReply, ev: ev, by: &ev.actor.origin})

@@ -106,6 +106,7 @@ func (o *origin) startFetch(r *Request, rep Replier) *Subrequest {
 	o.out.queue = append(o.out.queue, q)
 	o.out.under[q] = struct{}{}
 	o.own.outgoing[q] = struct{}{}
+	o.own.eng.metrics.outgoing.Add(1)
 	o.own.stage(effect{kind: effectHold, by: o, hold: q.pass})
 	return q
 }
@@ -146,6 +147,7 @@ func (q *Subrequest) send() {
 	}
 	q.sent, q.cancel = true, cancel
 	q.by.out.connecting++
+	own.eng.metrics.sent.Add(1)
 	go func() {
 		resp, err := own.eng.roundTrip(req)
 		if !own.loop.Post(loop.Func(func() { q.answered(resp, err); own.drain() })) && resp != nil {
@@ -293,9 +295,11 @@ func (q *Subrequest) response(resp *http.Response) *Response {
 // reply tells whoever made the request, in a turn of it.
 func (q *Subrequest) reply(r Reply) {
 	q.told = true
+	rep := q.replier
+	q.replier = nil // it may keep the answer, and a body of it that nobody reads is to be noticed
 	q.by.inject(q.sec, func() {
 		defer q.by.unpin()
-		q.replier.Reply(r)
+		rep.Reply(r)
 	})
 }
 
@@ -317,7 +321,10 @@ func (q *Subrequest) end() {
 	}
 	q.over = true
 	o := q.by
-	delete(o.own.outgoing, q)
+	if _, counted := o.own.outgoing[q]; counted {
+		delete(o.own.outgoing, q)
+		o.own.eng.metrics.outgoing.Add(-1)
+	}
 	delete(o.out.under, q)
 	if !q.sent {
 		if i := slices.Index(o.out.queue, q); i >= 0 {

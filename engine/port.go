@@ -40,11 +40,3 @@ func (p *Port) StreamFrom(source Source, size int64) Body {
 	b.stream.size = max(0, size)
 	return b
 }
-
-// Gone tells an event that nobody waits for its answer any more: its context is done. It still runs to its end. Safe from
-// any goroutine.
-func (ev *Event) Gone() { ev.ctx.finish(&errCanceled) }
-
-// Leaving tells an event that its client has probably left: it sends nothing more, though it may still be reading. Its context
-// goes on. Safe from any goroutine.
-func (ev *Event) Leaving() {}

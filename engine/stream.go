@@ -58,6 +58,7 @@ type Stream struct {
 	source Source
 	by     *origin // the producer
 	sec    *section
+	answer *Event // that the body is of the answer of, if somebody watches who reads it
 
 	// The producer's side.
 	size     int64 // that the whole body will have; 0: not known
@@ -216,6 +217,9 @@ func (s *Stream) Cancel() {
 		return
 	}
 	s.finish()
+	if s.answer != nil {
+		s.answer.Leaving()
+	}
 	s.tell(func() {
 		if s.ended || s.canceled {
 			return
@@ -332,6 +336,7 @@ func (s *Stream) deliver(c *chunk) {
 	}
 	if c.end {
 		s.finish()
+		s.answer.completed()
 		s.sink.End(c.err)
 		return
 	}

@@ -55,11 +55,12 @@ type App struct {
 	code    *vm.Code
 	opts    Options
 
-	namespaces []string // the class of each namespace, by the number that the runtimes know it by
-	bindings   []Binding
-	hosts      []*host
-	main       *entry // the default export
-	paramsDup  bool   // stubs in the parameters of a call are duplicated, rather than handed over
+	namespaces    []string // the class of each namespace, by the number that the runtimes know it by
+	bindings      []Binding
+	hosts         []*host
+	main          *entry // the default export
+	requestSignal bool   // request.signal aborts when the client leaves
+	paramsDup     bool   // stubs in the parameters of a call are duplicated, rather than handed over
 
 	quarantine quarantine
 	stop       chan struct{}
@@ -79,6 +80,8 @@ func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) 
 	a := &App{eng: eng, project: p, bundle: b, code: code, opts: o, stop: make(chan struct{})}
 	a.main = a.newEntry("default", nil)
 	a.paramsDup = p.Enabled("rpc_params_dup_stubs", "rpc_params_transfer_stubs", "2026-01-20")
+	// The flag has no date from which it is on by default; a single file, which cannot name flags, has it.
+	a.requestSignal = p.Enabled("enable_request_signal", "disable_request_signal", "9999-12-31")
 	if err := a.quarantine.load(o.QuarantineFile); err != nil {
 		return nil, err
 	}

@@ -53,9 +53,34 @@ func isHTTP(url string) bool {
 
 // FetchCancel is part of [web.FetchHost].
 func (rl *realm) FetchCancel(n uint64) {
-	if f := rl.abortable[n]; f != nil {
+	switch f := rl.abortable[n]; {
+	case f == nil:
+	case f.to != nil:
+		f.sent.Gone()
+	default:
 		f.out.Cancel(&engine.Error{Name: "Error", Message: "The request was aborted."})
 	}
+}
+
+// WatchCaller is part of [web.FetchHost].
+func (rl *realm) WatchCaller(m web.Message, signal vm.Value) {
+	r, ok := m.(*request)
+	if !ok || !rl.app.requestSignal {
+		return
+	}
+	held := rl.r.Dup(signal)
+	r.ev.OnLeave(func(left bool) {
+		switch {
+		case rl.r.Err() != nil:
+		case left && r.by.alive():
+			rl.begin(r.by)
+			err := rl.in.CallerLeft(held)
+			rl.later = append(rl.later, held)
+			rl.end(err)
+		default:
+			rl.later = append(rl.later, held) // JavaScript may be running
+		}
+	})
 }
 
 // fetchData answers a request for a data URL.
@@ -78,8 +103,14 @@ func (rl *realm) fetchData(m web.Message) (vm.Value, error) {
 	return rl.r.ResolvedPromise(v)
 }
 
-// forgetFetches lets go of the promises of an object that is gone. The engine cancels the requests of one that was reset.
+// forgetFetches lets go of the promises of an object that is gone, which gets no answers any more. The engine cancels the requests of
+// one that was reset.
 func (rl *realm) forgetFetches(o *object) {
+	for _, f := range rl.abortable {
+		if f.by == actor(o) {
+			f.forget()
+		}
+	}
 	for f := range rl.fetches {
 		if f.by == actor(o) {
 			f.forget()

@@ -12,6 +12,7 @@ import (
 type request struct {
 	*engine.Request
 	by actor // who reads its body
+	ev *engine.Event
 }
 
 func (m *request) Method() string      { return m.Request.Method }

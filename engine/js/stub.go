@@ -126,7 +126,7 @@ func (rl *realm) StubClosed(n uint64) {
 }
 
 // Fetch is part of [web.StubHost].
-func (rl *realm) Fetch(n uint64, m web.Message, redirect web.Redirect) (vm.Value, error) {
+func (rl *realm) Fetch(n, abort uint64, m web.Message, redirect web.Redirect) (vm.Value, error) {
 	s, ok := rl.stubs.get(n)
 	if !ok {
 		return vm.Undefined, vm.TypeError("Illegal invocation")
@@ -138,8 +138,14 @@ func (rl *realm) Fetch(n uint64, m web.Message, redirect web.Redirect) (vm.Value
 	if err != nil {
 		return vm.Undefined, err
 	}
-	f := &fetching{rl: rl, by: s.owner, to: s.to, redirect: redirect, promise: rl.r.Dup(p)}
+	f := &fetching{rl: rl, by: s.owner, to: s.to, n: abort, redirect: redirect, promise: rl.r.Dup(p)}
+	if abort != 0 {
+		rl.abortable[abort] = f
+	}
 	f.send(rl.requestOf(m, s.owner))
+	if r, ok := m.(*request); ok && rl.app.requestSignal {
+		r.ev.Followed(f.sent) // a client that leaves leaves whoever its request was passed on to
+	}
 	return p, nil
 }
 
@@ -152,6 +158,7 @@ type fetching struct {
 	by       actor
 	to       *engine.Stub       // nil: out of the process
 	out      *engine.Subrequest // then the exchange that is under way
+	sent     *engine.Event      // else the event
 	n        uint64             // that JavaScript knows it by, to abort it; 0 for none
 	req      *engine.Request
 	redirect web.Redirect
@@ -164,7 +171,7 @@ type fetching struct {
 func (f *fetching) send(req *engine.Request) {
 	f.req = req
 	if f.to != nil {
-		f.to.StartFetch(req, f)
+		f.sent = f.to.StartFetch(req, f)
 		return
 	}
 	f.out = f.by.startFetch(req, f)
@@ -197,6 +204,8 @@ func (f *fetching) forget() {
 	f.promise = vm.Undefined
 	if f.to == nil {
 		delete(rl.fetches, f)
+	}
+	if f.n != 0 {
 		delete(rl.abortable, f.n)
 	}
 }

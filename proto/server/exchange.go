@@ -142,6 +142,13 @@ func (x *exchange) finish(class int) {
 	if x.in != nil {
 		x.in.answered()
 	}
+	switch {
+	case x.ev == nil:
+	case s.c.Gone():
+		x.ev.Gone()
+	default:
+		x.ev.Complete()
+	}
 	// This answer is still counted as under way.
 	if s.x == nil && s.in == nil && s.c.InFlight() == 1 && s.reader.Idle() && !s.c.Finishing() {
 		s.c.SetDeadline(h.loop.Now() + s.srv.opts.IdleTimeout.Milliseconds())

@@ -163,10 +163,10 @@ var (
 				return vm.Null, err
 			}
 		}
-		return in.Host.Fetch(stub, h.m, RedirectManual)
+		return in.Host.Fetch(stub, 0, h.m, RedirectManual)
 	})
-	// stubFetch(stub, method, url, headers, body, redirect)
-	_ = register("stubFetch", 6, func(in *Instance, args vm.Args) (vm.Value, error) {
+	// stubFetch(stub, method, url, headers, body, redirect, n)
+	_ = register("stubFetch", 7, func(in *Instance, args vm.Args) (vm.Value, error) {
 		stub, ok := in.r.Payload(stubClass, args.At(0))
 		if !ok {
 			return vm.Undefined, errIllegal
@@ -175,7 +175,7 @@ var (
 		if err != nil {
 			return vm.Undefined, err
 		}
-		v, err := in.Host.Fetch(stub, m, redirect)
+		v, err := in.Host.Fetch(stub, bodyNumber(args.At(6)), m, redirect)
 		if err != nil {
 			in.r.Free(m.Stream) // nobody got it
 		}
@@ -204,6 +204,14 @@ var (
 			in.r.Free(m.Stream) // nobody got it
 		}
 		return v, err
+	})
+	// msgWatch(message, signal)
+	_ = register("msgWatch", 2, func(in *Instance, args vm.Args) (vm.Value, error) {
+		m, err := in.message(args.At(0))
+		if err == nil {
+			in.Host.WatchCaller(m, args.At(1))
+		}
+		return vm.Undefined, err
 	})
 	_ = register("fetchCancel", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
 		in.Host.FetchCancel(bodyNumber(args.At(0)))

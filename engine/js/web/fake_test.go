@@ -155,7 +155,9 @@ func (h *fakeHost) StubByID(ns uint64, id string) (uint64, error) {
 }
 func (h *fakeHost) StubClosed(stub uint64) { delete(h.open, stub) }
 
-func (h *fakeHost) Fetch(stub uint64, m Message, redirect Redirect) (vm.Value, error) {
+func (h *fakeHost) WatchCaller(Message, vm.Value) { h.calls = append(h.calls, "watch") }
+
+func (h *fakeHost) Fetch(stub, _ uint64, m Message, redirect Redirect) (vm.Value, error) {
 	h.fetched = append(h.fetched, fakeFetch{h.open[stub], m, redirect})
 	if h.answer == nil {
 		return h.r.PendingPromise()

@@ -49,7 +49,7 @@ type Instance struct {
 	workerCall, objectCall, exportCall, shape, newStub, disposable      vm.Value
 	hasDisposer                                                         vm.Value
 	disposeExport, loopbackFrom, exports, pipelinedHere, pipelinedOn    vm.Value
-	streamStart, streamRoom, streamCancel                               vm.Value
+	streamStart, streamRoom, streamCancel, callerLeft                   vm.Value
 	nodeCrypto, programClasses, programEntries                          vm.Value
 	namespaceProto, idProto, stateProto, storageProto, transactionProto vm.Value
 	noID, storageGet, storagePut                                        vm.Value
@@ -105,6 +105,7 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"streamStart", &in.streamStart},
 		{"streamRoom", &in.streamRoom},
 		{"streamCancel", &in.streamCancel},
+		{"callerLeft", &in.callerLeft},
 		{"nothing", &in.nothing},
 		{"DOMException", &in.domException},
 		{"workers", &in.workers},

@@ -30,7 +30,7 @@ return {
   __proto__: null,
   programClasses, programEntries, workerFetch, reply: replyWith, fireTimer,
   workerCall, objectCall, exportCall, pipelinedHere, pipelinedOn, rpcShape, newStub, disposable, hasDisposer, disposeExport, loopbackFrom, programExports,
-  streamStart, streamRoom, streamCancel,
+  streamStart, streamRoom, streamCancel, callerLeft,
   nothing() {},
   noID, storageGet, storagePut,
   nodeCrypto,

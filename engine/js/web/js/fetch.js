@@ -1,6 +1,6 @@
 // fetch: requests that leave the process.
 
-let lastFetch = 0; // number of the last one that can be aborted
+let lastFetch = 0; // number of the last one, also of a stub, that can be aborted
 
 function fetch(input, init = undefined) {
   try {

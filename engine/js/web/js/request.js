@@ -23,6 +23,25 @@ let sendOut; // (request) sends it to where its URL points
 // private field: a program that looks at its method, its URL and its headers and passes it on makes no more of it.
 const hostedDetails = new WeakMapCtor();
 
+// incomingSignal aborts when whoever sent a request leaves before the whole response is out. It is not a signal for requests that
+// are made out of that one, as on Cloudflare.
+const incomingSignals = new WeakMapCtor();
+
+function incomingSignal(r) {
+  let s = weakMapGet(incomingSignals, r);
+  if (s === undefined) {
+    s = newAbortSignal();
+    weakMapSet(incomingSignals, r, s);
+    host.msgWatch(r, s);
+  }
+  return s;
+}
+
+// callerLeft is called by the host.
+function callerLeft(signal) {
+  abortSignal(signal, new DOMException("The client has disconnected", "AbortError"));
+}
+
 class Request {
   #d; // see newDetails
   constructor(input, init = undefined) {
@@ -38,6 +57,7 @@ class Request {
       d.url = from.url;
       d.redirect = from.redirect;
       d.signal = from.signal;
+      d.came = from.came;
       d.cf = from.cf;
       d.cache = from.cache;
       d.integrity = from.integrity;
@@ -57,6 +77,7 @@ class Request {
         d.method = of.method;
         d.redirect = of.redirect;
         d.signal = of.signal;
+        d.came = of.came;
         d.cf = of.cf;
         headers = init.headers;
         body = init.body;
@@ -113,6 +134,7 @@ class Request {
       d.body = host.msgHasBody(r) ? r : null;
       d.redirect = "manual";
       d.hosted = r;
+      d.came = r;
       d.used = host.msgTouch(r);
       weakMapSet(hostedDetails, r, d);
     }
@@ -147,8 +169,10 @@ class Request {
   }
   get signal() {
     const d = Request.#details(this);
-    if (d.signal === null) d.signal = newAbortSignal();
-    return d.signal;
+    if (d.signal !== null) return d.signal;
+    if (d.came !== null) return incomingSignal(d.came);
+    if (d.never === null) d.never = newAbortSignal();
+    return d.never;
   }
   get cf() {
     return #d in this ? this.#d.cf : undefined;
@@ -248,8 +272,9 @@ class Request {
       if (d.hosted !== null && d.signal === null && (body === null || !isStream(body))) return host.stubForward(stub, d.hosted, true);
       const headers = d.headers === null ? null : headersList(d.headers);
       if (typeof body === "object" && body !== null && isStream(body)) sendStream(body);
-      const reply = host.stubFetch(stub, d.method, d.url, headers, body, redirectModes[d.redirect]);
-      return d.signal === null ? reply : promiseThen(abortable(reply, d.signal), (r) => abortableBody(r, d.signal));
+      const n = d.signal === null ? 0 : ++lastFetch;
+      const reply = host.stubFetch(stub, d.method, d.url, headers, body, redirectModes[d.redirect], n);
+      return d.signal === null ? reply : abortFetch(n, reply, d.signal);
     };
     sendOut = (r) => {
       if (!(#d in r)) {
@@ -279,6 +304,8 @@ function newDetails() {
     __proto__: null, method: "GET", url: "", headers: null, body: null, used: false, redirect: "follow",
     signal: null, cf: undefined, cache: undefined, integrity: "", keepalive: false,
     hosted: null, // the object of the host that this is all about, or a clone of
+    came: null, // the object of the host that this came in as, or was made of
+    never: null, // the signal that there is for want of one
   };
 }
 
