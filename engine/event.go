@@ -69,18 +69,13 @@ type Event struct {
 	phase    phase
 	answered bool
 	reply    Reply
-	place    int  // in its actor's list of events in flight
-	oneWay   bool // nobody waits for the answer
-	pins     int  // entry points: unanswered, plus waitUntil work
-	holds    int  // entry points: reasons to go on that are no work
-
-	// Who wants to know when the caller leaves, see OnLeave. Owned by the loop that serves the event, but for follows, which
-	// is set before the event is sent.
-	watchers  []func(left bool)
-	followers *Event // events that hear of it in turn, linked through follows
-	follows   *Event
-	left      bool // before the answer was complete
-	complete  bool // the answer was
+	place    int      // in its actor's list of events in flight
+	oneWay   bool     // nobody waits for the answer
+	left     bool     // the caller, before the answer was complete
+	complete bool     // the answer was
+	pins     int32    // entry points: unanswered, plus waitUntil work
+	holds    int32    // entry points: reasons to go on that are no work
+	leaving  *leaving // who wants to know of a caller that leaves; nil: nobody
 
 	ctx eventContext
 }

@@ -7,6 +7,13 @@ import "everloop/loop"
 // in the middle of a streamed answer, too, asks by OnLeave. An event that passes its request on makes the other one follow
 // it, so that an object behind a Worker hears of a client that leaves.
 
+// leaving is who hears of a caller that leaves: functions, and events that follow the one that it has called. Owned by the loop
+// that serves the event.
+type leaving struct {
+	watchers  []func(left bool)
+	followers []*Event
+}
+
 // OnLeave calls fn once. If the caller leaves before the whole answer is out, or has left already, it is called with true, in a
 // later turn of whoever serves the event. If the whole answer has gone out it is called with false, at any time on the loop: there is
 // nothing left to wait for. OnLeave is called in a turn of the event.
@@ -17,7 +24,10 @@ func (ev *Event) OnLeave(fn func(left bool)) {
 	case ev.complete:
 		fn(false)
 	default:
-		ev.watchers = append(ev.watchers, fn)
+		if ev.leaving == nil {
+			ev.leaving = new(leaving)
+		}
+		ev.leaving.watchers = append(ev.leaving.watchers, fn)
 	}
 }
 
@@ -28,7 +38,10 @@ func (ev *Event) Followed(by *Event) {
 	case ev.left:
 		by.Gone()
 	case !ev.complete:
-		by.follows, ev.followers = ev.followers, by
+		if ev.leaving == nil {
+			ev.leaving = new(leaving)
+		}
+		ev.leaving.followers = append(ev.leaving.followers, by)
 	}
 }
 
@@ -55,24 +68,22 @@ func (ev *Event) leave() {
 		return
 	}
 	ev.left = true
-	watchers, followers := ev.watchers, ev.followers
-	ev.watchers, ev.followers = nil, nil
-	if len(watchers) > 0 {
-		o := ev.origin()
-		for _, fn := range watchers {
-			o.inject(nil, func() { fn(true) })
-		}
+	l := ev.leaving
+	if l == nil {
+		return
 	}
-	for f := followers; f != nil; {
-		next := f.follows
+	ev.leaving = nil
+	for _, fn := range l.watchers {
+		ev.origin().inject(nil, func() { fn(true) })
+	}
+	for _, f := range l.followers {
 		f.Gone()
-		f = next
 	}
 }
 
 // answering notes what the event is answered with: the answer is complete with it, or when its body is.
 func (ev *Event) answering(r *Response) {
-	if len(ev.watchers) == 0 && ev.followers == nil {
+	if ev.leaving == nil {
 		return
 	}
 	if r == nil || !r.Body.Streamed() {
@@ -88,15 +99,16 @@ func (ev *Event) Complete() {
 		return
 	}
 	ev.complete = true
-	watchers, followers := ev.watchers, ev.followers
-	ev.watchers, ev.followers = nil, nil
-	for _, fn := range watchers {
+	l := ev.leaving
+	if l == nil {
+		return
+	}
+	ev.leaving = nil
+	for _, fn := range l.watchers {
 		fn(false)
 	}
-	for f := followers; f != nil; {
-		next := f.follows
+	for _, f := range l.followers {
 		f.completed()
-		f = next
 	}
 }
 

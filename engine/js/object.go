@@ -84,7 +84,7 @@ func (o *object) Deliver(ev *engine.Event) {
 			return rl.in.ObjectCall(o.value, path, args)
 		})
 	} else {
-		v, err = rl.in.ObjectFetch(o.value, &request{ev.Request, o, ev})
+		v, err = rl.in.ObjectFetch(o.value, &request{ev, o})
 	}
 	if err == nil {
 		rl.await(v, w)

@@ -80,7 +80,7 @@ func (p *entry) Serve(ev *engine.Event) {
 				return rl.in.WorkerCall(handler, path, args, rl.env, handle, props)
 			})
 		default:
-			v, err = rl.in.WorkerFetch(handler, &request{ev.Request, e, ev}, rl.env, handle, props)
+			v, err = rl.in.WorkerFetch(handler, &request{ev, e}, rl.env, handle, props)
 		}
 		rl.r.FreeAll(handle, props)
 		if err == nil {
