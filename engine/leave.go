@@ -62,6 +62,15 @@ func (ev *Event) Leaving() {
 	}))
 }
 
+// leaveFrom is Leaving on loop o, which may be nil: at once if the event is served there.
+func (ev *Event) leaveFrom(o *owner) {
+	if ev.target() == o {
+		ev.leave()
+		return
+	}
+	ev.Leaving()
+}
+
 // leave tells who watches. On the loop that serves the event.
 func (ev *Event) leave() {
 	if ev.left || ev.complete {

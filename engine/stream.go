@@ -218,7 +218,7 @@ func (s *Stream) Cancel() {
 	}
 	s.finish()
 	if s.answer != nil {
-		s.answer.Leaving()
+		s.answer.leaveFrom(s.to) // before the producer hears of it, and perhaps is over
 	}
 	s.tell(func() {
 		if s.ended || s.canceled {

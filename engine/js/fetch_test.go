@@ -319,12 +319,11 @@ func TestRequestSignal(t *testing.T) {
 		k := v.take(a.answer().Body)
 		k.next()
 		k.cancel()
+		seen := ""
 		v.eventually("both are seen", func() bool {
-			got := v.get("/seen")
-			return strings.Contains(got, who+gone) || strings.Contains(got, who+" cancelled")
+			seen += v.get("/seen")
+			return strings.Contains(seen, who+gone) && strings.Contains(seen, who+" cancelled")
 		})
-		v.settled()
-		v.get("/seen")
 		// Not after a response that is out.
 		for _, do := range []string{"short", "shortstream"} {
 			a = v.ask("GET", "/"+who+"?do="+do, nil)
