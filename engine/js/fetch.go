@@ -40,6 +40,9 @@ func (rl *realm) FetchOut(n uint64, m web.Message, redirect web.Redirect) (vm.Va
 	}
 	f := &fetching{rl: rl, by: by, n: n, redirect: redirect, promise: rl.r.Dup(p)}
 	rl.fetches[f] = struct{}{}
+	if e, ok := by.(*event); ok {
+		e.sends++
+	}
 	if n != 0 {
 		rl.abortable[n] = f
 	}

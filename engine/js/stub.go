@@ -203,6 +203,9 @@ func (f *fetching) forget() {
 	}
 	f.promise = vm.Undefined
 	if f.to == nil {
+		if e, ok := f.by.(*event); ok {
+			e.sends--
+		}
 		delete(rl.fetches, f)
 	}
 	if f.n != 0 {

@@ -18,6 +18,7 @@ type event struct {
 	untils int  // promises given to waitUntil
 	over   bool // answered
 	gone   bool // JavaScript cannot reach it any more
+	sends  int  // requests out of the process that are not answered
 
 	entryPoint *entry
 	has        *possessions
@@ -164,7 +165,9 @@ func (e *event) leave() {
 	}
 	e.gone = true
 	e.rl.endPossessions(e)
-	e.rl.releaseFetches(e)
+	if e.sends > 0 {
+		e.rl.releaseFetches(e)
+	}
 	if e.rl.r.Err() == nil {
 		e.rl.r.Revoke(e.handle)
 	}

@@ -125,7 +125,11 @@ func (x *exchange) write(resp *engine.Response) {
 	if cap(b) <= maxScratch {
 		h.scratch = b[:0]
 	}
-	if framing != http.NoBody && resp.Body.Streamed() {
+	switch {
+	case !resp.Body.Streamed():
+	case framing == http.NoBody:
+		resp.Body.Discard()
+	default:
 		x.startStream(resp.Body, framing)
 	}
 }
