@@ -17,9 +17,10 @@ type origin struct {
 	own   *owner
 	dep   wal.LSN
 	actor *actor // nil: an event of an entry point
-	event *Event // the event, where actor is nil
+	event *Event // the event, where actor is nil; both are nil for a loop itself: see owner.outside
 
-	writing, reading []*Stream // bodies under way that it produces and reads
+	writing, reading []*Stream    // bodies under way that it produces and reads; of objects only
+	out              *subrequests // nil until it makes one
 }
 
 // learn adds a dependency: o has received something that could reveal record dep.
@@ -115,17 +116,19 @@ func (o *origin) after(d time.Duration, fn func()) (cancel func()) {
 }
 
 func (o *origin) pin() {
-	if o.actor != nil {
+	switch {
+	case o.actor != nil:
 		o.actor.pin()
-	} else {
+	case o.event != nil:
 		o.event.Pin()
 	}
 }
 
 func (o *origin) unpin() {
-	if o.actor != nil {
+	switch {
+	case o.actor != nil:
 		o.actor.unpin()
-	} else {
+	case o.event != nil:
 		o.event.unpin()
 	}
 }
@@ -225,6 +228,9 @@ func (ev *Event) step(a *actor) {
 		return
 	}
 	a.own.eng.metrics.events.Add(1)
+	if a.out != nil {
+		a.out.made = 0
+	}
 	if ev.live != nil {
 		ev.live.deliver(ev)
 		return
@@ -411,6 +417,7 @@ func (a *actor) reset(cause *Error) {
 	a.own.eng.metrics.resets.Add(1)
 	a.own.forget(a)
 	a.dropStreams()
+	a.dropSubrequests(cause)
 	if a.object != nil {
 		a.object.Evict()
 	}

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"everloop/engine/internal/egress"
 	"everloop/engine/redo"
 	"everloop/loop"
 	"everloop/wal"
@@ -18,15 +19,16 @@ import (
 
 // Engine runs the objects of one data directory. Safe for concurrent use.
 type Engine struct {
-	opts    Options
-	logger  *slog.Logger
-	pool    loop.Pool
-	ownPool *loop.Net // made by Open, closed by Close
-	owners  []*owner
-	log     Log
-	metrics metrics
-	report  Recovery
-	work    sync.WaitGroup // work off the loops
+	opts         Options
+	logger       *slog.Logger
+	pool         loop.Pool
+	ownPool      *loop.Net // made by Open, closed by Close
+	ownTransport bool      // made by Open
+	owners       []*owner
+	log          Log
+	metrics      metrics
+	report       Recovery
+	work         sync.WaitGroup // work off the loops
 
 	closing atomic.Bool
 
@@ -70,6 +72,9 @@ func Open(opts Options) (*Engine, error) {
 	}
 	e := &Engine{opts: opts, logger: opts.Logger, pool: opts.Pool, defined: make(map[string]classDef), next: 1}
 	e.byName.Store(&map[string]*class{})
+	if e.opts.Transport == nil {
+		e.opts.Transport, e.ownTransport = egress.NewTransport(), true
+	}
 	if e.pool == nil {
 		p, err := loop.New(loop.Options{Loops: opts.Loops, Logger: opts.Logger})
 		if err != nil {
@@ -82,7 +87,9 @@ func Open(opts Options) (*Engine, error) {
 		e.owners[i] = &owner{
 			eng: e, loop: e.pool.Loop(i), index: i, table: newTable(),
 			idleMS: opts.IdleTimeout.Milliseconds(), queueMS: opts.MaxQueueTime.Milliseconds(),
+			outgoing: make(map[*Subrequest]struct{}),
 		}
+		e.owners[i].outside = origin{own: e.owners[i]}
 	}
 	if err := e.openLog(); err != nil {
 		e.closePool()
@@ -265,6 +272,9 @@ func (e *Engine) Close(ctx context.Context) error {
 		}
 	}
 	wg.Wait()
+	if t, ok := e.opts.Transport.(interface{ CloseIdleConnections() }); ok && e.ownTransport {
+		t.CloseIdleConnections()
+	}
 	err := e.log.Close()
 	e.closePool()
 	return err

@@ -70,11 +70,14 @@ type Event struct {
 	answered bool
 	plain    bool // the caller is Go code, which takes no capabilities
 	reply    Reply
-	place    int   // in its actor's list of events in flight
-	since    int64 // when it began to wait for its object, on the loop's clock
-	oneWay   bool  // nobody waits for the answer
-	pins     int   // entry points: unanswered, plus waitUntil work
-	holds    int   // entry points: reasons to go on that are no work
+	place    int      // in its actor's list of events in flight
+	since    int64    // when it began to wait for its object, on the loop's clock
+	oneWay   bool     // nobody waits for the answer
+	left     bool     // the caller, before the answer was complete
+	complete bool     // the answer was
+	pins     int32    // entry points: unanswered, plus waitUntil work
+	holds    int32    // entry points: reasons to go on that are no work
+	leaving  *leaving // who wants to know of a caller that leaves; nil: nobody
 
 	ctx eventContext
 }
@@ -135,6 +138,7 @@ func (ev *Event) answer(r Reply) {
 		ev.owner().eng.metrics.failures.Add(1)
 	}
 	ev.ctx.finish(&errCanceled)
+	ev.answering(r.Response)
 	if ev.actor != nil {
 		ev.actor.eventDone(ev)
 		ev.actor.own.stage(effect{kind: effectReply, ev: ev, by: &ev.actor.origin})
@@ -181,12 +185,17 @@ func (ev *Event) unpin() {
 }
 
 // UnderWay is how much an entry point's event still waits for: calls that it made, timers, bodies, work off the loop, and what
-// Pin began. Its own answer does not count. What has nothing under way goes on only if another event makes it.
+// Pin began. A caller whose leaving it waits for counts as one more; its own answer does not count. What has nothing under way goes
+// on only if another event makes it.
 func (ev *Event) UnderWay() int {
-	if ev.answered {
-		return ev.pins
+	n := int(ev.pins)
+	if !ev.answered {
+		n--
 	}
-	return ev.pins - 1
+	if ev.leaving != nil && len(ev.leaving.watchers) > 0 {
+		n++
+	}
+	return n
 }
 
 // Loop is the index of the loop that an entry point's event runs on. Safe from any goroutine.

@@ -71,6 +71,9 @@ func (o *owner) busy() bool {
 
 // close drops all instances and ends all waits. Called as a task, on the base stack.
 func (o *owner) close() {
+	for q := range o.outgoing {
+		q.Cancel(ErrClosed)
+	}
 	o.coros.close(ErrClosed)
 	o.drain()
 	for _, slab := range o.table.slabs {

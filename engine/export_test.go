@@ -1,4 +1,24 @@
 package engine
 
+// Outgoing is the number of requests that are under way. Call it while nothing runs.
+func (e *Engine) Outgoing() (n int) {
+	for _, o := range e.owners {
+		n += len(o.outgoing)
+	}
+	return n
+}
+
+// Sent is the number of them that have left, or are about to.
+func (e *Engine) Sent() (n int) {
+	for _, o := range e.owners {
+		for q := range o.outgoing {
+			if q.sent {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // EventsUnderWay is the number of events of entry points that are under way on a loop. Call it while nothing runs.
 func (e *Engine) EventsUnderWay(loop int) int { return e.owners[loop].events }

@@ -135,7 +135,7 @@ func (o *owner) acceptLive(ev *Event) {
 	}
 	a := to.actor
 	if a == nil {
-		if !ev.oneWay && to.event.pins >= o.eng.opts.MaxEvents {
+		if !ev.oneWay && int(to.event.pins) >= o.eng.opts.MaxEvents {
 			o.refuseLive(ev, overloaded(tooManyOfEvent))
 			return
 		}

@@ -62,7 +62,9 @@ type Request struct {
 	// URL is absolute: scheme, host, path and query.
 	URL    string
 	Header Header
-	Body   Body
+	// Body is a stream where the bytes are still on their way (Body.Streamed), as those of a client's upload are; State.ReadBody and
+	// Event.ReadBody read either kind.
+	Body Body
 }
 
 // Response is the answer. The same rule holds: once returned it must not be changed.

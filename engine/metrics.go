@@ -10,6 +10,8 @@ type metrics struct {
 	evictions atomic.Int64
 	failures  atomic.Int64
 	resets    atomic.Int64
+	sent      atomic.Int64
+	outgoing  atomic.Int64
 }
 
 // Metrics are the engine's counters at one moment.
@@ -20,6 +22,8 @@ type Metrics struct {
 	Evictions int64 // idle instances dropped
 	Failures  int64 // events answered with an error
 	Resets    int64 // objects reset
+	Sent      int64 // outgoing requests that left
+	Outgoing  int64 // outgoing requests under way: waiting, sent, or with the body of their answer still coming
 }
 
 // Metrics reads the counters. Safe from any goroutine.
@@ -28,5 +32,6 @@ func (e *Engine) Metrics() Metrics {
 	return Metrics{
 		Events: m.events.Load(), Live: m.live.Load(), Gated: m.gated.Load(),
 		Evictions: m.evictions.Load(), Failures: m.failures.Load(), Resets: m.resets.Load(),
+		Sent: m.sent.Load(), Outgoing: m.outgoing.Load(),
 	}
 }

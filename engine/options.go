@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"everloop/loop"
@@ -55,6 +56,12 @@ type Options struct {
 	// MaxQueueTime is how long an event waits for its object at most. What has waited longer fails as overloaded, and so does what
 	// comes while such an event is still waiting. Default 60 s.
 	MaxQueueTime time.Duration
+
+	// Transport makes the exchanges of outgoing requests (State.Fetch, and the global fetch of TypeScript), on goroutines off
+	// the loops. It must not follow redirects, and must end when the request's context does. Default: Go's HTTP client, over
+	// HTTP/1.1 and HTTP/2, without a proxy; docs/operating.md has its bounds. Give another to
+	// restrict where programs may connect to.
+	Transport http.RoundTripper
 
 	// Logger takes the engine's log lines. Default slog.Default().
 	Logger *slog.Logger

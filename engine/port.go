@@ -32,6 +32,11 @@ func (p *Port) Enter(ep Entrypoint, req *Request, r Replier) *Event {
 	return ev
 }
 
-// Gone tells an event that nobody waits for its answer any more: its context is done. It still runs to its end. Safe from
-// any goroutine.
-func (ev *Event) Gone() { ev.ctx.finish(&errCanceled) }
+// StreamFrom makes a Body that source produces on this loop: of a request whose bytes are still on their way. size is what the
+// body will have, or 0 if that is not known. Source's methods are called between the loop's other turns; what it writes
+// comes from outside and waits for nothing.
+func (p *Port) StreamFrom(source Source, size int64) Body {
+	b := p.own.outside.stream(source)
+	b.stream.size = max(0, size)
+	return b
+}

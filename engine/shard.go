@@ -41,6 +41,11 @@ type owner struct {
 	// spareGated is the other of two buffers that release swaps.
 	spareGated []gated
 
+	// outside is what produces the bodies that come from outside of the process: no object or event, so it has no gate and
+	// knows nothing. outgoing are the requests under way of all origins.
+	outside  origin
+	outgoing map[*Subrequest]struct{}
+
 	coros  coroutines
 	events int // unanswered events of entry points on this loop
 	// busyActors is the number of live objects that have something to do.

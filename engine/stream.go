@@ -40,6 +40,9 @@ type Source interface {
 	Cancel()
 }
 
+// Acker is an optional interface of a [Source]: Acked is called when the consumer has taken n further bytes.
+type Acker interface{ Acked(n int) }
+
 // Sink takes a body. Its methods are called on the consumer's loop: for an object in turns of it; for a Port when the
 // pieces may leave.
 type Sink interface {
@@ -55,8 +58,10 @@ type Stream struct {
 	source Source
 	by     *origin // the producer
 	sec    *section
+	answer *Event // that the body is of the answer of, if somebody watches who reads it
 
 	// The producer's side.
+	size     int64 // that the whole body will have; 0: not known
 	started  bool
 	ended    bool
 	canceled bool
@@ -152,6 +157,17 @@ func (b Body) Discard() {
 	}))
 }
 
+// Size is the number of bytes of the body, -1 if that is not known before it ends.
+func (b Body) Size() int64 {
+	switch {
+	case b.stream == nil:
+		return int64(len(b.data))
+	case b.stream.size > 0:
+		return b.stream.size
+	}
+	return -1
+}
+
 // Start reads a streamed body for a protocol, on the loop of its port.
 func (p *Port) Start(b Body, sink Sink) *Stream { return b.stream.start(p.own, nil, sink) }
 
@@ -177,7 +193,9 @@ func (s *Stream) start(to *owner, in *origin, sink Sink) *Stream {
 	if in != nil {
 		s.toSec = in.section()
 		in.pin()
-		in.reading = append(in.reading, s)
+		if in.actor != nil {
+			in.reading = append(in.reading, s)
+		}
 	}
 	s.tell(func() {
 		if s.canceled {
@@ -185,7 +203,9 @@ func (s *Stream) start(to *owner, in *origin, sink Sink) *Stream {
 		}
 		s.started = true
 		s.by.pin()
-		s.by.writing = append(s.by.writing, s)
+		if s.by.actor != nil {
+			s.by.writing = append(s.by.writing, s)
+		}
 		s.source.Start(&BodyWriter{s})
 	})
 	return s
@@ -198,6 +218,9 @@ func (s *Stream) Ack(n int) {
 	}
 	s.tell(func() {
 		s.ahead -= n
+		if a, ok := s.source.(Acker); ok {
+			a.Acked(n)
+		}
 		if s.full && s.ahead < StreamWindow/2 && !s.ended && !s.canceled {
 			s.full = false
 			s.source.Room()
@@ -211,6 +234,9 @@ func (s *Stream) Cancel() {
 		return
 	}
 	s.finish()
+	if s.answer != nil {
+		s.answer.leaveFrom(s.to) // before the producer hears of it, and perhaps is over
+	}
 	s.tell(func() {
 		if s.ended || s.canceled {
 			return
@@ -327,6 +353,7 @@ func (s *Stream) deliver(c *chunk) {
 	}
 	if c.end {
 		s.finish()
+		s.answer.completed()
 		s.sink.End(c.err)
 		return
 	}

@@ -165,6 +165,7 @@ func (s *Stub) wait(ctx context.Context, ev *Event) Reply {
 		// The answer will still come, into a channel that nobody reads any more: w is not used again.
 		err := ctx.Err()
 		ev.ctx.finish(&err)
+		ev.Leaving()
 		return Reply{Err: err}
 	}
 }

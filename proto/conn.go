@@ -13,7 +13,7 @@ var ErrStalled = errors.New("proto: the client does not read: nothing was sent f
 
 // Conn is a connection as a protocol sees it: a [loop.Conn] joined with the engine. Owned by its loop. All methods
 // are safe after the connection has closed. SetHandler, SetContext, PauseReading and ResumeReading are this
-// package's; a session changes protocols by Become, and holds up its client by not asking for Room.
+// package's; a session changes protocols by Become, and holds up its client by not asking for Room, or by Hold.
 type Conn struct {
 	loop.Conn
 	handler *Handler
@@ -28,6 +28,7 @@ type Conn struct {
 	advancing   bool // answers are being written: not to be entered again
 
 	wantRoom  bool // Room said no
+	held      bool // Hold was called
 	peerEnded bool // the client has finished sending
 	finishing bool // no further request; close after the last answer
 	broken    bool // a write has failed: the connection has closed, or is about to
@@ -109,7 +110,32 @@ func (c *Conn) giveRoom() {
 		return
 	}
 	c.wantRoom = false
-	if !c.finishing {
+	c.resume()
+}
+
+// Hold stops reading, so that TCP holds the client up: the session has no room for what comes next. Data is not called until
+// Proceed, which goes on, also with what is left in Inbound.
+func (c *Conn) Hold() {
+	if !c.held {
+		c.held = true
+		c.Conn.PauseReading()
+	}
+}
+
+// Proceed ends Hold.
+func (c *Conn) Proceed() {
+	if c.held {
+		c.held = false
+		c.resume()
+	}
+}
+
+// Held reports whether Hold was called.
+func (c *Conn) Held() bool { return c.held }
+
+// resume reads on, if nothing stands against it.
+func (c *Conn) resume() {
+	if !c.finishing && !c.wantRoom && !c.held {
 		c.Conn.ResumeReading()
 		c.settle()
 	}
@@ -132,8 +158,8 @@ func (c *Conn) Finishing() bool { return c.finishing }
 
 // settle does what waits for the last answer.
 func (c *Conn) settle() {
-	if c.peerEnded && !c.finishing && !c.wantRoom && len(c.Conn.Inbound()) == 0 {
-		c.Finish()
+	if c.peerEnded && !c.finishing && len(c.Conn.Inbound()) == 0 {
+		c.allRead()
 		return
 	}
 	if c.finishing && c.first == nil && !c.gone {
@@ -147,15 +173,28 @@ func (c *Conn) data() {
 		return
 	}
 	c.session.Data()
-	if c.peerEnded && !c.wantRoom {
-		c.Finish() // what is left is the beginning of something that will never be complete
-	}
+	c.allRead()
 }
 
 func (c *Conn) halfClosed() {
 	c.peerEnded = true
-	if !c.wantRoom {
-		c.Finish()
+	for s := c.first; s != nil; s = s.next {
+		if l, ok := s.answerer.(Leaver); ok {
+			l.Leaving()
+		}
+	}
+	c.allRead()
+}
+
+// allRead finishes if the client has finished sending and the session has seen all that it will: what is left is the
+// beginning of something that will never be complete.
+func (c *Conn) allRead() {
+	if !c.peerEnded || c.wantRoom || c.held || c.finishing || c.gone {
+		return
+	}
+	c.Finish()
+	if e, ok := c.session.(Ender); ok {
+		e.Ended()
 	}
 }
 

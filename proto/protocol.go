@@ -25,6 +25,10 @@ type Session interface {
 // called at once.
 type Drainer interface{ Drain() }
 
+// Ender is an optional interface of a [Session]: Ended is called when the client has finished sending and Data has seen all
+// of it: the connection is finishing. What the session is in the middle of will never be complete.
+type Ender interface{ Ended() }
+
 // Expirer is an optional interface of a [Session]: Expired is called when the moment of [Conn.SetDeadline] has
 // come. Without it, the connection is then closed as by Finish.
 type Expirer interface{ Expired() }

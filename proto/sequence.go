@@ -21,6 +21,11 @@ type Answerer interface {
 // answer was still under way.
 type Abandoner interface{ Abandon() }
 
+// Leaver is an optional interface of an [Answerer]: Leaving is called when the client has finished sending while its answer was
+// under way. Most often that is a client which has closed, and it shows as nothing else before something is written; but it may
+// be one that still reads.
+type Leaver interface{ Leaving() }
+
 // Slot is the place of one answer in the order of its connection's answers. It is meant to be a part of what a
 // protocol keeps for one request, so that it costs no memory of its own, and is the [engine.Replier] of the
 // request's call. It may be used again after its Answer has reported done. Owned by its connection's loop.

@@ -55,13 +55,14 @@ type App struct {
 	code    *vm.Code
 	opts    Options
 
-	namespaces []string // the class of each namespace, by the number that the runtimes know it by
-	bindings   []Binding
-	hosts      []*host
-	main       *entry // the default export
-	paramsDup  bool   // stubs in the parameters of a call are duplicated, rather than handed over
-	errorProps bool   // errors keep their own properties, their cause and their stack from one program to the next
-	signals    bool   // an AbortSignal can be sent to another program
+	namespaces    []string // the class of each namespace, by the number that the runtimes know it by
+	bindings      []Binding
+	hosts         []*host
+	main          *entry // the default export
+	paramsDup     bool   // stubs in the parameters of a call are duplicated, rather than handed over
+	errorProps    bool   // errors keep their own properties, their cause and their stack from one program to the next
+	signals       bool   // an AbortSignal can be sent to another program
+	requestSignal bool   // request.signal aborts when the client leaves
 
 	quarantine quarantine
 	stop       chan struct{}
@@ -83,6 +84,8 @@ func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) 
 	a.paramsDup = p.Enabled("rpc_params_dup_stubs", "rpc_params_transfer_stubs", "2026-01-20")
 	a.errorProps = p.Enabled("enhanced_error_serialization", "legacy_error_serialization", "2026-04-21")
 	a.signals = slices.Contains(p.CompatibilityFlags, "enable_abortsignal_rpc")
+	// The flag has no date from which it is on by default; a single file, which cannot name flags, has it.
+	a.requestSignal = p.Enabled("enable_request_signal", "disable_request_signal", "9999-12-31")
 	if err := a.quarantine.load(o.QuarantineFile); err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 //	clock virtual                time stands still while something runs and jumps to the next timer when nothing does, so that
 //	                             scheduler.wait(30_000) takes no time; optional
 //	config NAME VALUE            a key of the wrangler configuration; optional, several
+//	peer                         env.PEER is the address of another server, see peer(); optional
 //	--- program                  code that the cases share: the classes that are exported, helpers
 //	--- restart                  before the next case, everything is closed and started again with the same data
 //	--- case SECTION: SENTENCE   the body of an async function (env, ctx, request), which runs in the Worker
@@ -47,6 +48,7 @@ type conformanceFile struct {
 	title   string
 	virtual bool
 	config  []string
+	peer    bool
 	program string
 	cases   []conformanceCase
 }
@@ -106,6 +108,8 @@ func readConformance(t *testing.T, path string) *conformanceFile {
 		case strings.HasPrefix(line, "config "):
 			name, value, _ := strings.Cut(line[len("config "):], " ")
 			f.config = append(f.config, fmt.Sprintf("%q: %s", name, value))
+		case line == "peer":
+			f.peer = true
 		case line != "" && !strings.HasPrefix(line, "#"):
 			t.Fatalf("%s:%d: %q belongs to nothing", path, n+1, line)
 		}
@@ -144,6 +148,9 @@ func (f *conformanceFile) source() string {
 // write makes a project of the file in dir, and returns the path that it is served by.
 func (f *conformanceFile) write(t *testing.T, dir string) string {
 	t.Helper()
+	if f.peer {
+		f.config = append(f.config, fmt.Sprintf(`"vars": {"PEER": %q, "OTHER": %q}`, peer(t), peer(t)))
+	}
 	files := map[string]string{"program.ts": f.source()}
 	path := filepath.Join(dir, "program.ts")
 	if len(f.config) > 0 {

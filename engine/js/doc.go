@@ -13,7 +13,7 @@
 // JavaScript is entered from a loop's base stack only: [engine.Entrypoint] and [engine.Object] start an event, run
 // the program and its promise jobs until none is left, and look whether the promise that the handler returned has
 // settled. Whatever the program waits for comes back as a turn of the same event or object, and does the
-// same. A host call acts for the object that its handle names; where a call has none (a stub from env, a timer) it
+// same. A host call acts for the object that its handle names; where a call has none (a stub from env, a timer, fetch) it
 // acts for whoever the running turn belongs to.
 //
 // # Calls

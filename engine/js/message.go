@@ -1,24 +1,26 @@
 package js
 
 import (
+	"strings"
+
 	"everloop/engine"
 	"everloop/engine/js/internal/vm"
 	"everloop/engine/js/web"
 )
 
-// request is a request of the engine's, as JavaScript reads it.
+// request is the request of an event, as JavaScript reads it.
 type request struct {
-	*engine.Request
+	ev *engine.Event
 	by actor // who reads its body
 }
 
-func (m *request) Method() string      { return m.Request.Method }
-func (m *request) URL() string         { return web.CanonicalURL(m.Request.URL) }
+func (m *request) Method() string      { return m.ev.Request.Method }
+func (m *request) URL() string         { return web.CanonicalURL(m.ev.Request.URL) }
 func (m *request) Status() int         { return 0 }
 func (m *request) StatusText() string  { return "" }
 func (m *request) Redirected() bool    { return false }
-func (m *request) Header() []web.Field { return m.Request.Header }
-func (m *request) Body() engine.Body   { return m.Request.Body }
+func (m *request) Header() []web.Field { return m.ev.Request.Header }
+func (m *request) Body() engine.Body   { return m.ev.Request.Body }
 func (m *request) reader() actor       { return m.by }
 
 // response is the answer to a fetch, as JavaScript reads it. It is one pointer, so that a [web.Message] of it is no
@@ -26,7 +28,12 @@ func (m *request) reader() actor       { return m.by }
 type response struct{ *fetching }
 
 func (m response) Method() string { return "" }
-func (m response) URL() string    { return m.req.URL }
+
+// URL is that of the last request, without its fragment, as the Fetch standard has it.
+func (m response) URL() string {
+	url, _, _ := strings.Cut(m.req.URL, "#")
+	return url
+}
 func (m response) Status() int {
 	if m.answer.Status == 0 {
 		return 200
@@ -42,7 +49,7 @@ func (m response) reader() actor       { return m.by }
 // requestOf is what JavaScript sends, as a request of the engine's: the very one that came in, if it only passes it on.
 func (rl *realm) requestOf(m web.Message, by actor) *engine.Request {
 	if r, ok := m.(*request); ok {
-		return r.Request
+		return r.ev.Request
 	}
 	req := &engine.Request{Method: m.Method(), URL: m.URL(), Header: m.Header(), Body: m.Body()}
 	if out, ok := m.(*web.Outgoing); ok && out.Stream.IsObject() {

@@ -84,7 +84,7 @@ func (o *object) Deliver(ev *engine.Event) {
 			return rl.in.ObjectCall(o.value, path, args)
 		})
 	} else {
-		v, err = rl.in.ObjectFetch(o.value, &request{ev.Request, o})
+		v, err = rl.in.ObjectFetch(o.value, &request{ev, o})
 	}
 	if err == nil {
 		rl.await(v, w)
@@ -124,6 +124,9 @@ func (o *object) startRead(b engine.Body, max int, done func([]byte, error)) {
 
 func (o *object) startStream(b engine.Body, sink engine.Sink) *engine.Stream {
 	return o.st.StartStream(b, sink)
+}
+func (o *object) startFetch(req *engine.Request, r engine.Replier) *engine.Subrequest {
+	return o.st.StartFetch(req, r)
 }
 func (o *object) streamFrom(src engine.Source) engine.Body { return o.st.StreamFrom(src) }
 func (o *object) bodyBegins()                              { o.hold() }
@@ -168,6 +171,7 @@ func (rl *realm) forget(o *object, e *event) {
 	rl.waiting = kept
 	if o != nil {
 		rl.forgetStreams(o)
+		rl.forgetFetches(o)
 	}
 }
 

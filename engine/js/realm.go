@@ -70,6 +70,10 @@ type realm struct {
 	inbound    map[uint64]*inbound
 	outbound   map[uint64]*outbound
 	lastStream uint64
+	// Requests out of the process whose answer has not come, and those that can be aborted, by their numbers.
+	fetches   map[*fetching]struct{}
+	abortable map[uint64]*fetching
+
 	// later are values to free when no JavaScript is running: it may be using them.
 	later []vm.Value
 
@@ -121,6 +125,8 @@ type actor interface {
 	start(work func(), done func(error))
 	// startRead reads a body and calls done in a turn of it.
 	startRead(b engine.Body, max int, done func([]byte, error))
+	// startFetch sends a request out of the process; r is told the end in a turn of it.
+	startFetch(req *engine.Request, r engine.Replier) *engine.Subrequest
 	// to and entry return stubs that call in its name.
 	to(l *engine.Live) *engine.Stub
 	entry(p engine.Entrypoint) *engine.Stub
@@ -177,6 +183,7 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 		env: vm.Undefined, exports: vm.Undefined, entries: make(map[string]vm.Value), objectProto: vm.Undefined,
 		underway: make(map[uintptr]*calling), following: make(map[*engine.Event]*follower), kept: make(map[*engine.Event]*keptResult),
 		inbound: make(map[uint64]*inbound), outbound: make(map[uint64]*outbound),
+		fetches: make(map[*fetching]struct{}), abortable: make(map[uint64]*fetching),
 		failures: make(map[uint64]*engine.Error), rememberer: vm.Undefined, recaller: vm.Undefined,
 	}
 	if rl.in, err = web.Load(r, rl); err != nil {
@@ -554,6 +561,7 @@ func (rl *realm) lose(cause error) {
 		rl.endPossessions(e)
 	}
 	rl.loseStreams(&engine.Error{Name: "Error", Message: message})
+	rl.cancelFetches()
 	for _, o := range rl.objects.all() {
 		o.st.Abort(&engine.Error{Name: "Error", Message: message, Retryable: true})
 	}

@@ -2,6 +2,7 @@ package js
 
 import (
 	"fmt"
+	"slices"
 
 	"everloop/engine"
 	"everloop/engine/js/internal/vm"
@@ -125,7 +126,7 @@ func (rl *realm) StubClosed(n uint64) {
 }
 
 // Fetch is part of [web.StubHost].
-func (rl *realm) Fetch(n uint64, m web.Message, redirect web.Redirect) (vm.Value, error) {
+func (rl *realm) Fetch(n, abort uint64, m web.Message, redirect web.Redirect) (vm.Value, error) {
 	s, ok := rl.stubs.get(n)
 	if !ok {
 		return vm.Undefined, vm.TypeError("Illegal invocation")
@@ -137,19 +138,28 @@ func (rl *realm) Fetch(n uint64, m web.Message, redirect web.Redirect) (vm.Value
 	if err != nil {
 		return vm.Undefined, err
 	}
-	req := rl.requestOf(m, s.owner)
-	s.to.StartFetch(req, &fetching{rl: rl, by: s.owner, to: s.to, req: req, redirect: redirect, promise: rl.r.Dup(p)})
+	f := &fetching{rl: rl, by: s.owner, to: s.to, n: abort, redirect: redirect, promise: rl.r.Dup(p)}
+	if abort != 0 {
+		rl.abortable[abort] = f
+	}
+	f.send(rl.requestOf(m, s.owner))
+	if r, ok := m.(*request); ok && rl.app.requestSignal {
+		r.ev.Followed(f.sent) // a client that leaves leaves whoever its request was passed on to
+	}
 	return p, nil
 }
 
 // maxRedirects is how many redirects a fetch follows (the Fetch standard's limit).
 const maxRedirects = 20
 
-// fetching is a call of a stub's fetch under way.
+// fetching is a fetch under way: of a stub, or out of the process.
 type fetching struct {
 	rl       *realm
 	by       actor
-	to       *engine.Stub
+	to       *engine.Stub       // nil: out of the process
+	out      *engine.Subrequest // then the exchange that is under way
+	sent     *engine.Event      // else the event
+	n        uint64             // that JavaScript knows it by, to abort it; 0 for none
 	req      *engine.Request
 	redirect web.Redirect
 	hops     int
@@ -157,22 +167,50 @@ type fetching struct {
 	answer   *engine.Response
 }
 
+// send sends the request, which may be the first or one that a redirect asks for.
+func (f *fetching) send(req *engine.Request) {
+	f.req = req
+	if f.to != nil {
+		f.sent = f.to.StartFetch(req, f)
+		return
+	}
+	f.out = f.by.startFetch(req, f)
+}
+
 // Reply takes the answer, as a turn of the caller.
 func (f *fetching) Reply(reply engine.Reply) {
 	rl := f.rl
-	if rl.r.Err() != nil {
-		return
-	}
-	if !f.by.alive() {
-		rl.r.Free(f.promise)
+	if rl.r.Err() != nil || !f.by.alive() {
+		if reply.Response != nil && f.to == nil {
+			reply.Response.Body.Discard()
+		}
+		f.forget()
 		return
 	}
 	rl.begin(f.by)
 	again, err := f.settle(reply)
 	if !again {
-		rl.r.Free(f.promise)
+		f.forget()
 	}
 	rl.end(err)
+}
+
+// forget lets go of the promise.
+func (f *fetching) forget() {
+	rl := f.rl
+	if rl.r.Err() == nil {
+		rl.r.Free(f.promise)
+	}
+	f.promise = vm.Undefined
+	if f.to == nil {
+		if e, ok := f.by.(*event); ok {
+			e.sends--
+		}
+		delete(rl.fetches, f)
+	}
+	if f.n != 0 {
+		delete(rl.abortable, f.n)
+	}
 }
 
 // settle gives the answer to the promise, or sends the request again, where a redirect points.
@@ -186,8 +224,10 @@ func (f *fetching) settle(reply engine.Reply) (again bool, err error) {
 		if err != nil {
 			return false, rl.reject(f.promise, err)
 		}
-		f.req = next
-		f.to.StartFetch(next, f)
+		if f.to == nil {
+			reply.Response.Body.Discard()
+		}
+		f.send(next)
 		return true, nil
 	}
 	f.answer = reply.Response
@@ -220,23 +260,34 @@ func (f *fetching) follow(r *engine.Response, location string) (*engine.Request,
 		return nil, &engine.Error{Name: "TypeError", Message: fmt.Sprintf("Invalid redirect to %q.", location)}
 	}
 	next := &engine.Request{Method: f.req.Method, URL: u, Header: f.req.Header, Body: f.req.Body}
+	if f.to == nil {
+		if !isHTTP(u) {
+			return nil, &engine.Error{Name: "TypeError", Message: fmt.Sprintf("Fetch API cannot load: a redirect to %q.", u)}
+		}
+		if !web.SameOrigin(f.req.URL, u) {
+			next.Header = without(next.Header, "authorization", "proxy-authorization", "cookie")
+		}
+	}
 	toGet := r.Status == 303 && next.Method != "GET" && next.Method != "HEAD" ||
 		(r.Status == 301 || r.Status == 302) && next.Method == "POST"
 	if toGet {
 		next.Method, next.Body = "GET", engine.Body{}
-		next.Header = nil
-		for _, h := range f.req.Header {
-			switch h.Name {
-			case "content-encoding", "content-language", "content-location", "content-type", "content-length":
-			default:
-				next.Header = append(next.Header, h)
-			}
-		}
+		next.Header = without(next.Header, "content-encoding", "content-language", "content-location", "content-type", "content-length")
 	}
 	if next.Body.Streamed() {
 		return nil, &engine.Error{Name: "TypeError", Message: fmt.Sprintf("The redirect to %s wants the body again, and it is a stream, which can be sent once.", u)}
 	}
 	return next, nil
+}
+
+// without is a header without some of its fields.
+func without(h engine.Header, names ...string) (kept engine.Header) {
+	for _, f := range h {
+		if !slices.Contains(names, f.Name) {
+			kept = append(kept, f)
+		}
+	}
+	return kept
 }
 
 // reject rejects a promise with an error as JavaScript sees it.

@@ -19,6 +19,7 @@ type event struct {
 	over   bool // answered
 	gone   bool // JavaScript cannot reach it any more
 	reads  bool // it has begun to read a stream
+	sends  int  // requests out of the process that are not answered
 
 	entryPoint *entry
 	has        *possessions
@@ -81,7 +82,7 @@ func (p *entry) Serve(ev *engine.Event) {
 				return rl.in.WorkerCall(handler, path, args, rl.env, handle, props)
 			})
 		default:
-			v, err = rl.in.WorkerFetch(handler, &request{ev.Request, e}, rl.env, handle, props)
+			v, err = rl.in.WorkerFetch(handler, &request{ev, e}, rl.env, handle, props)
 		}
 		rl.r.FreeAll(handle, props)
 		if err == nil {
@@ -119,6 +120,9 @@ func (e *event) startRead(b engine.Body, max int, done func([]byte, error)) {
 
 func (e *event) startStream(b engine.Body, sink engine.Sink) *engine.Stream {
 	return e.ev.StartStream(b, sink)
+}
+func (e *event) startFetch(req *engine.Request, r engine.Replier) *engine.Subrequest {
+	return e.ev.StartFetch(req, r)
 }
 func (e *event) streamFrom(src engine.Source) engine.Body { return e.ev.StreamFrom(src) }
 
@@ -164,6 +168,9 @@ func (e *event) leave() {
 	e.rl.endPossessions(e)
 	if e.reads {
 		e.rl.forgetStreams(e)
+	}
+	if e.sends > 0 {
+		e.rl.releaseFetches(e)
 	}
 	if e.rl.r.Err() == nil {
 		e.rl.r.Revoke(e.handle)

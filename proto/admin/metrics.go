@@ -89,6 +89,8 @@ var figures = []figure{
 	{"engine_events_total", nil, "Events delivered to objects and entry points."},
 	{"engine_live_objects", nil, "Objects with a live instance."},
 	{"engine_gated_total", nil, "Answers that waited for the log before they left."},
+	{"engine_outgoing_total", nil, "Requests that objects and entry points have sent to other servers."},
+	{"engine_outgoing_in_flight", nil, "Those under way: waiting, sent, or with the body of their answer still coming."},
 	{"engine_evictions_total", nil, "Idle instances that were dropped."},
 	{"engine_failures_total", nil, "Events that were answered with an error."},
 	{"engine_resets_total", nil, "Objects that were reset."},
@@ -153,6 +155,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	counter("engine_events_total", uint64(m.Events))
 	gauge("engine_live_objects", float64(m.Live))
 	counter("engine_gated_total", uint64(m.Gated))
+	counter("engine_outgoing_total", uint64(m.Sent))
+	gauge("engine_outgoing_in_flight", float64(m.Outgoing))
 	counter("engine_evictions_total", uint64(m.Evictions))
 	counter("engine_failures_total", uint64(m.Failures))
 	counter("engine_resets_total", uint64(m.Resets))

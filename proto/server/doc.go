@@ -8,9 +8,11 @@
 //
 //   - Keep-alive and pipelining: at most Options.MaxPipeline requests are under way, then reading pauses. Answers
 //     leave in the order of the requests; all answers of a round leave in one write.
-//   - Bodies by content-length or in chunks, collected whole before the entry point is called, up to
-//     Options.Limits.BodyBytes. A client that expects 100-continue gets it when its turn has come, and never if
-//     the request is refused.
+//   - Bodies by content-length or in chunks, up to Options.Limits.BodyBytes. The entry point is called when the head is
+//     there. A body that has come along with it is bytes; any other is a stream, and the connection is read as far as
+//     its reader has room. A client that expects 100-continue gets it when its turn has come and somebody reads, or with an
+//     answer that is streamed; never if the request is refused. What nobody reads is thrown away, up to 256 KiB; if there is
+//     more, the connection closes behind the answer.
 //   - A message that breaks the rules of framing is answered 400, one that is too large 414, 431 or 413, and one
 //     that comes too slowly 408. Then the connection closes: our half at once, and the rest when the client has
 //     closed, or after Options.Conn.CloseTimeout, so that the client sees the answer and not a reset.

@@ -21,9 +21,12 @@ type exchange struct {
 	rest   []byte // of the answer: what has not been written
 
 	streamed *streamed // of the answer, if it is made while it is sent
+	in       *incoming // the body of the request, if it was not there with the head
+	refused  *refusal  // what is answered instead of what the handler says
 
 	status    int // of the answer, once it has begun
 	keepAlive bool
+	expects   bool // the client waits for a 100 before it sends the body
 	http10    bool
 	head      bool
 	entering  bool // Enter has not returned
@@ -72,6 +75,8 @@ func (x *exchange) Answer(r *engine.Reply) bool {
 func (x *exchange) response(r *engine.Reply) *engine.Response {
 	resp, err := r.Response, r.Err
 	switch {
+	case x.refused != nil:
+		return x.refused.response()
 	case err != nil:
 	case resp == nil:
 		err = errors.New("the entry point gave neither a response nor an error")
@@ -90,10 +95,10 @@ func (x *exchange) write(resp *engine.Response) {
 		Length: int64(resp.Body.Len()), HTTP10: x.http10, Head: x.head, Date: h.dateValue(),
 		// Only the last answer says that the connection closes: with an earlier one that did, the client
 		// would not wait for those behind.
-		KeepAlive: x.keepAlive && !(s.c.Finishing() && s.c.InFlight() == 1),
+		KeepAlive: x.keepAlive && !(s.c.Finishing() && s.c.InFlight() == 1) && !(x.in != nil && !resp.Body.Streamed() && x.in.closes()),
 	}
 	if resp.Body.Streamed() {
-		o.Length = http.Chunked
+		o.Length = resp.Body.Size() // -1 is Chunked
 	}
 	x.status = resp.Status
 	if x.status == 0 {
@@ -120,8 +125,12 @@ func (x *exchange) write(resp *engine.Response) {
 	if cap(b) <= maxScratch {
 		h.scratch = b[:0]
 	}
-	if framing != http.NoBody && resp.Body.Streamed() {
-		x.startStream(resp.Body, framing == http.ByChunks)
+	switch {
+	case !resp.Body.Streamed():
+	case framing == http.NoBody:
+		resp.Body.Discard()
+	default:
+		x.startStream(resp.Body, framing)
 	}
 }
 
@@ -130,9 +139,22 @@ func (x *exchange) finish(class int) {
 	s, h := x.s, x.s.here
 	h.counters.status[class].Add(1)
 	h.counters.observe(h.now() - x.start)
+	if x.refused != nil {
+		h.counters.refused.Add(1)
+	}
 	x.release()
+	if x.in != nil {
+		x.in.answered()
+	}
+	switch {
+	case x.ev == nil:
+	case s.c.Gone():
+		x.ev.Gone()
+	default:
+		x.ev.Complete()
+	}
 	// This answer is still counted as under way.
-	if s.x == nil && s.c.InFlight() == 1 && s.reader.Idle() && !s.c.Finishing() {
+	if s.x == nil && s.in == nil && s.c.InFlight() == 1 && s.reader.Idle() && !s.c.Finishing() {
 		s.c.SetDeadline(h.loop.Now() + s.srv.opts.IdleTimeout.Milliseconds())
 	}
 	if x.entering {
@@ -146,6 +168,13 @@ func (x *exchange) finish(class int) {
 func (x *exchange) release() {
 	x.s.here.inFlight--
 	x.s.here.body -= int64(len(x.body))
+}
+
+// Leaving is part of [proto.Leaver].
+func (x *exchange) Leaving() {
+	if x.ev != nil {
+		x.ev.Leaving()
+	}
 }
 
 // Abandon is part of [proto.Abandoner]: the client has gone, and the event's context ends.

@@ -161,7 +161,7 @@ func TestByteASecond(t *testing.T) {
 		{"chunk extensions", "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n", "100;" + strings.Repeat("x", 256), 30},
 		{"trailers", "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n", "0\r\nx: " + strings.Repeat("x", 256), 30},
 	} {
-		s := newStepped(t, 1, 1, hello, Options{})
+		s := newStepped(t, 1, 1, whole, Options{})
 		p := s.dial()
 		p.Write([]byte(c.in))
 		s.pool.Run()
@@ -205,11 +205,14 @@ func TestGone(t *testing.T) {
 	p := s.dial()
 	p.Write([]byte("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello" + get("/2") + "POST /3 HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhe"))
 	s.pool.Run()
-	if len(held.events) != 2 {
-		t.Fatalf("%d events, want 2", len(held.events))
+	if len(held.events) != 3 {
+		t.Fatalf("%d events, want 3", len(held.events))
 	}
-	// The second has its answer, which waits for the first.
-	s.onLoop(func() { held.answer(1, engine.TextResponse(200, "")) })
+	// The second and the third have their answers, which wait for the first.
+	s.onLoop(func() {
+		held.answer(1, engine.TextResponse(200, ""))
+		held.answer(2, engine.TextResponse(200, ""))
+	})
 	s.pool.Run()
 	first := held.events[0]
 	if first.Err() != nil {
@@ -281,7 +284,7 @@ func TestPanickingEntrypoint(t *testing.T) {
 
 // TestFieldsArrive has headers of every length: all fields arrive, whatever room was made for them.
 func TestFieldsArrive(t *testing.T) {
-	s := newStepped(t, 1, 1, text(func(r *engine.Request) *engine.Response { return engine.TextResponse(200, describe(r)) }), Options{})
+	s := newStepped(t, 1, 1, text(func(r *engine.Request) *engine.Response { return engine.TextResponse(200, describe(r, r.Body.Bytes())) }), Options{})
 	p := s.dial()
 	for n := range 40 {
 		in, want := "GET / HTTP/1.1\r\nhost: x\r\n", "GET http://x/\nhost: x\n"

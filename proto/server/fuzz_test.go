@@ -15,15 +15,24 @@ import (
 // numbered answers each request with its own number, some of them later and in any order, and keeps what it was
 // asked.
 type numbered struct {
-	rnd  *rand.Rand
-	held []*engine.Event
-	n    map[*engine.Event]int
-	next int
+	rnd     *rand.Rand
+	readers []*collecting
+	held    []*engine.Event
+	n       map[*engine.Event]int
+	next    int
 }
 
 func (e *numbered) Serve(ev *engine.Event) {
 	e.n[ev] = e.next
 	e.next++
+	if e.rnd.IntN(2) == 0 {
+		// Read, as fast as it comes or in the end; answered before that or not.
+		k := &collecting{slow: e.rnd.IntN(2) == 0}
+		if body := ev.Request.Body; body.Streamed() {
+			k.stream = ev.StartStream(body, k)
+			e.readers = append(e.readers, k)
+		}
+	}
 	if e.rnd.IntN(2) == 0 {
 		e.held = append(e.held, ev)
 		return
@@ -39,8 +48,37 @@ func (e *numbered) respond(ev *engine.Event) {
 	})
 }
 
+// collecting reads a body; slow: it acknowledges nothing before it is told to.
+type collecting struct {
+	stream *engine.Stream
+	slow   bool
+	owes   int
+	ended  bool
+}
+
+func (k *collecting) Chunk(b []byte) {
+	k.owes += len(b)
+	if !k.slow {
+		k.ack()
+	}
+}
+
+func (k *collecting) ack() {
+	n := k.owes
+	k.owes = 0
+	if n > 0 && k.stream != nil { // nil: inside StartStream
+		k.stream.Ack(n)
+	}
+}
+
+func (k *collecting) End(error) { k.ended = true }
+
 // release answers some of the held requests.
 func (e *numbered) release(all bool) {
+	for _, k := range e.readers {
+		k.slow = false
+		k.ack()
+	}
 	e.rnd.Shuffle(len(e.held), func(i, j int) { e.held[i], e.held[j] = e.held[j], e.held[i] })
 	for len(e.held) > 0 && (all || e.rnd.IntN(3) > 0) {
 		ev := e.held[len(e.held)-1]

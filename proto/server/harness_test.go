@@ -116,6 +116,17 @@ var hello = text(func(r *engine.Request) *engine.Response {
 	return engine.TextResponse(200, r.Method+" "+r.URL+" "+string(r.Body.Bytes()))
 })
 
+// whole answers like hello, once it has read the whole body.
+var whole = serveFunc(func(ev *engine.Event) {
+	ev.StartRead(ev.Request.Body, 1<<20, func(b []byte, err error) {
+		if err != nil {
+			ev.Fail(err)
+			return
+		}
+		ev.Respond(engine.TextResponse(200, ev.Request.Method+" "+ev.Request.URL+" "+string(b)))
+	})
+})
+
 // answers reads complete responses, and returns what is left as an error if they are not complete.
 func answers(t testing.TB, in string, heads ...bool) (statuses []int, bodies []string) {
 	t.Helper()

@@ -14,7 +14,7 @@ func (s *session) refuse(err error) {
 	if e, ok := errors.AsType[*http.Error](err); ok {
 		status, reason = e.Status, e.Reason
 	}
-	if s.x == nil {
+	if s.x == nil && s.in == nil {
 		s.here.counters.requests.Add(1) // otherwise its head was counted
 	}
 	s.answer(status, reason, "")
@@ -28,6 +28,10 @@ func (s *session) overloaded(reason string) {
 // answer answers the request that is being read with a refusal, in its turn, and closes the connection after it.
 func (s *session) answer(status int, reason, retryAfter string) {
 	r := &refusal{s: s, status: status, reason: reason, retryAfter: retryAfter}
+	if s.in != nil {
+		s.in.refuse(r)
+		return
+	}
 	if s.x != nil {
 		r.head = s.x.head
 		s.dropReading()
@@ -55,13 +59,10 @@ func (r *refusal) Answer(*engine.Reply) bool {
 	if s.c.Gone() {
 		return true
 	}
-	fields := []http.Field{{Name: "content-type", Value: plainText}}
-	if r.retryAfter != "" {
-		fields = append(fields, http.Field{Name: "retry-after", Value: r.retryAfter})
-	}
-	body := r.reason + "\n"
+	resp := r.response()
+	body := resp.Body.Bytes()
 	// Neither the fields nor the status can be refused: all are this package's.
-	b, _ := http.AppendHead(nil, r.status, fields, http.Options{
+	b, _ := http.AppendHead(nil, r.status, resp.Header, http.Options{
 		Length: int64(len(body)), Head: r.head, Date: s.here.dateValue(),
 	})
 	if !r.head {
@@ -71,23 +72,37 @@ func (r *refusal) Answer(*engine.Reply) bool {
 	return true
 }
 
-const plainText = "text/plain;charset=UTF-8"
-
-// goAhead is the place of a 100 Continue: behind the answers before it, and only if the body is still wanted and
-// has not begun to come by itself. It is rare, so it may cost an allocation.
-type goAhead struct {
-	proto.Slot
-	s *session
-	x *exchange
+// response is what it says.
+func (r *refusal) response() *engine.Response {
+	resp := engine.TextResponse(r.status, r.reason+"\n")
+	if r.retryAfter != "" {
+		resp.Header.Add("retry-after", r.retryAfter)
+	}
+	return resp
 }
 
-// Answer is part of [proto.Answerer]. While it has not been called, x is not used for another request, as x is
-// answered later; unless the connection has closed.
-func (g *goAhead) Answer(*engine.Reply) bool {
-	s := g.s
-	if s.c.Gone() || s.x != g.x || len(g.x.body) > 0 {
-		return true
+// goAhead is the place of a 100 Continue: behind the answers before it, and before the answer to its own request. It is
+// written only if the body has not begun to come by itself. It is rare, so it may cost an allocation.
+type goAhead struct {
+	proto.Slot
+	s      *session
+	in     *incoming
+	told   bool // whether to write it or not
+	wanted bool
+}
+
+// tell says that somebody reads the body, or that nobody will before the answer.
+func (g *goAhead) tell(wanted bool) {
+	if !g.told {
+		g.told, g.wanted = true, wanted
+		g.Reply(engine.Reply{})
 	}
-	_ = s.c.Write(http.Append100Continue(nil)) // fails only if the connection has closed
+}
+
+// Answer is part of [proto.Answerer].
+func (g *goAhead) Answer(*engine.Reply) bool {
+	if g.wanted && g.in.came == 0 && !g.in.ended && !g.s.c.Gone() {
+		_ = g.s.c.Write(http.Append100Continue(nil)) // fails only if the connection has closed
+	}
 	return true
 }

@@ -12,7 +12,8 @@ type session struct {
 	here   *here
 	c      *proto.Conn
 	reader http.Reader
-	x      *exchange // the request whose body is being read, or nil
+	x      *exchange // the request whose body is being collected, within Data; or nil
+	in     *incoming // the body that its handler reads while it comes, or nil
 
 	since    int64 // when the header, or the present stretch of the body, began
 	inHead   bool  // since is that of a header
@@ -27,7 +28,11 @@ func (s *session) Data() {
 	used := 0
 	start := s.here.now()
 reading:
-	for s.x != nil || s.c.Room() {
+	for s.x != nil || s.in != nil || s.c.Room() {
+		if s.in != nil && !s.in.room() {
+			s.c.Hold()
+			break
+		}
 		n, ev, err := s.reader.Next(in[used:])
 		if err != nil {
 			s.refuse(err)
@@ -47,6 +52,12 @@ reading:
 		used += n
 	}
 	s.c.Discard(used)
+	switch {
+	case s.x != nil:
+		s.stream()
+	case s.in != nil:
+		s.in.flush()
+	}
 	s.schedule()
 }
 
@@ -69,11 +80,7 @@ func (s *session) begin(start int64, alone bool) {
 	if q.Length != 0 {
 		s.since, s.got = s.here.loop.Now(), 0
 	}
-	if q.Expect100 && alone {
-		w := &goAhead{s: s, x: x}
-		s.c.Queue(&w.Slot, w)
-		w.Reply(engine.Reply{})
-	}
+	x.expects = q.Expect100 && alone
 }
 
 // A request with room for its fields, so that both are one allocation: for programs, which send few, and for
@@ -139,9 +146,14 @@ func (s *session) localHost() string {
 // firstBody is how much memory a body gets before it has sent anything: what a client announces costs it nothing.
 const firstBody = 64 << 10
 
-// take collects a part of the body.
+// take collects a part of the body. As long as all of it may be there already, nobody is told: a body that came along with its
+// head is bytes.
 func (s *session) take(data []byte) {
 	x := s.x
+	if s.in != nil {
+		s.in.take(data)
+		return
+	}
 	if x == nil {
 		return // refused
 	}
@@ -166,6 +178,10 @@ func (s *session) take(data []byte) {
 // enter sends the request in.
 func (s *session) enter() {
 	x := s.x
+	if s.in != nil {
+		s.in.complete()
+		return
+	}
 	if x == nil {
 		return // refused
 	}
@@ -177,11 +193,16 @@ func (s *session) enter() {
 	if !x.keepAlive || s.draining {
 		s.c.Finish()
 	}
+	s.send(x, &x.Slot)
+}
+
+// send asks for the answer, which r is told.
+func (s *session) send(x *exchange, r engine.Replier) {
 	x.entering = true
 	if file := s.srv.file(x.req); file != nil {
-		x.Reply(engine.Reply{Response: file})
+		r.Reply(engine.Reply{Response: file})
 	} else {
-		x.ev = s.c.Port().Enter(s.srv.entry, x.req, &x.Slot)
+		x.ev = s.c.Port().Enter(s.srv.entry, x.req, r)
 	}
 	x.entering = false
 	if x.finished {
@@ -196,7 +217,7 @@ func (s *session) schedule() {
 	}
 	now, o := s.here.loop.Now(), &s.srv.opts
 	switch {
-	case s.x != nil:
+	case s.in != nil:
 		s.c.SetDeadline(s.since + o.BodyTimeout.Milliseconds())
 	case !s.reader.Idle():
 		if !s.inHead {
@@ -213,11 +234,10 @@ func (s *session) schedule() {
 // Expired is called when the deadline has come.
 func (s *session) Expired() {
 	switch {
-	case s.x != nil && (s.got >= s.srv.minBodyBytes || len(s.x.body) == 0 && s.c.InFlight() > 0):
-		// Fast enough; or it waits for a 100 that waits for an earlier answer.
+	case s.in != nil && (s.got >= s.srv.minBodyBytes || s.in.waits()):
 		s.since, s.got = s.here.loop.Now(), 0
 		s.schedule()
-	case s.x != nil:
+	case s.in != nil:
 		s.answer(408, "the body came too slowly", "")
 	case s.inHead && s.c.InFlight() > 0:
 		// Reading may be paused on our account.
@@ -234,16 +254,22 @@ func (s *session) Expired() {
 // Drain stops taking requests. One whose body is on its way is taken.
 func (s *session) Drain() {
 	s.draining = true
-	if s.x == nil {
+	if s.in == nil {
 		s.c.Finish()
 	}
 }
 
-// Closed ends the request that was being read. Those under way hear it from their slots.
+// Ended answers a request whose body will never be complete.
+func (s *session) Ended() {
+	if s.in != nil {
+		s.answer(400, "the body is not complete", "")
+	}
+}
+
+// Closed ends the body that was being read. Requests under way hear it from their slots.
 func (s *session) Closed(error) {
-	if s.x != nil {
-		s.here.counters.status[0].Add(1)
-		s.dropReading()
+	if s.in != nil {
+		s.in.fail(errClientLeft)
 	}
 }
 

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"errors"
+
 	"everloop/engine"
 	"everloop/proto/http"
 )
@@ -11,14 +13,15 @@ type streamed struct {
 	x       *exchange
 	stream  *engine.Stream
 	pieces  [][]byte // that have come and are not written; at most engine.StreamWindow bytes
-	chunked bool
+	framing http.Framing
+	left    int64 // of the length that the head has told, where that is how it is framed
 	ended   bool
 	err     error
 }
 
 // start asks for the body. The head has been written.
-func (x *exchange) startStream(body engine.Body, chunked bool) {
-	x.streamed = &streamed{x: x, chunked: chunked}
+func (x *exchange) startStream(body engine.Body, framing http.Framing) {
+	x.streamed = &streamed{x: x, framing: framing, left: body.Size()}
 	x.streamed.stream = x.s.c.Port().Start(body, x.streamed)
 }
 
@@ -41,6 +44,9 @@ func (b *streamed) send() (done bool) {
 		b.stream.Cancel()
 		return true
 	}
+	if b.framing == http.ByLength && b.err == nil && (b.left < b.waiting() || b.ended && b.left > b.waiting()) {
+		b.ended, b.err = true, errLength
+	}
 	for len(b.pieces) > 0 {
 		n := min(len(b.pieces[0]), c.WriteRoom())
 		if n == 0 {
@@ -60,7 +66,8 @@ func (b *streamed) send() (done bool) {
 		// The head said that all is well. All that is left to say so is to end without an end.
 		b.x.failed(b.err)
 		c.Abort(b.err)
-	case b.chunked:
+	case b.framing == http.ByLength:
+	case b.framing == http.ByChunks:
 		_ = c.Write(http.AppendLastChunk(nil)) // fails only if the connection has closed
 	default:
 		c.Close(nil) // that is where the body ends
@@ -68,13 +75,25 @@ func (b *streamed) send() (done bool) {
 	return true
 }
 
+// errLength is what a source of another length than it has told of costs: the client must not take what is there for all.
+var errLength = errors.New("the body has another length than its source has told")
+
+// waiting is the number of bytes that have come and are not written.
+func (b *streamed) waiting() (n int64) {
+	for _, p := range b.pieces {
+		n += int64(len(p))
+	}
+	return n
+}
+
 func (b *streamed) write(data []byte) {
 	c := b.x.s.c
-	if b.chunked {
+	b.left -= int64(len(data))
+	if b.framing == http.ByChunks {
 		_ = c.Write(http.AppendChunkSize(nil, len(data))) // fails only if the connection has closed, as below
 	}
 	_ = c.Write(data)
-	if b.chunked {
+	if b.framing == http.ByChunks {
 		_ = c.Write(crlf)
 	}
 }

@@ -69,7 +69,7 @@ func TestTranscripts(t *testing.T) {
 }
 
 // scriptEntry answers by path: /hold when the script says so, /status/N, /big/N with N bytes, /fail/KIND with an
-// error, anything else with what was asked.
+// error, /unread/STATUS without reading the body, /count with the length of the body, anything else with what was asked.
 type scriptEntry struct{ pending }
 
 func (e *scriptEntry) Serve(ev *engine.Event) {
@@ -98,8 +98,18 @@ func (e *scriptEntry) Serve(ev *engine.Event) {
 		ev.Respond(&engine.Response{Header: engine.Header{{Name: "location", Value: "/\r\nset-cookie: evil=1"}}})
 	case strings.HasPrefix(path, "/fail/"):
 		ev.Fail(failures[kind])
+	case path == "/count":
+		ev.StartRead(ev.Request.Body, 1<<20, func(b []byte, _ error) { ev.Respond(engine.TextResponse(200, fmt.Sprintln(len(b)))) })
+	case strings.HasPrefix(path, "/unread/"):
+		ev.Respond(engine.TextResponse(n, "unread\n"))
 	default:
-		ev.Respond(engine.TextResponse(200, describe(ev.Request)))
+		ev.StartRead(ev.Request.Body, 1<<20, func(b []byte, err error) {
+			if err != nil {
+				ev.Fail(err)
+				return
+			}
+			ev.Respond(engine.TextResponse(200, describe(ev.Request, b)))
+		})
 	}
 }
 
@@ -115,14 +125,14 @@ var failures = map[string]error{
 	"overloaded":  &engine.Error{Class: "Counter", Object: "00ab", Method: "fetch", Name: "Error", Message: "Too many.", Overloaded: true},
 }
 
-func describe(r *engine.Request) string {
+func describe(r *engine.Request, body []byte) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s\n", r.Method, r.URL)
 	for _, f := range r.Header {
 		fmt.Fprintf(&b, "%s: %s\n", f.Name, f.Value)
 	}
-	if r.Body.Len() > 0 {
-		fmt.Fprintf(&b, "body %q\n", r.Body.Bytes())
+	if len(body) > 0 {
+		fmt.Fprintf(&b, "body %q\n", body)
 	}
 	return b.String()
 }

@@ -163,33 +163,59 @@ var (
 				return vm.Null, err
 			}
 		}
-		return in.Host.Fetch(stub, h.m, RedirectManual)
+		return in.Host.Fetch(stub, 0, h.m, RedirectManual)
 	})
-	// stubFetch(stub, method, url, headers, body, redirect)
-	_ = register("stubFetch", 6, func(in *Instance, args vm.Args) (vm.Value, error) {
+	// stubFetch(stub, method, url, headers, body, redirect, n)
+	_ = register("stubFetch", 7, func(in *Instance, args vm.Args) (vm.Value, error) {
 		stub, ok := in.r.Payload(stubClass, args.At(0))
 		if !ok {
 			return vm.Undefined, errIllegal
 		}
-		m := &Outgoing{ReqMethod: methodText(in.utf8(args.At(1))), ReqURL: in.r.GoString(args.At(2))}
-		var err error
-		if args.At(3).IsObject() {
-			if m.Fields, err = in.appendFields(nil, args.At(3)); err != nil {
-				return vm.Undefined, err
-			}
+		m, redirect, err := in.outgoing(args)
+		if err != nil {
+			return vm.Undefined, err
 		}
-		body := args.At(4)
-		if m.Streamed, m.Stream = in.streamedBody(body); !body.IsNullish() && !m.Streamed.Streamed() && !m.Stream.IsObject() {
-			if m.Bytes, err = in.appendBody([]byte{}, body); err != nil {
-				return vm.Undefined, err
-			}
-		}
-		redirect, _ := args.At(5).Int32()
-		v, err := in.Host.Fetch(stub, m, Redirect(redirect))
+		v, err := in.Host.Fetch(stub, bodyNumber(args.At(6)), m, redirect)
 		if err != nil {
 			in.r.Free(m.Stream) // nobody got it
 		}
 		return v, err
+	})
+
+	// fetchForward(message): sends a request of the host out as it is, or answers null where JavaScript has to decide.
+	_ = register("fetchForward", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		h, err := in.held(args.At(0))
+		if err != nil {
+			return vm.Undefined, err
+		}
+		if ok, err := h.use(); !ok {
+			return vm.Null, err
+		}
+		return in.Host.FetchOut(0, h.m, RedirectManual)
+	})
+	// fetchOut(n, method, url, headers, body, redirect)
+	_ = register("fetchOut", 6, func(in *Instance, args vm.Args) (vm.Value, error) {
+		m, redirect, err := in.outgoing(args)
+		if err != nil {
+			return vm.Undefined, err
+		}
+		v, err := in.Host.FetchOut(bodyNumber(args.At(0)), m, redirect)
+		if err != nil {
+			in.r.Free(m.Stream) // nobody got it
+		}
+		return v, err
+	})
+	// msgWatch(message, signal)
+	_ = register("msgWatch", 2, func(in *Instance, args vm.Args) (vm.Value, error) {
+		m, err := in.message(args.At(0))
+		if err == nil {
+			in.Host.WatchCaller(m, args.At(1))
+		}
+		return vm.Undefined, err
+	})
+	_ = register("fetchCancel", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		in.Host.FetchCancel(bodyNumber(args.At(0)))
+		return vm.Undefined, nil
 	})
 
 	// actorID: the DurableObjectId of an object.
@@ -257,6 +283,25 @@ var (
 		return vm.Undefined, nil
 	})
 )
+
+// outgoing is the request that a host function is given behind its first argument: method, url, headers, body, redirect.
+func (in *Instance) outgoing(args vm.Args) (*Outgoing, Redirect, error) {
+	m := &Outgoing{ReqMethod: methodText(in.utf8(args.At(1))), ReqURL: in.r.GoString(args.At(2))}
+	var err error
+	if args.At(3).IsObject() {
+		if m.Fields, err = in.appendFields(nil, args.At(3)); err != nil {
+			return nil, 0, err
+		}
+	}
+	body := args.At(4)
+	if m.Streamed, m.Stream = in.streamedBody(body); !body.IsNullish() && !m.Streamed.Streamed() && !m.Stream.IsObject() {
+		if m.Bytes, err = in.appendBody([]byte{}, body); err != nil {
+			return nil, 0, err
+		}
+	}
+	redirect, _ := args.At(5).Int32()
+	return m, Redirect(redirect), nil
+}
 
 // methodText is a method as a string that is not made anew for the usual ones.
 func methodText(b []byte) string {

@@ -63,6 +63,12 @@ func (in *Instance) Response(m Message) (vm.Value, error) {
 	return in.hold(m, false)
 }
 
+// CallerLeft aborts a signal that [FetchHost].WatchCaller was given.
+func (in *Instance) CallerLeft(signal vm.Value) error {
+	_, err := in.r.Call(in.callerLeft, vm.Undefined, signal)
+	return err
+}
+
 // FireTimer runs a timer's function. It reports false if the timer was stopped.
 func (in *Instance) FireTimer(id int64) (bool, error) {
 	v, err := in.r.Call(in.fireTimer, vm.Undefined, vm.Int64(id))

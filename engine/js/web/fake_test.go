@@ -155,7 +155,9 @@ func (h *fakeHost) StubByID(ns uint64, id string) (uint64, error) {
 }
 func (h *fakeHost) StubClosed(stub uint64) { delete(h.open, stub) }
 
-func (h *fakeHost) Fetch(stub uint64, m Message, redirect Redirect) (vm.Value, error) {
+func (h *fakeHost) WatchCaller(Message, vm.Value) { h.calls = append(h.calls, "watch") }
+
+func (h *fakeHost) Fetch(stub, _ uint64, m Message, redirect Redirect) (vm.Value, error) {
 	h.fetched = append(h.fetched, fakeFetch{h.open[stub], m, redirect})
 	if h.answer == nil {
 		return h.r.PendingPromise()
@@ -170,6 +172,24 @@ func (h *fakeHost) Fetch(stub uint64, m Message, redirect Redirect) (vm.Value, e
 	}
 	return h.r.ResolvedPromise(v)
 }
+
+func (h *fakeHost) FetchOut(n uint64, m Message, redirect Redirect) (vm.Value, error) {
+	h.fetched = append(h.fetched, fakeFetch{"out", m, redirect})
+	if h.answer == nil {
+		return h.r.PendingPromise()
+	}
+	res, err := h.answer("out", m)
+	if err != nil {
+		return h.r.RejectedWith(err)
+	}
+	v, err := h.in.Response(res)
+	if err != nil {
+		return vm.Undefined, err
+	}
+	return h.r.ResolvedPromise(v)
+}
+
+func (h *fakeHost) FetchCancel(n uint64) { h.calls = append(h.calls, fmt.Sprint("cancel ", n)) }
 
 func (h *fakeHost) Send(stub uint64, path []string, args vm.Value) (vm.Value, error) {
 	return h.r.RejectedWith(vm.PlainError("no calls here"))

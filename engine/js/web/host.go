@@ -35,6 +35,7 @@ type Host interface {
 
 	NamespaceHost
 	StubHost
+	FetchHost
 	RPCHost
 	BodyHost
 	ObjectHost
@@ -69,8 +70,21 @@ type StubHost interface {
 	// Fetch sends m to the object of a stub and returns a promise, owned by the caller, which the host resolves with
 	// [Instance.Response]. m is the very Message of an incoming request when the program passed it on untouched, and
 	// a *Outgoing otherwise; either may be kept.
-	Fetch(stub uint64, m Message, redirect Redirect) (vm.Value, error)
+	// n names it for FetchHost.FetchCancel; 0 for none.
+	Fetch(stub uint64, n uint64, m Message, redirect Redirect) (vm.Value, error)
 	StubClosed(stub uint64)
+}
+
+// FetchHost sends requests out of the process.
+type FetchHost interface {
+	// FetchOut sends m to where its URL points, in the name of whoever the running turn belongs to, and returns a promise
+	// as StubHost.Fetch does. n names it for FetchCancel; 0 for none.
+	FetchOut(n uint64, m Message, redirect Redirect) (vm.Value, error)
+	// FetchCancel gives up a request whose promise is not settled. It may be settled already.
+	FetchCancel(n uint64)
+	// WatchCaller arranges for [Instance.CallerLeft] with signal (borrowed), if whoever sent the request m leaves before the whole
+	// response is out.
+	WatchCaller(m Message, signal vm.Value)
 }
 
 // RPCHost sends calls through stubs: of objects, of entry points, and of what programs give away, all of which it knows by

@@ -51,7 +51,7 @@ type Instance struct {
 	takeWritable, writableOver                                          vm.Value
 	hasDisposer                                                         vm.Value
 	disposeExport, loopbackFrom, exports, pipelinedHere, pipelinedOn    vm.Value
-	streamStart, streamRoom, streamCancel                               vm.Value
+	streamStart, streamRoom, streamCancel, callerLeft                   vm.Value
 	nodeCrypto, programClasses, programEntries                          vm.Value
 	namespaceProto, idProto, stateProto, storageProto, transactionProto vm.Value
 	noID, storageGet, storagePut                                        vm.Value
@@ -107,6 +107,7 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"streamStart", &in.streamStart},
 		{"streamRoom", &in.streamRoom},
 		{"streamCancel", &in.streamCancel},
+		{"callerLeft", &in.callerLeft},
 		{"nothing", &in.nothing},
 		{"DOMException", &in.domException},
 		{"workers", &in.workers},

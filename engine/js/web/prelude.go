@@ -15,7 +15,7 @@ var sources embed.FS
 var order = []string{
 	"prim", "domexception", "encoding", "url", "headers", "event", "timer", "subtle", "subtlekey", "subtlecrypto", "crypto", "nodecrypto", "console", "misc",
 	"queuing", "readable", "readablebytes", "writable", "pipe", "transform", "codec", "blob", "formdata", "body",
-	"request", "response", "actor", "worker", "rpc", "crossing", "end",
+	"request", "response", "fetch", "actor", "worker", "rpc", "crossing", "end",
 }
 
 // compiled is the prelude's bytecode, made once for the process.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"strings"
 	"unsafe"
 
 	whatwg "github.com/nlnwa/whatwg-url/url"
@@ -150,4 +151,16 @@ func ResolveURL(base, ref string) (_ string, ok bool) {
 		return "", false
 	}
 	return u.Href(true), true
+}
+
+// SameOrigin reports whether two http(s) URLs, as the URL standard serialises them, have the same scheme, host and port.
+func SameOrigin(a, b string) bool { return originOf(a) == originOf(b) }
+
+func originOf(url string) string {
+	if i := strings.Index(url, "://"); i >= 0 {
+		if j := strings.IndexAny(url[i+3:], "/?#"); j >= 0 {
+			return url[:i+3+j]
+		}
+	}
+	return url
 }

@@ -65,7 +65,7 @@ function fetchThrough(stub, input, init) {
     // A request of the host that was only looked at: in one step.
     const reply = host.stubForward(stub, input);
     if (reply !== null) return reply;
-    if (typeof input === "string") return host.stubFetch(stub, "GET", requestURL(input), null, null, 0);
+    if (typeof input === "string") return host.stubFetch(stub, "GET", requestURL(input), null, null, 0, 0);
     if (isRequest(input)) return sendRequest(stub, input);
   }
   return sendRequest(stub, new Request(input, init));

@@ -17,7 +17,7 @@ for (let i = 0; i < globalNames.length; i++) hide(globalThis, globalNames[i], gl
 // Functions and objects of the global scope are enumerable, as in the standard.
 const members = {
   __proto__: null,
-  addEventListener, atob, btoa, clearInterval, clearTimeout, crypto: theCrypto, dispatchEvent, navigator: new Navigator(internal),
+  addEventListener, atob, btoa, clearInterval, clearTimeout, crypto: theCrypto, dispatchEvent, fetch, navigator: new Navigator(internal),
   performance: new Performance(internal), queueMicrotask, removeEventListener, reportError, scheduler: new Scheduler(internal), self: globalThis,
   setInterval, setTimeout, structuredClone,
 };
@@ -30,7 +30,7 @@ return {
   __proto__: null,
   programClasses, programEntries, workerFetch, reply: replyWith, fireTimer,
   workerCall, objectCall, exportCall, pipelinedHere, pipelinedOn, crossShape, fromParts, takeReadable, streamOver: streamOf, takeWritable, writableOver, newStub, disposable, hasDisposer, disposeExport, loopbackFrom, programExports,
-  streamStart, streamRoom, streamCancel,
+  streamStart, streamRoom, streamCancel, callerLeft,
   nothing() {},
   noID, storageGet, storagePut,
   nodeCrypto,

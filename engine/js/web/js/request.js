@@ -19,10 +19,30 @@ let isRequest;
 let sendRequest; // (stub, request) sends it to a stub of the host
 let requestParts; // (request) what it crosses to another program as: see crossing.js
 let requestFrom; // (parts)
+let sendOut; // (request) sends it to where its URL points
 
 // hostedDetails finds what JavaScript knows of a Request of the host. Such a request is an object of the host without any
 // private field: a program that looks at its method, its URL and its headers and passes it on makes no more of it.
 const hostedDetails = new WeakMapCtor();
+
+// incomingSignal aborts when whoever sent a request leaves before the whole response is out. It is not a signal for requests that
+// are made out of that one, as on Cloudflare.
+const incomingSignals = new WeakMapCtor();
+
+function incomingSignal(r) {
+  let s = weakMapGet(incomingSignals, r);
+  if (s === undefined) {
+    s = newAbortSignal();
+    weakMapSet(incomingSignals, r, s);
+    host.msgWatch(r, s);
+  }
+  return s;
+}
+
+// callerLeft is called by the host.
+function callerLeft(signal) {
+  abortSignal(signal, new DOMException("The client has disconnected", "AbortError"));
+}
 
 class Request {
   #d; // see newDetails
@@ -39,6 +59,7 @@ class Request {
       d.url = from.url;
       d.redirect = from.redirect;
       d.signal = from.signal;
+      d.came = from.came;
       d.cf = from.cf;
       d.cache = from.cache;
       d.integrity = from.integrity;
@@ -58,6 +79,7 @@ class Request {
         d.method = of.method;
         d.redirect = of.redirect;
         d.signal = of.signal;
+        d.came = of.came;
         d.cf = of.cf;
         headers = init.headers;
         body = init.body;
@@ -114,6 +136,7 @@ class Request {
       d.body = host.msgHasBody(r) ? r : null;
       d.redirect = "manual";
       d.hosted = r;
+      d.came = r;
       d.used = host.msgTouch(r);
       weakMapSet(hostedDetails, r, d);
     }
@@ -148,8 +171,10 @@ class Request {
   }
   get signal() {
     const d = Request.#details(this);
-    if (d.signal === null) d.signal = newAbortSignal();
-    return d.signal;
+    if (d.signal !== null) return d.signal;
+    if (d.came !== null) return incomingSignal(d.came);
+    if (d.never === null) d.never = newAbortSignal();
+    return d.never;
   }
   get cf() {
     return #d in this ? this.#d.cf : undefined;
@@ -270,8 +295,28 @@ class Request {
       if (d.hosted !== null && d.signal === null && (body === null || !isStream(body))) return host.stubForward(stub, d.hosted, true);
       const headers = d.headers === null ? null : headersList(d.headers);
       if (typeof body === "object" && body !== null && isStream(body)) sendStream(body);
-      const reply = host.stubFetch(stub, d.method, d.url, headers, body, redirectModes[d.redirect]);
-      return d.signal === null ? reply : promiseThen(abortable(reply, d.signal), (r) => abortableBody(r, d.signal));
+      const n = d.signal === null ? 0 : ++lastFetch;
+      const reply = host.stubFetch(stub, d.method, d.url, headers, body, redirectModes[d.redirect], n);
+      return d.signal === null ? reply : abortFetch(n, reply, d.signal);
+    };
+    sendOut = (r) => {
+      if (!(#d in r)) {
+        const reply = host.fetchForward(r);
+        if (reply !== null) return reply;
+      }
+      const d = Request.#details(r);
+      const signal = d.signal;
+      if (signal !== null && signal.aborted) {
+        if (d.body !== null && isStream(d.body) && !streamUsed(d.body)) handled(readableCancel(openReadable(readableOf(d.body)), signal.reason));
+        return rejected(signal.reason);
+      }
+      if (d.body !== null && detailsUsed(d)) throw new TypeErrorCtor("Cannot reconstruct a Request with a used body.");
+      const body = useDetails(d);
+      const headers = d.headers === null ? null : headersList(d.headers);
+      if (typeof body === "object" && body !== null && isStream(body)) sendStream(body);
+      const n = signal === null ? 0 : ++lastFetch;
+      const reply = host.fetchOut(n, d.method, d.url, headers, body, redirectModes[d.redirect]);
+      return signal === null ? reply : abortFetch(n, reply, signal);
     };
   }
 }
@@ -284,6 +329,8 @@ function newDetails() {
     __proto__: null, method: "GET", url: "", headers: null, body: null, used: false, redirect: "follow",
     signal: null, cf: undefined, cache: undefined, integrity: "", keepalive: false,
     hosted: null, // the object of the host that this is all about, or a clone of
+    came: null, // the object of the host that this came in as, or was made of
+    never: null, // the signal that there is for want of one
   };
 }
 
