@@ -6,6 +6,9 @@
 // runtime by [Load]. What is heavy is Go, one file an API. Between the two stands an object of host functions that
 // only the prelude sees.
 //
+// A good half of the prelude (streams, Blob and FormData, crypto.subtle, console, node:crypto) is brought into a runtime when
+// its program first touches something of it; prelude.go says how, and what the files must heed for it.
+//
 // # Who calls it
 //
 // engine/js implements [Host], loads an [Instance] into each runtime, and goes in through the Instance's methods:

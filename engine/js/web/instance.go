@@ -39,6 +39,9 @@ type Instance struct {
 	repaired []byte
 	part     []byte
 
+	// parts are the lazy parts of the prelude that are there, by name: what they export, owned.
+	brought map[string]vm.Value
+
 	// imported is what cloudflare:workers exports as env and exports just now, owned; nil where nobody imports it.
 	imported map[string]vm.Value
 
@@ -54,18 +57,18 @@ type Instance struct {
 	streamStart, streamRoom, streamCancel, callerLeft                   vm.Value
 	nodeCrypto, programClasses, programEntries                          vm.Value
 	namespaceProto, idProto, stateProto, storageProto, transactionProto vm.Value
-	noID, storageGet, storagePut                                        vm.Value
+	noID, storageGet, storagePut, bringPart                             vm.Value
 }
 
 // Load runs the prelude in a fresh runtime and makes r.Host the Instance. Everything of it lives as long as r.
 func Load(r *vm.Runtime, h Host) (*Instance, error) {
-	code, err := compiled()
+	p, err := compiled()
 	if err != nil {
 		return nil, fmt.Errorf("web: compile the prelude: %w", err)
 	}
-	in := &Instance{Host: h, r: r}
+	in := &Instance{Host: h, r: r, brought: map[string]vm.Value{}}
 	r.Host = in
-	fn, err := r.Run(code)
+	fn, err := r.Run(p.code)
 	if err != nil {
 		return nil, fmt.Errorf("web: load the prelude: %w", err)
 	}
@@ -101,6 +104,7 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"stateProto", &in.stateProto},
 		{"storageProto", &in.storageProto},
 		{"transactionProto", &in.transactionProto},
+		{"bringPart", &in.bringPart},
 		{"noID", &in.noID},
 		{"storageGet", &in.storageGet},
 		{"storagePut", &in.storagePut},
@@ -135,6 +139,16 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 	} {
 		if *d.to, err = r.GetName(doors, d.name); err != nil {
 			return nil, err
+		}
+	}
+	r.Lazy = in.lazyGlobal
+	global := r.Global()
+	defer r.Free(global)
+	for _, part := range lazyParts {
+		for _, name := range part.globals {
+			if err := r.DefineLazy(global, name, vm.Method); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return in, nil

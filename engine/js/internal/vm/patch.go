@@ -24,6 +24,7 @@ import (
 //     is quadratic and never polls.
 //   - BigInt.asUintN and asIntN are right for negative numbers (bigint.go).
 //   - return() of iterator helpers does not need one below (mend.go).
+//   - The values of lazy properties can be the host's (lazy.go).
 //   - Date.now and Math.random can be driven by the host (clock.go).
 
 //go:linkname arrayProtoFuncs modernc.org/libquickjs._js_array_proto_funcs
@@ -114,6 +115,7 @@ func replace(table []lib.TJSCFunctionListEntry, f uintptr, names ...string) erro
 }
 
 func patchEngine() error {
+	patchAutoInit()
 	for _, p := range []struct {
 		table []lib.TJSCFunctionListEntry
 		f     wrapper

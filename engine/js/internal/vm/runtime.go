@@ -81,6 +81,12 @@ type Runtime struct {
 	// functionCall is the engine's own Function.prototype.call; owned. See bound.go.
 	functionCall Value
 
+	// Lazy makes the value of a lazy property; see DefineLazy. It is called in the middle of whatever looks at the property,
+	// must not touch the object that has it, and must not fail.
+	Lazy     func(name string) (Value, error)
+	maxStack uint64
+	whole    int // calls of Whole under way
+
 	// Host is for the host's use: what this runtime belongs to.
 	Host any
 	// OnPanic, if set, is told of a Go panic in a host function, after it has
@@ -138,7 +144,8 @@ func newRuntime(o Options) (_ *Runtime, err error) {
 		return nil, ErrOutOfMemory
 	}
 	lib.XJS_SetMemoryLimit(r.tls, r.rt, uint64(o.MemoryLimit))
-	lib.XJS_SetMaxStackSize(r.tls, r.rt, uint64(o.MaxStack))
+	r.maxStack = uint64(o.MaxStack)
+	lib.XJS_SetMaxStackSize(r.tls, r.rt, r.maxStack)
 	if o.GCThreshold < 0 {
 		lib.XJS_SetGCThreshold(r.tls, r.rt, ^uint64(0))
 	} else {

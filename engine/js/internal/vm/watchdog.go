@@ -99,7 +99,7 @@ func interruptHandler(tls *libc.TLS, rt uintptr, opaque uintptr) int32 {
 	if r.heap.refused {
 		return 1
 	}
-	if seq := r.turn.seq.Load(); seq&1 != 0 && r.turn.stop.Load() == seq {
+	if seq := r.turn.seq.Load(); seq&1 != 0 && r.turn.stop.Load() == seq && r.whole == 0 {
 		if !r.turn.hit {
 			r.turn.hit = true // first: what follows may come here again
 			r.turn.where = r.backtrace()

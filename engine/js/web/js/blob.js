@@ -11,8 +11,6 @@ function blobType(type) {
   type = `${type}`;
   return regexExec(blobTypeText, type) === null ? "" : toLower(type);
 }
-const toLower = uncurry(String.prototype.toLowerCase);
-const lineEnds = uncurry(String.prototype.replaceAll);
 
 class Blob {
   #bytes;

@@ -99,7 +99,7 @@ function openBody(s) {
 }
 
 // takenReader is the reader of every stream whose body was taken out of it.
-const takenReader = newReader(false);
+let takenReader = null; // made when it is needed
 
 // takeStream takes the body out of a stream: the stream is locked and disturbed from now on. A stream that a program made,
 // or has begun to look into, is its own body.
@@ -130,6 +130,7 @@ function spend(s) {
   s.lazy = null;
   s.disturbed = true;
   s.state = isClosed;
+  if (takenReader === null) takenReader = newReader(false);
   s.reader = takenReader;
 }
 

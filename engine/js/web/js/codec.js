@@ -38,8 +38,6 @@ class TextEncoderStream {
 }
 webClass(TextEncoderStream, "TextEncoderStream");
 
-const decodeWith = uncurry(TextDecoder.prototype.decode);
-const encodingName = uncurry(getOwnPropertyDescriptor(TextDecoder.prototype, "encoding").get);
 const streaming = freeze({ __proto__: null, stream: true });
 
 class TextDecoderStream {

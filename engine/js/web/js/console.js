@@ -26,7 +26,6 @@ function quote(s) {
   }
   return out + q;
 }
-const numberToString = uncurry(Number.prototype.toString);
 const identifier = /^[A-Za-z_$][\w$]*$/;
 
 function keyText(k) {
@@ -70,9 +69,6 @@ function errorText(e) {
   if (stack === "") return `[${head}]`;
   return strIndexOf(stack, head) === 0 ? stack : `${head}\n${stack}`;
 }
-
-// isErrorObject has no cheaper safe test: Error.isError where the engine has it, the prototype chain elsewhere.
-const isErrorObject = typeof ErrorCtor.isError === "function" ? ErrorCtor.isError : (v) => v instanceof ErrorCtor;
 
 function inspectObject(v, state) {
   const path = state.path;
@@ -220,7 +216,6 @@ function inspectObject(v, state) {
   }
   return prefix + layout(parts, open, close, path.length);
 }
-const objectTag = uncurry(Object.prototype.toString);
 const indexName = /^(?:0|[1-9]\d*)$/;
 
 function more(n) {
@@ -238,7 +233,6 @@ function functionHead(v) {
   const name = typeof v.name === "string" && v.name !== "" ? v.name : "(anonymous)";
   return kind === "class" ? `[class ${name}]` : name === "(anonymous)" ? "[Function (anonymous)]" : `[Function: ${name}]`;
 }
-const functionToString = uncurry(Function.prototype.toString);
 
 function primitiveOf(v) {
   for (let i = 0; i < unboxers.length; i++) {
@@ -250,7 +244,6 @@ function primitiveOf(v) {
   }
   return null;
 }
-const unboxers = [uncurry(Number.prototype.valueOf), uncurry(String.prototype.valueOf), uncurry(Boolean.prototype.valueOf)];
 
 function member(v, k, state, d = getOwnPropertyDescriptor(v, k)) {
   if (d === undefined) return "undefined";
@@ -333,7 +326,6 @@ function format(args) {
   for (; next < args.length; next++) out += (next > 0 ? " " : "") + show(args[next]);
   return out;
 }
-const parseFloat_ = parseFloat;
 
 function safeJSON(v) {
   try {
@@ -415,7 +407,6 @@ function elapsed(label) {
   const ms = host.now() - start;
   return ms >= 1000 ? `${numberToFixed(ms / 1000, 3)}s` : `${numberToFixed(ms, 3)}ms`;
 }
-const numberToFixed = uncurry(Number.prototype.toFixed);
 
 const console = {
   log(...args) {
@@ -497,4 +488,4 @@ const console = {
   },
   clear() {},
 };
-defineProperty(console, Symbol.toStringTag, { __proto__: null, value: "console", configurable: true });
+defineProperty(console, toStringTagSymbol, { __proto__: null, value: "console", configurable: true });

@@ -81,3 +81,7 @@ function btoa(data) {
   if (out === null) throw new DOMException("btoa() can only operate on characters in the Latin1 (ISO/IEC 8859-1) range.", "InvalidCharacterError");
   return out;
 }
+
+// For TextDecoderStream, which comes when a program may have replaced them.
+const decodeWith = uncurry(TextDecoder.prototype.decode);
+const encodingName = uncurry(getOwnPropertyDescriptor(TextDecoder.prototype, "encoding").get);

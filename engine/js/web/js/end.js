@@ -1,15 +1,11 @@
-// What becomes global, and what the host gets.
+// What becomes global, besides what the lazy parts of the prelude have, and what the host gets.
 
 const globals = {
   __proto__: null,
-  AbortController, AbortSignal, Blob, ByteLengthQueuingStrategy, CompressionStream, CountQueuingStrategy, Crypto, CryptoKey, CustomEvent,
-  DOMException, DecompressionStream, Event, EventTarget, ExecutionContext, File, FixedLengthStream, FormData, Headers,
-  IdentityTransformStream, Navigator, Performance, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader,
-  ReadableStreamBYOBRequest, ReadableStreamDefaultController, ReadableStreamDefaultReader, Request, Response, Scheduler, SubtleCrypto, TextDecoder,
-  TextDecoderStream, TextEncoder, TextEncoderStream, TransformStream, TransformStreamDefaultController, URL, URLSearchParams,
-  WritableStream, WritableStreamDefaultController, WritableStreamDefaultWriter, WebSocket, WebSocketPair, DurableObjectId, DurableObjectNamespace, DurableObjectState, DurableObjectStorage, DurableObjectTransaction,
-  DurableObject: DurableObjectStub, Fetcher,
-  console,
+  AbortController, AbortSignal, ByteLengthQueuingStrategy, CountQueuingStrategy, Crypto, CustomEvent, DOMException, Event, EventTarget, ExecutionContext, Headers,
+  Navigator, Performance, Request, Response, Scheduler, TextDecoder, TextEncoder, URL, URLSearchParams, WebSocket,
+  WebSocketPair, DurableObjectId, DurableObjectNamespace, DurableObjectState, DurableObjectStorage,
+  DurableObjectTransaction, DurableObject: DurableObjectStub, Fetcher,
 };
 const globalNames = objectKeys(globals);
 for (let i = 0; i < globalNames.length; i++) hide(globalThis, globalNames[i], globals[globalNames[i]]);
@@ -26,8 +22,16 @@ for (let i = 0; i < memberNames.length; i++) {
   defineProperty(globalThis, memberNames[i], { __proto__: null, value: members[memberNames[i]], writable: true, enumerable: true, configurable: true });
 }
 
+// bringPart runs a lazy part of the prelude and puts what it has in the place of its stand-ins.
+function bringPart(name, part) {
+  const exports = part(host, partTable[name].give());
+  partTable[name].take(exports);
+  return exports;
+}
+
 return {
   __proto__: null,
+  bringPart,
   programClasses, programEntries, workerFetch, reply: replyWith, fireTimer,
   workerCall, objectCall, exportCall, pipelinedHere, pipelinedOn, crossShape, fromParts, takeReadable, streamOver: streamOf, takeWritable, writableOver, newStub, disposable, hasDisposer, disposeExport, loopbackFrom, programExports,
   streamStart, streamRoom, streamCancel, callerLeft,

@@ -1,13 +1,13 @@
 // What the prelude itself uses of the language, taken before a user's code can replace it.
 //
 // Every file here is a piece of one function, `function (host) { ... }`, in the order that prelude.go
-// lists them. Code in it follows three rules. State lives in private fields, which no user's code can reach
+// lists them; some of them run when they are first needed, and may then use nothing of the language by its global name. Code in it follows three rules. State lives in private fields, which no user's code can reach
 // or forge. A built-in method is called through the constants below or not at all; array patterns and
 // for-of are for values that come from the user, because they look up Symbol.iterator. And nothing is
 // computed before someone asks for it. (What a program can still break is itself: a setter for an index on Array.prototype is
 // called by every array that grows, ours too.)
 
-const { apply, ownKeys, getOwnPropertyDescriptor, defineProperty, getPrototypeOf } = Reflect;
+const { apply, construct, ownKeys, getOwnPropertyDescriptor, defineProperty, getPrototypeOf } = Reflect;
 const { assign, freeze, setPrototypeOf, keys: objectKeys, getOwnPropertySymbols } = Object;
 const { isArray } = Array;
 const callOf = Function.prototype.call;
@@ -68,6 +68,7 @@ const bufferByteLengthOf = uncurry(getOwnPropertyDescriptor(ArrayBuffer.prototyp
 const iteratorSymbol = Symbol.iterator;
 const asyncIteratorSymbol = Symbol.asyncIterator;
 const speciesSymbol = Symbol.species;
+const toStringTagSymbol = Symbol.toStringTag;
 
 // internal opens constructors that a user's code cannot call ("Illegal constructor") to the prelude.
 const internal = Symbol("internal");
@@ -148,7 +149,7 @@ function webClass(cls, tag) {
     if (names[i] === "constructor" || typeof names[i] === "symbol") continue;
     defineProperty(proto, names[i], { __proto__: null, enumerable: true });
   }
-  defineProperty(proto, Symbol.toStringTag, { __proto__: null, value: tag, configurable: true });
+  defineProperty(proto, toStringTagSymbol, { __proto__: null, value: tag, configurable: true });
 }
 
 // constants defines read-only numbers on a class and its prototype, as WebIDL constants are.

@@ -7,6 +7,13 @@
 const { pending, fulfill, refuse, handled, react } = host;
 const promiseResolve = PromiseCtor.resolve;
 
+// The states of a readable stream.
+const isReadable = 0;
+const isClosed = 1;
+const isErrored = 2;
+
+const lockedText = "This ReadableStream is currently locked to a reader.";
+
 // settled is a fulfilled promise for the prelude's own use: no program ever gets it.
 const settled = resolved(undefined);
 

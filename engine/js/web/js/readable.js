@@ -1,11 +1,6 @@
 // ReadableStream, its default controller and its default reader (Streams standard, section 4). The byte controller and the
 // BYOB reader are in readablebytes.js.
 
-const isReadable = 0;
-const isClosed = 1;
-const isErrored = 2;
-
-const lockedText = "This ReadableStream is currently locked to a reader.";
 const releasedText = "This ReadableStream reader has been released.";
 
 let readableOf; // (object) the record of a ReadableStream; throws if it is none

@@ -1,14 +1,5 @@
 // The byte controller, the BYOB reader and request, and the tee of byte streams (Streams standard, sections 4.5 to 4.8).
 
-const typedSet = uncurry(TypedArrayPrototype.set);
-const transferBuffer = uncurry(ArrayBuffer.prototype.transfer);
-const bufferDetached = uncurry(getOwnPropertyDescriptor(ArrayBuffer.prototype, "detached").get);
-const BufferCtor = ArrayBuffer;
-const viewCtors = {
-  __proto__: null, Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, BigInt64Array,
-  BigUint64Array, Float32Array, Float64Array, DataView,
-};
-if (typeof Float16Array === "function") viewCtors.Float16Array = Float16Array;
 const elementSizes = {
   __proto__: null, Int8Array: 1, Uint8Array: 1, Uint8ClampedArray: 1, Int16Array: 2, Uint16Array: 2, Float16Array: 2, Int32Array: 4,
   Uint32Array: 4, Float32Array: 4, BigInt64Array: 8, BigUint64Array: 8, Float64Array: 8, DataView: 1,

@@ -5,7 +5,6 @@
 // errors arrive a moment later, as if it had been done elsewhere. Data is read after the first stage, in one piece.
 
 const PromisePrototype = PromiseCtor.prototype;
-const { parse: jsonParse } = JSON;
 
 function domError(name, message) {
   return new DOMException(message, name);
