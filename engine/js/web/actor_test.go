@@ -132,7 +132,7 @@ func TestState(t *testing.T) {
 		{"blockConcurrencyWhile that rejects", `return o.ctx.blockConcurrencyWhile(async () => { throw new Error("no") })`, "rejects Error: no", "enter 1 1; leave 1 1 false Error: no"},
 		{"blockConcurrencyWhile nested", `return o.ctx.blockConcurrencyWhile(() => o.ctx.blockConcurrencyWhile(async () => 1))`, "1", "enter 1 1; enter 1 2; leave 1 2 true undefined; leave 1 1 true undefined"},
 		{"blockConcurrencyWhile needs a function", `return o.ctx.blockConcurrencyWhile(5)`, "rejects TypeError: blockConcurrencyWhile() needs a function, not number", ""},
-		{"waitUntil", `o.ctx.waitUntil(Promise.resolve(1)); o.ctx.waitUntil(5); await null; await null; await null; await null`, "undefined", "wait 1 1 1; wait 1 1 2; waited 1 1 2 false undefined; waited 1 1 1 false undefined"},
+		{"waitUntil", `o.ctx.waitUntil(Promise.resolve(1)); o.ctx.waitUntil(5); await null; await null; await null; await null`, "undefined", "wait 1 1 1; wait 1 1 2; waited 1 1 1 false undefined; waited 1 1 2 false undefined"},
 		{"waitUntil of a rejection", `o.ctx.waitUntil(Promise.reject(new Error("no"))); await null; await null; await null; await null`, "undefined", "wait 1 1 1; waited 1 1 1 true Error: no"},
 		{"a global waitUntil", `workers.waitUntil(Promise.resolve(1)); await null; await null; await null; await null`, "undefined", "wait 0 0 1; waited 0 0 1 false undefined"},
 	})

@@ -10,6 +10,7 @@ var (
 	_ = register("fulfill", 2, func(in *Instance, args vm.Args) (vm.Value, error) {
 		return vm.Undefined, in.r.Fulfill(args.At(0), in.r.Dup(args.At(1)))
 	})
+	_ = register("isPromise", 1, func(in *Instance, args vm.Args) (vm.Value, error) { return vm.Bool(in.r.IsPromise(args.At(0))), nil })
 	// settle(promise, value): as the resolve function of a promise does.
 	_ = register("settle", 2, func(in *Instance, args vm.Args) (vm.Value, error) {
 		return vm.Undefined, in.r.Resolve(args.At(0), in.r.Dup(args.At(1)))

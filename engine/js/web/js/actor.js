@@ -4,9 +4,12 @@
 // the host never asks "which object is running?", because a promise that one object resolves can run the
 // continuation of another.
 
-function settle(value) {
-  // A promise for a value that may be a promise, without asking the global Promise anything.
-  return new PromiseCtor((resolve) => resolve(value));
+// promiseOf is a promise for what a callback of the program returned, without asking the global Promise anything.
+function promiseOf(value) {
+  if (host.isPromise(value)) return value;
+  const p = pending();
+  host.settle(p, value);
+  return p;
 }
 
 // An id is the host's handle of it itself, as is a namespace, a stub, a state, a storage and a transaction: an object of the host
@@ -193,25 +196,26 @@ const noSockets = () => {
 };
 
 // inSection enters a critical section of the object behind h and runs first in its first turn, with the section and the
-// functions that settle the promise which inSection returns. (A promise returned by first instead would be asked for
-// its then, which the program may have replaced.)
+// promise that inSection returns. (A promise returned by first instead would be asked for its then, which the program may
+// have replaced.)
 function inSection(h, first) {
-  return new PromiseCtor((resolve, reject) => {
-    promiseThen(host.blockEnter(h), (section) => {
-      try {
-        first(section, resolve, reject);
-      } catch (e) {
-        reject(e);
-      }
-    }, reject);
-  });
+  const promise = pending();
+  const fail = (e) => refuse(promise, e);
+  react(host.blockEnter(h), (section) => {
+    try {
+      first(section, promise);
+    } catch (e) {
+      fail(e);
+    }
+  }, fail);
+  return promise;
 }
 
-function runTransaction(h, section, callback, resolve, reject) {
+function runTransaction(h, section, callback, promise) {
   let txn, running;
   try {
     txn = host.txnBegin(h, false);
-    running = settle(callback(txn));
+    running = promiseOf(callback(txn));
   } catch (e) {
     if (txn !== undefined) host.txnEnd(txn, false);
     host.blockLeave(h, section, true);
@@ -221,32 +225,32 @@ function runTransaction(h, section, callback, resolve, reject) {
     try {
       host.txnEnd(txn, commit);
     } catch (e) {
-      settled = reject;
+      settled = refuse;
       v = e;
     }
     host.blockLeave(h, section, true);
-    settled(v);
+    settled(promise, v);
   };
-  promiseThen(running, over(true, resolve), over(false, reject));
+  react(running, over(true, fulfill), over(false, refuse));
 }
 
-function runSection(h, section, callback, resolve, reject) {
+function runSection(h, section, callback, promise) {
   let running;
   try {
-    running = settle(callback());
+    running = promiseOf(callback());
   } catch (e) {
     host.blockLeave(h, section, false, e);
     throw e;
   }
-  promiseThen(
+  react(
     running,
     (v) => {
       host.blockLeave(h, section, true);
-      resolve(v);
+      fulfill(promise, v);
     },
     (e) => {
       host.blockLeave(h, section, false, e);
-      reject(e);
+      refuse(promise, e);
     },
   );
 }
@@ -321,7 +325,7 @@ class DurableObjectStorage {
     return attempt(() => {
       const h = this;
       if (typeof callback !== "function") throw new TypeErrorCtor(`transaction() needs a function, not ${typeName(callback)}`);
-      return inSection(h, (section, resolve, reject) => runTransaction(h, section, callback, resolve, reject));
+      return inSection(h, (section, promise) => runTransaction(h, section, callback, promise));
     });
   }
   transactionSync(callback) {
@@ -367,8 +371,8 @@ webClass(DurableObjectTransaction, "DurableObjectTransaction");
 // holdFor tells the host of a promise that must be waited for; h is an object's or an event's handle.
 function holdFor(h, promise) {
   const n = host.waitBegin(h);
-  promiseThen(
-    settle(promise),
+  react(
+    promiseOf(promise),
     () => host.waitEnd(h, n),
     (e) => host.waitEnd(h, n, e),
   );
@@ -405,7 +409,7 @@ class DurableObjectState {
     return attempt(() => {
       const h = this;
       if (typeof callback !== "function") throw new TypeErrorCtor(`blockConcurrencyWhile() needs a function, not ${typeName(callback)}`);
-      return inSection(h, (section, resolve, reject) => runSection(h, section, callback, resolve, reject));
+      return inSection(h, (section, promise) => runSection(h, section, callback, promise));
     });
   }
   waitUntil(promise) {
