@@ -136,7 +136,7 @@ func BenchmarkInstance(b *testing.B) {
 			if d.err != nil {
 				b.Fatal(d.err)
 			}
-			urls, d.urls = nil, nil
+			d.urls = nil
 			jsBytes, longest, err = v.app.Heaps()
 			if err != nil {
 				b.Fatal(err)
