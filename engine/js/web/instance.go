@@ -165,17 +165,21 @@ type hostFunction struct {
 
 // method adds a host function that becomes a method or getter of a class, under a name that programs see. Call it from
 // package variables.
-func method(key, name string, length int, fn func(in *Instance, this vm.Value, args vm.Args) (vm.Value, error)) vm.HostID {
-	id := vm.RegisterHost(name, length, func(r *vm.Runtime, this vm.Value, args vm.Args) (vm.Value, error) {
+func method(key, name string, length int, fn func(in *Instance, this vm.Value, args vm.Args) (vm.Value, error)) struct{} {
+	return expose(key, vm.RegisterHost(name, length, func(r *vm.Runtime, this vm.Value, args vm.Args) (vm.Value, error) {
 		return fn(r.Host.(*Instance), this, args)
-	})
-	hostFunctions = append(hostFunctions, hostFunction{key, id})
-	return id
+	}))
 }
 
 // register adds a host function. Call it from package variables.
 func register(name string, length int, fn func(in *Instance, args vm.Args) (vm.Value, error)) struct{} {
-	method(name, name, length, func(in *Instance, _ vm.Value, args vm.Args) (vm.Value, error) { return fn(in, args) })
+	return expose(name, vm.RegisterHost(name, length, func(r *vm.Runtime, _ vm.Value, args vm.Args) (vm.Value, error) {
+		return fn(r.Host.(*Instance), args)
+	}))
+}
+
+func expose(key string, id vm.HostID) struct{} {
+	hostFunctions = append(hostFunctions, hostFunction{key, id})
 	return struct{}{}
 }
 
