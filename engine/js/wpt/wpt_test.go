@@ -174,7 +174,7 @@ func (r *runner) run(t *testing.T, a *area, expected, found *expectation) {
 		if res.took > slow {
 			t.Logf("%s took %v", name, res.took.Round(time.Second))
 		}
-		passed, failed := r.judge(t, name, res.report, res.err, expected, found)
+		passed, failed := r.judge(t, a, name, res.report, res.err, expected, found)
 		c.passed += passed
 		c.failed += failed
 	}
@@ -199,7 +199,7 @@ func (r *runner) wants(file string) bool {
 }
 
 // judge compares a file's report with what is known of it.
-func (r *runner) judge(t *testing.T, file string, rep *report, err error, expected, found *expectation) (passed, failed int) {
+func (r *runner) judge(t *testing.T, a *area, file string, rep *report, err error, expected, found *expectation) (passed, failed int) {
 	t.Helper()
 	fail := func(subtest, message string) {
 		failure := failureName(file, subtest)
@@ -229,6 +229,9 @@ func (r *runner) judge(t *testing.T, file string, rep *report, err error, expect
 		return passed, failed
 	}
 	for _, s := range rep.Tests {
+		if !a.applies(failureName(file, s.Name)) {
+			continue
+		}
 		if s.Passed {
 			passed++
 		} else {

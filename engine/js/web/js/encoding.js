@@ -1,14 +1,16 @@
 // TextEncoder, TextDecoder, atob and btoa over the host's codecs.
 
 class TextEncoder {
+  #encoding = "utf-8";
   get encoding() {
-    if (!(this instanceof TextEncoder)) throw new TypeErrorCtor("Illegal invocation");
-    return "utf-8";
+    return this.#encoding;
   }
   encode(input = "") {
+    void this.#encoding;
     return host.utf8Encode(`${input}`);
   }
   encodeInto(source, destination) {
+    void this.#encoding;
     source = `${source}`;
     if (typedTag(destination) !== "Uint8Array") {
       throw new TypeErrorCtor("TextEncoder.encodeInto: the destination must be a Uint8Array");

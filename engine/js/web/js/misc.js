@@ -1,17 +1,21 @@
 // performance, navigator, queueMicrotask, structuredClone, reportError.
 
 class Performance extends EventTarget {
+  #self;
   constructor(key = undefined) {
     if (key !== internal) throw illegalConstructor();
     super();
   }
   get timeOrigin() {
+    void this.#self;
     return host.timeOrigin();
   }
   now() {
+    void this.#self;
     return host.now();
   }
   toJSON() {
+    void this.#self;
     return { timeOrigin: host.timeOrigin() };
   }
 }
