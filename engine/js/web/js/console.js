@@ -418,6 +418,7 @@ function elapsed(label) {
 const numberToFixed = uncurry(Number.prototype.toFixed);
 
 const console = {
+  __proto__: {}, // as every namespace of WebIDL has one
   log(...args) {
     logLine("log", format(args));
   },

@@ -24,6 +24,18 @@ class TextEncoder {
 }
 webClass(TextEncoder, "TextEncoder");
 
+const sharedByteLength = uncurry(getOwnPropertyDescriptor(SharedArrayBuffer.prototype, "byteLength").get);
+
+// sharedBytesOf is bytesOf for a SharedArrayBuffer, which few operations take.
+function sharedBytesOf(v) {
+  try {
+    sharedByteLength(v);
+    return new U8(v);
+  } catch {
+    return null;
+  }
+}
+
 class TextDecoder {
   #encoding;
   #fatal;
@@ -51,7 +63,7 @@ class TextDecoder {
     const stream = options != null && !!options.stream;
     let bytes = null;
     if (input !== undefined) {
-      bytes = bytesOf(input);
+      bytes = bytesOf(input) ?? sharedBytesOf(input);
       if (bytes === null) throw new TypeErrorCtor(`TextDecoder.decode: the input must be an ArrayBuffer or a view of one, not ${typeName(input)}`);
     }
     const flags = (fatal ? 1 : 0) | (this.#ignoreBOM ? 2 : 0) | (stream ? 4 : 0);
