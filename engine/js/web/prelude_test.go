@@ -4,19 +4,25 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 )
 
 // TestHostFunctions: what the prelude calls is there, and what is there is called. A wrong name would show only when the line
 // runs.
 func TestHostFunctions(t *testing.T) {
-	read := func(pattern, expression string) map[string]bool {
-		files, err := filepath.Glob(pattern)
-		if err != nil || len(files) == 0 {
-			t.Fatalf("%s: %d files, %v", pattern, len(files), err)
+	read := func(expression string, patterns ...string) map[string]bool {
+		var all []string
+		for _, pattern := range patterns {
+			files, err := filepath.Glob(pattern)
+			if err != nil || len(files) == 0 {
+				t.Fatalf("%s: %d files, %v", pattern, len(files), err)
+			}
+			all = append(all, files...)
 		}
 		names := map[string]bool{}
-		for _, f := range files {
+		for _, f := range all {
 			text, err := os.ReadFile(f)
 			if err != nil {
 				t.Fatal(err)
@@ -27,11 +33,11 @@ func TestHostFunctions(t *testing.T) {
 		}
 		return names
 	}
-	called := read("js/*.js", `host\.(\w+)`)
+	called := read(`host\.(\w+)`, "js/*.js", "js/lazy/*.js")
 	for _, name := range []string{"resolved", "rejected", "pending", "fulfill", "refuse", "handled", "react"} {
 		called[name] = true // taken apart in prim.js and queuing.js
 	}
-	registered := read("*.go", `= \w*(?:register|Func|method)\w*\("(\w+)"`)
+	registered := read(`= \w*(?:register|Func|method)\w*\("(\w+)"`, "*.go")
 	for name := range called {
 		if !registered[name] {
 			t.Errorf("the prelude calls host.%s, which is not registered", name)
@@ -64,5 +70,28 @@ func TestOrder(t *testing.T) {
 	}
 	if len(files) != len(order) {
 		t.Errorf("%d files, %d names", len(files), len(order))
+	}
+}
+
+// TestLazyFiles: every file of js/lazy can be compiled, and is the value of a global.
+func TestLazyFiles(t *testing.T) {
+	files, err := lazySources.ReadDir("js/lazy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) != len(lazyCode) {
+		t.Errorf("%d files, %d names", len(files), len(lazyCode))
+	}
+	end, err := sources.ReadFile("js/end.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, compile := range lazyCode {
+		if _, err := compile(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !strings.Contains(string(end), strconv.Quote(name)) {
+			t.Errorf("%s is loaded by nothing", name)
+		}
 	}
 }

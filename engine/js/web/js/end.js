@@ -14,6 +14,35 @@ const globals = {
 const globalNames = objectKeys(globals);
 for (let i = 0; i < globalNames.length; i++) hide(globalThis, globalNames[i], globals[globalNames[i]]);
 
+// What few programs touch is compiled and run when one does: see lazy.go.
+const codePoint = uncurry(String.prototype.codePointAt);
+const RegExpCtor = RegExp;
+
+function setOwn(target, name, value) {
+  defineProperty(target, name, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
+}
+
+function lazyGlobal(name, file) {
+  defineProperty(globalThis, name, {
+    __proto__: null,
+    configurable: true,
+    enumerable: false,
+    get() {
+      const prim = {
+        __proto__: null, host, push, slice, charCode, codePoint, strIndexOf, regexExec, toWellFormed, webClass, setOwn, RegExpCtor,
+        TypeErrorCtor,
+      };
+      const value = host.lazyFile(file)(prim);
+      hide(globalThis, name, value);
+      return value;
+    },
+    set(value) {
+      hide(globalThis, name, value);
+    },
+  });
+}
+lazyGlobal("URLPattern", "urlpattern");
+
 // Functions and objects of the global scope are enumerable, as in the standard.
 const members = {
   __proto__: null,
