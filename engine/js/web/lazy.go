@@ -17,7 +17,7 @@ var lazySources embed.FS
 // lazyCode compiles a file; made for each when the program starts, called when it is needed.
 var lazyCode = func() map[string]func() (*vm.Code, error) {
 	m := make(map[string]func() (*vm.Code, error))
-	for _, name := range []string{"urlpattern"} {
+	for _, name := range []string{"digeststream", "urlpattern", "webassembly"} {
 		m[name] = sync.OnceValues(func() (*vm.Code, error) {
 			text, err := lazySources.ReadFile("js/lazy/" + name + ".js")
 			if err != nil {

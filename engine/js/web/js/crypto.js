@@ -5,6 +5,8 @@ const randomTargets = {
   Int32Array: true, Uint32Array: true, BigInt64Array: true, BigUint64Array: true,
 };
 
+let digestStream = null;
+
 class Crypto {
   #subtle = null;
   constructor(key = undefined) {
@@ -13,6 +15,11 @@ class Crypto {
   get subtle() {
     if (this.#subtle === null) this.#subtle = newSubtle();
     return this.#subtle;
+  }
+  get DigestStream() {
+    void this.#subtle;
+    if (digestStream === null) digestStream = lazyFile("digeststream");
+    return digestStream;
   }
   randomUUID() {
     void this.#subtle;

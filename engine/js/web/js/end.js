@@ -17,9 +17,28 @@ for (let i = 0; i < globalNames.length; i++) hide(globalThis, globalNames[i], gl
 // What few programs touch is compiled and run when one does: see lazy.go.
 const codePoint = uncurry(String.prototype.codePointAt);
 const RegExpCtor = RegExp;
+const BigIntOf = BigInt;
 
 function setOwn(target, name, value) {
   defineProperty(target, name, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
+}
+
+// newPromise is a promise that may be rejected without anybody looking.
+function newPromise() {
+  const p = pending();
+  handled(p);
+  return { __proto__: null, promise: p, resolve: (v) => fulfill(p, v), reject: (e) => refuse(p, e) };
+}
+
+function defineTag(target, tag) {
+  defineProperty(target, Symbol.toStringTag, { __proto__: null, value: tag, configurable: true });
+}
+
+function lazyFile(file) {
+  return host.lazyFile(file)({
+    __proto__: null, host, push, slice, charCode, codePoint, toUpper, strIndexOf, regexExec, toWellFormed, bytesOf, typeName, webClass, setOwn, hide, defineTag,
+    rejected, newPromise, RegExpCtor, TypeErrorCtor, ErrorCtor, BigIntOf, WritableStream, DOMException,
+  });
 }
 
 function lazyGlobal(name, file) {
@@ -28,11 +47,7 @@ function lazyGlobal(name, file) {
     configurable: true,
     enumerable: false,
     get() {
-      const prim = {
-        __proto__: null, host, push, slice, charCode, codePoint, strIndexOf, regexExec, toWellFormed, webClass, setOwn, RegExpCtor,
-        TypeErrorCtor,
-      };
-      const value = host.lazyFile(file)(prim);
+      const value = lazyFile(file);
       hide(globalThis, name, value);
       return value;
     },
@@ -42,6 +57,7 @@ function lazyGlobal(name, file) {
   });
 }
 lazyGlobal("URLPattern", "urlpattern");
+lazyGlobal("WebAssembly", "webassembly");
 
 // Functions and objects of the global scope are enumerable, as in the standard.
 const members = {
