@@ -42,17 +42,17 @@ function lazyFile(file) {
 }
 
 function lazyGlobal(name, file) {
-  defineProperty(globalThis, name, {
+  defineProperty(globalObject, name, {
     __proto__: null,
     configurable: true,
     enumerable: false,
     get() {
       const value = lazyFile(file);
-      hide(globalThis, name, value);
+      hide(globalObject, name, value);
       return value;
     },
     set(value) {
-      hide(globalThis, name, value);
+      hide(globalObject, name, value);
     },
   });
 }
