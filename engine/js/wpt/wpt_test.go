@@ -143,9 +143,13 @@ func (r *runner) run(t *testing.T, a *area, expected, found *expectation) {
 			whole = false
 			continue
 		}
+		file, variant, only := strings.Cut(file, "?")
 		s, err := readScript(r.tests, file)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if only {
+			s.variants = []string{"?" + variant}
 		}
 		for _, v := range s.variants {
 			jobs = append(jobs, &job{file, v, make(chan result, 1)})
