@@ -5,10 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/htmlindex"
-	"golang.org/x/text/transform"
 
 	"everloop/engine/js/internal/vm"
 )
@@ -78,6 +75,11 @@ var (
 // encodingName finds an encoding by one of its labels (Encoding standard, section 4.2).
 func encodingName(label string) (string, bool) {
 	label = strings.Trim(label, "\t\n\f\r ")
+	for _, c := range []byte(label) {
+		if c <= ' ' || c >= 0x7f {
+			return "", false // htmlindex would drop other white space, and fold what is not ASCII
+		}
+	}
 	switch l := strings.ToLower(label); l {
 	case "utf-8", "utf8", "unicode-1-1-utf-8", "unicode11utf8", "unicode20utf8", "x-unicode20utf8":
 		return "utf-8", true
@@ -123,32 +125,7 @@ func decodeText(dst []byte, name string, b []byte, flags int, first bool) (text 
 	case "utf-16le", "utf-16be":
 		return decodeUTF16(dst, b, name == "utf-16be", bom, last, flags&decodeFatal != 0)
 	}
-	e, err := htmlindex.Get(name)
-	if err != nil {
-		return nil, 0, false
-	}
-	if table, ok := e.(*charmap.Charmap); ok && strings.HasPrefix(name, "windows-") {
-		return decodeWindows(dst, table, b, flags&decodeFatal != 0)
-	}
-	return decodeLegacy(dst, e, b, last, flags&decodeFatal != 0)
-}
-
-// decodeWindows decodes a Windows code page. The standard's tables fill the holes between 80 and 9F with the control
-// characters of those numbers; x/text leaves them empty.
-func decodeWindows(dst []byte, table *charmap.Charmap, b []byte, fatal bool) (text []byte, rest int, ok bool) {
-	for _, c := range b {
-		r := table.DecodeByte(c)
-		if r == utf8.RuneError {
-			switch {
-			case c >= 0x80 && c <= 0x9f:
-				r = rune(c)
-			case fatal:
-				return nil, 0, false
-			}
-		}
-		dst = utf8.AppendRune(dst, r)
-	}
-	return dst, 0, true
+	return decodeLegacy(dst, name, b, last, flags&decodeFatal != 0)
 }
 
 func decodeUTF16(dst, b []byte, big, bom, last, fatal bool) (text []byte, rest int, ok bool) {
@@ -195,61 +172,33 @@ func decodeUTF16(dst, b []byte, big, bom, last, fatal bool) (text []byte, rest i
 	return dst, 0, true
 }
 
-// decodeLegacy decodes with a codec of x/text, which replaces what is broken by U+FFFD. No legacy encoding can write that
-// character except GB18030 (84 31 A4 37), so under fatal its presence tells.
-func decodeLegacy(dst []byte, e encoding.Encoding, b []byte, last, fatal bool) (text []byte, rest int, ok bool) {
-	t := e.NewDecoder().Transformer
-	if cap(dst) == 0 {
-		dst = make([]byte, 0, len(b)*2+16)
-	}
-	src := b
-	for {
-		n, used, err := t.Transform(dst[len(dst):cap(dst)], src, last)
-		dst = dst[:len(dst)+n]
-		src = src[used:]
-		if err == transform.ErrShortDst {
-			dst = append(dst, make([]byte, len(dst)+64)...)[:len(dst)]
-			continue
-		}
-		if err == transform.ErrShortSrc && !last {
-			rest = len(src)
-		} else if err != nil {
-			return nil, 0, false
-		}
-		break
-	}
-	if fatal && bytes.Contains(dst, []byte(replacement)) && !bytes.Contains(b, []byte("\x84\x31\xa4\x37")) {
-		return nil, 0, false
-	}
-	return dst, rest, true
-}
-
 // decodeStream decodes a part of a stream. What is pending between two parts is a Uint8Array that the prelude keeps: one
-// byte that is 1 once the place of a BOM has passed, then the bytes that wait (for ISO-2022-JP, which has states, these begin
-// with the escape sequence that leads to the present one). The answer is an array of text and pending, or null.
+// byte that is 1 once the place of a BOM has passed, or for ISO-2022-JP the state of its decoder, then the bytes that wait. The answer is
+// an array of text and pending, or null.
 func (in *Instance) decodeStream(name string, chunk []byte, flags int, pending vm.Value) (vm.Value, error) {
-	first := true
+	var state byte
 	var b []byte
 	if p, ok := in.r.Bytes(pending); ok && len(p) > 0 {
-		first = p[0] == 0
+		state = p[0]
 		b = append(b, p[1:]...)
 	}
 	b = append(b, chunk...)
-	text, rest, ok := decodeText(in.text[:0], name, b, flags, first)
+	var text []byte
+	var rest int
+	var ok bool
+	if name == "iso-2022-jp" {
+		text, rest, state, ok = decodeISO2022JP(in.text[:0], b, state, flags&decodeStream == 0, flags&decodeFatal != 0)
+	} else {
+		text, rest, ok = decodeText(in.text[:0], name, b, flags, state == 0)
+		// A BOM may still come as long as all there was is the beginning of one.
+		if len(text) > 0 || len(b) > rest {
+			state = 1
+		}
+	}
 	if !ok {
 		return vm.Null, nil
 	}
-	wait := make([]byte, 1, 1+rest+4)
-	// A BOM may still come as long as all there was is the beginning of one.
-	if !first || len(text) > 0 || len(b) > rest {
-		wait[0] = 1
-	}
-	if name == "iso-2022-jp" {
-		if i := bytes.LastIndexByte(b[:len(b)-rest], 0x1b); i >= 0 && i+3 <= len(b)-rest {
-			wait = append(wait, b[i:i+3]...)
-		}
-	}
-	wait = append(wait, b[len(b)-rest:]...)
+	wait := append([]byte{state}, b[len(b)-rest:]...)
 	a, err := in.r.Array()
 	if err != nil {
 		return vm.Undefined, err

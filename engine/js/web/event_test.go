@@ -184,6 +184,18 @@ func TestMisc(t *testing.T) {
 	if got := strings.Join(h.reported, ";"); got != "Error: a;Error: b" {
 		t.Errorf("reported %q", got)
 	}
+	h.reported = nil
+	got := h.eval(t, `
+		let seen = "";
+		addEventListener("error", (e) => { seen += [e.constructor.name, e.message, e.error, e.isTrusted].join() + ";"; if (e.error === 2) e.preventDefault(); if (e.error === 3) throw 4; });
+		reportError(new TypeError("x")); reportError(2); reportError(3); seen`)
+	if want := "ErrorEvent,Uncaught TypeError: x,TypeError: x,true;ErrorEvent,Uncaught exception,2,true;ErrorEvent,Uncaught exception,3,true;"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	// What a listener prevents is not reported, and what it throws is reported and not given to it.
+	if got := strings.Join(h.reported, ";"); got != "TypeError: x;4;3" {
+		t.Errorf("reported %q", got)
+	}
 }
 
 func TestDOMExceptionFromGo(t *testing.T) {

@@ -42,7 +42,7 @@ type lazyPart struct {
 
 var lazyParts = []lazyPart{
 	{
-		name: "streams", files: []string{"readable", "readablebytes", "writable", "pipe", "transform", "codec"},
+		name: "streams", files: []string{"readable", "readablebytes", "writable", "pipe", "transform", "codec", "digeststream"},
 		globals: []string{
 			"CompressionStream", "DecompressionStream", "FixedLengthStream",
 			"IdentityTransformStream", "ReadableByteStreamController", "ReadableStream", "ReadableStreamBYOBReader", "ReadableStreamBYOBRequest",
@@ -54,6 +54,8 @@ var lazyParts = []lazyPart{
 	{name: "forms", files: []string{"blob", "formdata"}, globals: []string{"Blob", "File", "FormData"}, never: []string{"isBlob", "isFormData"}},
 	{name: "subtle", files: []string{"subtle", "subtlekey", "subtlecrypto"}, globals: []string{"CryptoKey", "SubtleCrypto"}},
 	{name: "console", files: []string{"console"}, globals: []string{"console"}},
+	{name: "urlpattern", files: []string{"urlpattern"}, globals: []string{"URLPattern"}},
+	{name: "webassembly", files: []string{"webassembly"}, globals: []string{"WebAssembly"}},
 	{name: "nodecrypto", files: []string{"nodecrypto"}},
 }
 

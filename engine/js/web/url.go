@@ -9,10 +9,11 @@ import (
 	"everloop/engine/js/internal/vm"
 )
 
-// urlParser is the parser for what is not plain. It is safe for concurrent use.
-var urlParser = whatwg.NewParser()
+// urlParser is the parser for what is not plain. It is safe for concurrent use. It is older than the standard's escape of ^ in paths.
+var urlParser = whatwg.NewParser(whatwg.WithPathPercentEncodeSet(whatwg.PathPercentEncodeSet.Set('^')))
 
 func parseURL(s, base string, hasBase bool) (*whatwg.Url, bool) {
+	s = escapeOpaqueEnd(s)
 	var u *whatwg.Url
 	var err error
 	if hasBase {
@@ -21,6 +22,30 @@ func parseURL(s, base string, hasBase bool) (*whatwg.Url, bool) {
 		u, err = urlParser.Parse(s)
 	}
 	return u, err == nil
+}
+
+// escapeOpaqueEnd escapes the last of the spaces that end an opaque path before a query or fragment, as in "data:x ?y". The standard
+// does so since 2025, and the parser does not.
+func escapeOpaqueEnd(s string) string {
+	end := strings.IndexAny(s, "?#")
+	if end <= 0 || !strings.Contains(s[:end], " ") {
+		return s
+	}
+	path := strings.TrimLeftFunc(s[:end], func(c rune) bool { return c <= ' ' })
+	path = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(path)
+	scheme, rest, ok := strings.Cut(path, ":")
+	if !ok || !strings.HasSuffix(rest, " ") || rest[0] == '/' || isSpecialScheme(strings.ToLower(scheme)) || strings.ContainsAny(scheme, "/\\") {
+		return s
+	}
+	return path[:len(path)-1] + "%20" + s[end:]
+}
+
+func isSpecialScheme(s string) bool {
+	switch s {
+	case "http", "https", "ws", "wss", "ftp", "file":
+		return true
+	}
+	return false
 }
 
 // urlParts makes the array of a URL's parts, in the order of url.js.

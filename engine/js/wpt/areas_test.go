@@ -12,14 +12,28 @@ import (
 
 // area is a part of the suite, as testdata/areas.txt lists it.
 type area struct {
-	name    string
-	files   []string // in order
-	skipped map[string]string
+	name     string
+	files    []string          // in order
+	skipped  map[string]string // files, with the reason
+	subtests map[string]string // subtests of files that run, as failureName names them; one that ends in * is for all that begin like it
+}
+
+// applies reports whether a subtest counts.
+func (a *area) applies(failure string) bool {
+	if _, ok := a.subtests[failure]; ok {
+		return false
+	}
+	for pattern := range a.subtests {
+		if prefix, open := strings.CutSuffix(pattern, "*"); open && strings.HasPrefix(failure, prefix) {
+			return false
+		}
+	}
+	return true
 }
 
 // readAreas reads the list and finds the files that it means.
 func readAreas(list string, suite fs.FS) ([]*area, error) {
-	f, err := os.Open(list) //nolint:gosec // the test's own file
+	f, err := os.Open(list)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +49,7 @@ func readAreas(list string, suite fs.FS) ([]*area, error) {
 		}
 		verb, rest, _ := strings.Cut(line, " ")
 		if verb == "area" {
-			areas = append(areas, &area{name: rest, skipped: map[string]string{}})
+			areas = append(areas, &area{name: rest, skipped: map[string]string{}, subtests: map[string]string{}})
 			continue
 		}
 		if len(areas) == 0 {
@@ -56,7 +70,11 @@ func readAreas(list string, suite fs.FS) ([]*area, error) {
 			if !ok {
 				return nil, fmt.Errorf("%s:%d: a skip says why", list, n)
 			}
-			skips = append(skips, [2]string{pattern, reason})
+			if strings.Contains(pattern, separator) {
+				a.subtests[pattern] = reason
+			} else {
+				skips = append(skips, [2]string{pattern, reason})
+			}
 		default:
 			return nil, fmt.Errorf("%s:%d: %q", list, n, verb)
 		}

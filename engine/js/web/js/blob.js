@@ -23,8 +23,9 @@ class Blob {
     }
     const parts = [];
     if (blobParts !== undefined) {
-      if (!isObject(blobParts) || typeof blobParts[iteratorSymbol] !== "function") throw new TypeErrorCtor(`Blob: the first argument must be a list of parts, not ${typeName(blobParts)}`);
-      for (const part of blobParts) {
+      const method = isObject(blobParts) ? blobParts[iteratorSymbol] : undefined;
+      if (typeof method !== "function") throw new TypeErrorCtor(`Blob: the first argument must be a list of parts, not ${typeName(blobParts)}`);
+      for (const part of { __proto__: null, [iteratorSymbol]: () => apply(method, blobParts, []) }) {
         if (isBlob(part)) push(parts, blobBytes(part));
         else {
           const bytes = bytesOf(part);

@@ -93,17 +93,20 @@ function codecTransform(what, format, decompress) {
   if (number === undefined) throw new TypeErrorCtor(`${what}: the format must be "gzip", "deflate" or "deflate-raw", not ${jsonStringify(format)}`);
   const codec = host.codecOpen(number, decompress);
   const drain = (t, over) => {
-    for (;;) {
-      const out = host.codecNext(codec);
-      if (out === null) return over();
+    for (let out = host.codecNext(codec); out !== null; ) {
       transformEnqueue(t, out);
-      if (t.backpressure) {
+      // Whether that was all must be known before there is room for more, or the write would wait for a read that nobody owes it.
+      out = host.codecNext(codec);
+      if (out !== null && t.backpressure) {
+        const next = out;
         return chained(t.change, () => {
           if (t.readable.state !== isReadable) return undefined;
+          transformEnqueue(t, next);
           return drain(t, over);
         });
       }
     }
+    return over();
   };
   return transformWith(
     (chunk, t) => {

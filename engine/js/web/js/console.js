@@ -409,6 +409,7 @@ function elapsed(label) {
 }
 
 const console = {
+  __proto__: {}, // as every namespace of WebIDL has one
   log(...args) {
     logLine("log", format(args));
   },

@@ -1,14 +1,16 @@
 // TextEncoder, TextDecoder, atob and btoa over the host's codecs.
 
 class TextEncoder {
+  #encoding = "utf-8";
   get encoding() {
-    if (!(this instanceof TextEncoder)) throw new TypeErrorCtor("Illegal invocation");
-    return "utf-8";
+    return this.#encoding;
   }
   encode(input = "") {
+    void this.#encoding;
     return host.utf8Encode(`${input}`);
   }
   encodeInto(source, destination) {
+    void this.#encoding;
     source = `${source}`;
     if (typedTag(destination) !== "Uint8Array") {
       throw new TypeErrorCtor("TextEncoder.encodeInto: the destination must be a Uint8Array");
@@ -21,6 +23,18 @@ class TextEncoder {
   }
 }
 webClass(TextEncoder, "TextEncoder");
+
+const sharedByteLength = uncurry(getOwnPropertyDescriptor(SharedArrayBuffer.prototype, "byteLength").get);
+
+// sharedBytesOf is bytesOf for a SharedArrayBuffer, which few operations take.
+function sharedBytesOf(v) {
+  try {
+    sharedByteLength(v);
+    return new U8(v);
+  } catch {
+    return null;
+  }
+}
 
 class TextDecoder {
   #encoding;
@@ -49,7 +63,7 @@ class TextDecoder {
     const stream = options != null && !!options.stream;
     let bytes = null;
     if (input !== undefined) {
-      bytes = bytesOf(input);
+      bytes = bytesOf(input) ?? sharedBytesOf(input);
       if (bytes === null) throw new TypeErrorCtor(`TextDecoder.decode: the input must be an ArrayBuffer or a view of one, not ${typeName(input)}`);
     }
     const flags = (fatal ? 1 : 0) | (this.#ignoreBOM ? 2 : 0) | (stream ? 4 : 0);

@@ -2,7 +2,7 @@
 
 const globals = {
   __proto__: null,
-  AbortController, AbortSignal, ByteLengthQueuingStrategy, CountQueuingStrategy, Crypto, CustomEvent, DOMException, Event, EventTarget, ExecutionContext, Headers,
+  AbortController, AbortSignal, ByteLengthQueuingStrategy, CountQueuingStrategy, Crypto, CustomEvent, DOMException, ErrorEvent, Event, EventTarget, ExecutionContext, Headers,
   Navigator, Performance, Request, Response, Scheduler, TextDecoder, TextEncoder, URL, URLSearchParams, WebSocket,
   WebSocketPair, DurableObjectId, DurableObjectNamespace, DurableObjectState, DurableObjectStorage,
   DurableObjectTransaction, DurableObject: DurableObjectStub, Fetcher,

@@ -3,6 +3,7 @@
 let eventStart; // (event, target)
 let eventStopped;
 let eventEnd;
+let trustedProperty;
 
 class Event {
   #type;
@@ -16,6 +17,7 @@ class Event {
     this.#type = `${type}`;
     this.#flags = init == null ? 0 : (init.bubbles ? 1 : 0) | (init.cancelable ? 2 : 0) | (init.composed ? 4 : 0);
     this.#time = host.now();
+    defineProperty(this, "isTrusted", trustedProperty);
   }
   get type() {
     return this.#type;
@@ -56,9 +58,6 @@ class Event {
   set cancelBubble(v) {
     if (v) this.#flags |= 16;
   }
-  get isTrusted() {
-    return this.#trusted;
-  }
   get timeStamp() {
     return this.#time;
   }
@@ -74,7 +73,27 @@ class Event {
   preventDefault() {
     if (this.#flags & 2 && !(this.#flags & 128)) this.#flags |= 8;
   }
+  initEvent(type, bubbles = false, cancelable = false) {
+    if (arguments.length === 0) throw new TypeErrorCtor("Event.initEvent needs a type");
+    type = `${type}`;
+    if (this.#flags & 64) return;
+    this.#type = type;
+    this.#flags = (bubbles ? 1 : 0) | (cancelable ? 2 : 0);
+    this.#target = null;
+    this.#trusted = false;
+  }
   static {
+    // The standard has this one on each event, so that nobody can replace it.
+    trustedProperty = getOwnPropertyDescriptor(
+      {
+        get isTrusted() {
+          return this.#trusted;
+        },
+      },
+      "isTrusted",
+    );
+    trustedProperty.configurable = false;
+    setPrototypeOf(trustedProperty, null);
     eventStart = (e, target, trusted) => {
       if (e.#flags & 64) throw new DOMException("The event is already being dispatched.", "InvalidStateError");
       e.#flags |= 64;
@@ -108,6 +127,31 @@ class CustomEvent extends Event {
   }
 }
 webClass(CustomEvent, "CustomEvent");
+
+class ErrorEvent extends Event {
+  #init;
+  constructor(type, init = undefined) {
+    super(type, init);
+    const { message = "", filename = "", lineno = 0, colno = 0, error } = init ?? {};
+    this.#init = { __proto__: null, message: `${message}`, filename: `${filename}`, lineno: lineno >>> 0, colno: colno >>> 0, error };
+  }
+  get message() {
+    return this.#init.message;
+  }
+  get filename() {
+    return this.#init.filename;
+  }
+  get lineno() {
+    return this.#init.lineno;
+  }
+  get colno() {
+    return this.#init.colno;
+  }
+  get error() {
+    return this.#init.error;
+  }
+}
+webClass(ErrorEvent, "ErrorEvent");
 
 let dispatchTrusted; // (target, event) as the runtime itself does it
 let hasListeners; // (target, type)
@@ -186,11 +230,16 @@ class EventTarget {
         if (l.once) EventTarget.#remove(target, l);
         if (eventStopped(event, l.passive)) break;
         try {
-          if (typeof l.callback === "function") apply(l.callback, target, [event]);
-          else l.callback.handleEvent(event);
+          if (typeof l.callback === "function") {
+            apply(l.callback, target, [event]);
+          } else {
+            const handle = l.callback.handleEvent;
+            if (typeof handle !== "function") throw new TypeErrorCtor(`EventTarget: handleEvent of a listener must be a function, not ${typeName(handle)}`);
+            apply(handle, l.callback, [event]);
+          }
         } catch (e) {
           // A listener that throws stops neither the other listeners nor the program.
-          host.reportError(e);
+          reportException(e);
         }
       }
     }

@@ -1,17 +1,21 @@
 // performance, navigator, queueMicrotask, structuredClone, reportError.
 
 class Performance extends EventTarget {
+  #self;
   constructor(key = undefined) {
     if (key !== internal) throw illegalConstructor();
     super();
   }
   get timeOrigin() {
+    void this.#self;
     return host.timeOrigin();
   }
   now() {
+    void this.#self;
     return host.now();
   }
   toJSON() {
+    void this.#self;
     return { timeOrigin: host.timeOrigin() };
   }
 }
@@ -46,7 +50,7 @@ function queueMicrotask(callback) {
     try {
       callback();
     } catch (e) {
-      host.reportError(e);
+      reportException(e);
     }
   });
 }
@@ -64,8 +68,29 @@ function structuredClone(value, options = undefined) {
   return host.structuredClone(value, transfer);
 }
 
-// The global scope's own events. Nothing of this engine fires one, but programs register for them when they start.
+// The global scope's own events. Programs register for several when they start; "error" is the one that is fired.
 const globalEvents = new EventTarget();
+let reporting = false;
+
+// reportException gives what nobody caught to the program's listeners for "error", and to the host unless one of them prevents that.
+function reportException(error) {
+  if (!reporting && hasListeners(globalEvents, "error")) {
+    // What a listener throws is not given to the listeners again.
+    reporting = true;
+    try {
+      let message = "Uncaught exception";
+      try {
+        if (isErrorObject(error)) message = `Uncaught ${error}`;
+      } catch {
+        // Its toString throws.
+      }
+      if (!dispatchTrusted(globalEvents, new ErrorEvent("error", { __proto__: null, message, error, cancelable: true }))) return;
+    } finally {
+      reporting = false;
+    }
+  }
+  host.reportError(error);
+}
 
 function addEventListener(type, callback, options = undefined) {
   globalEvents.addEventListener(type, callback, options);
@@ -81,5 +106,5 @@ function dispatchEvent(event) {
 
 function reportError(error) {
   if (arguments.length === 0) throw new TypeErrorCtor("reportError needs a value");
-  host.reportError(error);
+  reportException(error);
 }

@@ -132,6 +132,11 @@ function hide(target, name, value) {
   defineProperty(target, name, { __proto__: null, value, writable: true, enumerable: false, configurable: true });
 }
 
+// setOwn sets a data property that shows up in them.
+function setOwn(target, name, value) {
+  defineProperty(target, name, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
+}
+
 // natives gives a class methods that the host has.
 function natives(cls, methods) {
   const names = objectKeys(methods);

@@ -21,3 +21,6 @@ const parseFloat_ = parseFloat;
 const numberToFixed = uncurry(Number.prototype.toFixed);
 // isErrorObject has no cheaper safe test: Error.isError where the engine has it, the prototype chain elsewhere.
 const isErrorObject = typeof ErrorCtor.isError === "function" ? ErrorCtor.isError : (v) => v instanceof ErrorCtor;
+const codePoint = uncurry(String.prototype.codePointAt);
+const RegExpCtor = RegExp;
+const BigIntOf = BigInt;

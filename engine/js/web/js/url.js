@@ -190,9 +190,15 @@ class URLSearchParams {
       if (#list in init && method === URLSearchParams.prototype[iteratorSymbol]) {
         this.#list = copyList(URLSearchParams.#listOf(init));
       } else {
-        const flat = method !== undefined && method !== null ? pairsFrom(init, method, "URLSearchParams") : recordFrom(init, "URLSearchParams");
-        for (let i = 0; i < flat.length; i++) flat[i] = toWellFormed(`${flat[i]}`);
-        this.#list = flat;
+        const isList = method !== undefined && method !== null;
+        const flat = isList ? pairsFrom(init, method, "URLSearchParams") : recordFrom(init, "URLSearchParams");
+        let repaired = false;
+        for (let i = 0; i < flat.length; i++) {
+          const text = toWellFormed(`${flat[i]}`);
+          if (i % 2 === 0 && text !== flat[i]) repaired = true;
+          flat[i] = text;
+        }
+        this.#list = repaired && !isList ? lastOfEach(flat) : flat;
       }
     } else {
       init = toWellFormed(`${init}`);
@@ -232,6 +238,7 @@ class URLSearchParams {
     URLSearchParams.#changed(this);
   }
   get(name) {
+    if (arguments.length < 1) throw new TypeErrorCtor("URLSearchParams.get needs a name");
     if (typeof name !== "string") name = `${name}`;
     let list = this.#list;
     if (list === null) {
@@ -337,6 +344,23 @@ class URLSearchParams {
 const SearchParamsIterator = pairIterator("URLSearchParams Iterator", paramsList);
 hide(URLSearchParams.prototype, iteratorSymbol, URLSearchParams.prototype.entries);
 webClass(URLSearchParams, "URLSearchParams");
+
+// lastOfEach keeps one pair of each name, with the last value, in the place of the first. In an object, names that differ by what is
+// not text only become the same.
+function lastOfEach(flat) {
+  const at = new MapCtor();
+  const out = [];
+  for (let i = 0; i < flat.length; i += 2) {
+    const place = mapGet(at, flat[i]);
+    if (place !== undefined) {
+      out[place] = flat[i + 1];
+      continue;
+    }
+    mapSet(at, flat[i], out.length + 1);
+    push(out, flat[i], flat[i + 1]);
+  }
+  return out;
+}
 
 // sortPairs sorts a flat list of pairs by name in UTF-16 order, stable. It merges bottom-up on the flat list:
 // the engine's own sort makes many more comparisons than needed on lists that are nearly sorted.
