@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"everloop/engine"
+	"everloop/engine/js/internal/vm"
 )
 
 // Remembered is the number of failures that the app's runtimes remember. Call it while nothing runs.
@@ -163,3 +164,6 @@ func (a *App) CollectOn(loop int) error {
 	}
 	return nil
 }
+
+// Runtimes is the number of runtimes that the process has.
+func Runtimes() int { return vm.Count() }

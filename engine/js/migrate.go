@@ -11,7 +11,10 @@ import (
 
 // migrate applies the project's migrations that the data directory has not had. The list only ever grows at its end, so
 // the last one that was applied tells where to go on.
-func (a *App) migrate() error {
+//
+// running says that the engine serves the classes as they are: then those that are new can be made known, and nothing that
+// there is can be renamed or deleted.
+func (a *App) migrate(running bool) error {
 	p := a.project
 	config := relative(p, p.ConfigFile)
 	applied := a.eng.Migrations()
@@ -26,7 +29,13 @@ func (a *App) migrate() error {
 		}
 		next++
 	}
-	for _, m := range p.Migrations[min(next, len(p.Migrations)):] {
+	pending := p.Migrations[min(next, len(p.Migrations)):]
+	for _, m := range pending {
+		if running && len(m.RenamedClasses)+len(m.DeletedClasses) > 0 {
+			return fmt.Errorf("%s: migration %q renames or deletes classes: %w", config, m.Tag, ErrRestart)
+		}
+	}
+	for _, m := range pending {
 		if len(m.TransferredClasses) > 0 {
 			return fmt.Errorf("%s: migration %q transfers a class from the script %q: each script has a data directory of its own here, so there is nothing to take over; leave \"transferred_classes\" out",
 				config, m.Tag, m.TransferredClasses[0].FromScript)

@@ -18,10 +18,11 @@ import (
 
 // host is one loop's runtimes. Owned by its loop.
 type host struct {
-	app    *App
-	loop   int
-	realms []*realm // nil where none has been needed yet
-	ids    idCache
+	app      *App
+	loop     int
+	realms   []*realm // nil where none has been needed yet
+	retiring bool     // the program was updated: no runtime is made any more
+	ids      idCache
 	// collected is when a runtime was last collected, on the loop's clock, which stands still in a round.
 	collected int64
 }
@@ -34,6 +35,9 @@ func newHost(a *App, loop int) *host {
 func (h *host) realm(i int) (*realm, error) {
 	if rl := h.realms[i]; rl != nil {
 		return rl, nil
+	}
+	if h.retiring {
+		return nil, updated("The code that this belonged to was updated.")
 	}
 	rl, err := newRealm(h, i)
 	if err != nil {
@@ -551,22 +555,40 @@ func (rl *realm) lose(cause error) {
 		message = "The JavaScript engine failed and was restarted."
 	}
 	rl.app.opts.Logger.Error("a JavaScript runtime was lost and will be built anew", "loop", h.loop, "runtime", rl.index, "err", cause)
+	rl.drop(&engine.Error{Name: "Error", Message: message}, &engine.Error{Name: "Error", Message: message, Retryable: true})
+}
+
+// drop ends everything that lives in a runtime, and closes it: events of the Worker fail with event, and objects are reset
+// with object. It is not called in a turn.
+func (rl *realm) drop(event, object *engine.Error) {
 	for _, w := range rl.waiting {
 		if w.object == nil {
-			w.ev.Fail(&engine.Error{Name: "Error", Message: message})
+			w.ev.Fail(event)
+			if w.nested {
+				w.event.unpin()
+			}
 		}
 	}
 	rl.waiting = nil
 	for _, e := range rl.events.all() {
 		rl.endPossessions(e)
 	}
-	rl.loseStreams(&engine.Error{Name: "Error", Message: message})
+	rl.loseStreams(event)
 	rl.cancelFetches()
 	for _, o := range rl.objects.all() {
-		o.st.Abort(&engine.Error{Name: "Error", Message: message, Retryable: true})
+		o.st.Abort(object)
 	}
 	if err := rl.r.Close(); err != nil {
-		rl.app.opts.Logger.Error("a lost JavaScript runtime keeps its memory", "loop", h.loop, "runtime", rl.index, "err", err)
+		rl.app.opts.Logger.Error("a lost JavaScript runtime keeps its memory", "loop", rl.host.loop, "runtime", rl.index, "err", err)
 	}
 	rl.current = nil
+	for id, t := range rl.timers {
+		delete(rl.timers, id)
+		t.cancel()
+	}
+	// What a promise kept going goes on no longer. (Whatever objects had pending ended with them.)
+	for _, by := range rl.waits.all() {
+		by.unpin()
+	}
+	rl.waits = slots[actor]{}
 }
