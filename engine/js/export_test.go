@@ -167,3 +167,10 @@ func (a *App) CollectOn(loop int) error {
 
 // Runtimes is the number of runtimes that the process has.
 func Runtimes() int { return vm.Count() }
+
+// Retiring is the number of versions of the program that have runtimes left and are not the current one.
+func (a *App) Retiring() int {
+	a.program.mu.Lock()
+	defer a.program.mu.Unlock()
+	return len(a.program.retiring)
+}

@@ -87,17 +87,18 @@ func (e *edited) until(what string, cond func() bool) {
 const editedConfig = `{"name": "p", "main": "index.ts", "durable_objects": {"bindings": [{"name": "C", "class_name": "C"}, {"name": "D", "class_name": "D"}]},
 	"migrations": [{"tag": "v1", "new_sqlite_classes": ["C", "D"]}], "services": [{"binding": "SELF", "service": "p"}]}`
 
-// editedProgram is a program of some version. /wait waits in the Worker, /object/wait in the object.
+// editedProgram is a program of some version. /wait waits in the Worker, /object/wait in the object: until another object, which
+// has nothing else to do, is of another version; or for an hour.
 func editedProgram(version string) string {
 	return strings.ReplaceAll(`
-import { DurableObject, RpcTarget } from "cloudflare:workers";
-class Cell extends RpcTarget { read() { return "cell VERSION"; } }
+import { DurableObject } from "cloudflare:workers";
+async function wait(env, long) {
+	if (long) await scheduler.wait(3_600_000);
+	while (await env.D.getByName("d").which() === "D VERSION") await scheduler.wait(2);
+}
 export class C extends DurableObject {
 	async count() { const n = (await this.ctx.storage.get("n") ?? 0) + 1; await this.ctx.storage.put("n", n); return n + " VERSION"; }
-	async wait(ms) { console.log("object waits VERSION"); await scheduler.wait(ms); return "object VERSION"; }
-	cell() { return new Cell(); }
-	which() { return "C VERSION"; }
-	async hold(cap) { this.cap = cap.dup ? cap.dup() : cap; return "held by VERSION"; }
+	async wait(long) { console.log("object waits VERSION"); await wait(this.env, long); return "object VERSION"; }
 	async useOther(stub) { return stub.which(); }
 }
 export class D extends DurableObject { which() { return "D VERSION"; } }
@@ -107,9 +108,9 @@ export default {
 		const object = env.C.getByName("x");
 		switch (pathname) {
 		case "/count": return new Response(await object.count());
-		case "/wait": console.log("worker waits VERSION"); await scheduler.wait(Number(searchParams.get("ms"))); return new Response("worker VERSION, " + await object.count());
-		case "/object/wait": return new Response(await object.wait(Number(searchParams.get("ms"))));
-		case "/wait/swapped": console.log("worker waits VERSION"); await scheduler.wait(Number(searchParams.get("ms"))); return new Response(await object.useOther(env.D.getByName("d")));
+		case "/wait": console.log("worker waits VERSION"); await wait(env, searchParams.has("long")); return new Response("worker VERSION, " + await object.count());
+		case "/object/wait": return new Response(await object.wait(searchParams.has("long")));
+		case "/wait/swapped": console.log("worker waits VERSION"); await wait(env, searchParams.has("long")); return new Response(await object.useOther(env.D.getByName("d")));
 		case "/fail": throw new TypeError("on purpose", { cause: new Error("the reason") });
 		case "/log": console.log(new Error("logged")); return new Response("ok");
 		case "/self": return new Response(await (await env.SELF.fetch("http://x/version")).text());
@@ -142,10 +143,9 @@ func TestUpdateKeepsStorage(t *testing.T) {
 // runtimes are closed.
 func TestUpdateFinishesRequests(t *testing.T) {
 	before := js.Runtimes()
-	e := edit(t, setup{}, "wrangler.jsonc", editedConfig, "index.ts", editedProgram("v1"))
+	e := edit(t, setup{opts: js.Options{Grace: time.Minute}}, "wrangler.jsonc", editedConfig, "index.ts", editedProgram("v1"))
 	e.get("/count")
-	serving := js.Runtimes() - before
-	worker, object := e.start("/wait?ms=200"), e.start("/object/wait?ms=100")
+	worker, object := e.start("/wait"), e.start("/object/wait")
 	e.waitLog("worker waits v1")
 	e.waitLog("object waits v1")
 	if err := e.save("index.ts", editedProgram("v2")); err != nil {
@@ -161,7 +161,8 @@ func TestUpdateFinishesRequests(t *testing.T) {
 	if got := <-worker; got != "worker v1, 2 v2" {
 		t.Errorf("the Worker's request: %q", got)
 	}
-	e.until("the old runtimes to be closed", func() bool { return js.Runtimes()-before <= serving })
+	// One for the Worker, and one for each of the two objects, are the new program's.
+	e.until("the old runtimes to be closed", func() bool { return e.app.Retiring() == 0 && js.Runtimes()-before <= 3 })
 }
 
 // Ten saves leave no more runtimes than one start, also when the program does not get through its top level.
@@ -183,7 +184,7 @@ func TestUpdateLeavesNoRuntimes(t *testing.T) {
 // An object that does not finish in time is reset, and its caller is told why.
 func TestUpdateResetsWhatTakesTooLong(t *testing.T) {
 	e := edit(t, setup{opts: js.Options{Grace: 20 * time.Millisecond}}, "wrangler.jsonc", editedConfig, "index.ts", editedProgram("v1"))
-	object := e.start("/object/wait?ms=3600000")
+	object := e.start("/object/wait?long")
 	e.waitLog("object waits v1")
 	if err := e.save("index.ts", editedProgram("v2")); err != nil {
 		t.Fatal(err)
@@ -200,7 +201,7 @@ func TestUpdateResetsWhatTakesTooLong(t *testing.T) {
 func TestUpdateEndsRequestsInTheEnd(t *testing.T) {
 	before := js.Runtimes()
 	e := edit(t, setup{opts: js.Options{Drain: 20 * time.Millisecond}}, "wrangler.jsonc", editedConfig, "index.ts", editedProgram("v1"))
-	worker := e.start("/wait?ms=3600000")
+	worker := e.start("/wait?long")
 	e.waitLog("worker waits v1")
 	if err := e.save("index.ts", editedProgram("v2")); err != nil {
 		t.Fatal(err)
@@ -214,7 +215,7 @@ func TestUpdateEndsRequestsInTheEnd(t *testing.T) {
 // Numbers of namespaces differ between versions; a stub that an old program sends to a new one is still of its class.
 func TestUpdateKeepsTheClassOfStubs(t *testing.T) {
 	e := edit(t, setup{}, "wrangler.jsonc", editedConfig, "index.ts", editedProgram("v1"))
-	worker := e.start("/wait/swapped?ms=100")
+	worker := e.start("/wait/swapped")
 	e.waitLog("worker waits v1")
 	swapped := strings.Replace(editedConfig, `{"name": "C", "class_name": "C"}, {"name": "D", "class_name": "D"}`, `{"name": "D", "class_name": "D"}, {"name": "C", "class_name": "C"}`, 1)
 	if err := e.save("wrangler.jsonc", swapped, "index.ts", editedProgram("v2")); err != nil {
