@@ -30,6 +30,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Classes are Go classes that take the place of exported ones of the same name.
 	Classes map[string]engine.Class
+	// Assets is what the binding of the project's static files reaches. Default: the binding throws.
+	Assets engine.Entrypoint
 	// Fatal ends the process when a turn cannot be interrupted. Default: os.Exit(70).
 	Fatal func()
 	// CodeFrames adds the lines of the source around the place of a failure to it, and what caused it. For development: it

@@ -306,7 +306,19 @@ func (rl *realm) addServices() error {
 			return err
 		}
 	}
-	return nil
+	if p.Assets == nil || p.Assets.Binding == "" {
+		return nil
+	}
+	if rl.app.opts.Assets == nil {
+		return rl.addUnsupported(rl.env, project.UnsupportedBinding{Name: p.Assets.Binding, Kind: "assets"})
+	}
+	assets := rl.app.newEntry(p.Assets.Binding, nil)
+	assets.outside = rl.app.opts.Assets
+	v, err := rl.in.Fetcher(rl.stubs.add(&stub{entry: assets, shared: true}))
+	if err != nil {
+		return err
+	}
+	return rl.r.SetName(rl.env, p.Assets.Binding, v)
 }
 
 // addExports fills ctx.exports: each entry point as a stub of it, and each class that has a namespace as that.

@@ -33,6 +33,8 @@ type entry struct {
 	name    string // of the export
 	label   string // names it for the watchdog
 	props   []byte // encoded; nil for none
+
+	outside engine.Entrypoint // what a binding reaches that is none of the program's; nil for an export
 }
 
 func (a *App) newEntry(name string, props []byte) *entry {
@@ -44,6 +46,10 @@ func (a *App) Entrypoint() engine.Entrypoint { return a.main }
 
 // Serve starts the entry point's fetch on a request, or what is called of it.
 func (p *entry) Serve(ev *engine.Event) {
+	if p.outside != nil {
+		p.outside.Serve(ev)
+		return
+	}
 	rl, err := p.program.current.Load().hosts[ev.Loop()].realm(0)
 	if err != nil {
 		dropCaps(ev.Caps)

@@ -36,6 +36,11 @@ type section struct {
 	Services           []service                  `json:"services"`
 	Assets             *assets                    `json:"assets"`
 	Build              *build                     `json:"build"`
+	Secrets            *secrets                   `json:"secrets"`
+}
+
+type secrets struct {
+	Required []string `json:"required"`
 }
 
 type durableObjects struct {
@@ -399,6 +404,9 @@ func (c *config) project(o Options) (*Project, *Error) {
 		define:             s.Define,
 		tsconfig:           s.TSConfig,
 		nodejs:             slices.Contains(s.CompatibilityFlags, "nodejs_compat") || slices.Contains(s.CompatibilityFlags, "nodejs_compat_v2"),
+	}
+	if s.Secrets != nil {
+		p.secrets = append([]string{}, s.Secrets.Required...)
 	}
 	if p.Vars == nil {
 		p.Vars = map[string]json.RawMessage{}

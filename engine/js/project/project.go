@@ -47,8 +47,9 @@ type Project struct {
 	alias    map[string]string
 	define   map[string]string
 	tsconfig string
-	shown    string // Root as the person named it, to put before names in messages
-	nodejs   bool   // the flag nodejs_compat: bare names of Node's modules never mean a package
+	secrets  []string // that are required; nil: the project does not list them
+	shown    string   // Root as the person named it, to put before names in messages
+	nodejs   bool     // the flag nodejs_compat: bare names of Node's modules never mean a package
 }
 
 // SingleFile reports whether the project is one file without a configuration.
@@ -104,8 +105,8 @@ type Options struct {
 	Environment string
 }
 
-// configNames are looked for in this order.
-var configNames = []string{"wrangler.jsonc", "wrangler.json", "wrangler.toml"}
+// ConfigNames are what a configuration is called. They are looked for in this order.
+var ConfigNames = []string{"wrangler.jsonc", "wrangler.json", "wrangler.toml"}
 
 // sourceExtensions are what a single file may end in.
 var sourceExtensions = []string{".ts", ".mts", ".js", ".mjs", ".tsx", ".jsx"}
@@ -162,7 +163,7 @@ func unreadable(path string, err error, remedy string) *Error {
 
 func loadFolder(folder string, o Options) (*Project, error) {
 	var have []string
-	for _, name := range configNames {
+	for _, name := range ConfigNames {
 		if info, err := os.Stat(filepath.Join(folder, name)); err == nil && !info.IsDir() {
 			have = append(have, name)
 		}
@@ -208,6 +209,23 @@ func loadFile(path string, o Options) (*Project, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// Settings are the files, absolute, that the project is read from beside its code: those that are there and those that would
+// be read if they were. What to watch for changes.
+func (p *Project) Settings() []string {
+	names := append([]string{}, varFiles(p.Environment)...)
+	var files []string
+	for _, name := range append(names, envFiles(p.Environment)...) {
+		files = append(files, filepath.Join(p.Root, name))
+	}
+	if p.ConfigFile != "" {
+		files = append(files, p.ConfigFile)
+	}
+	if p.tsconfig != "" {
+		files = append(files, p.tsconfig)
+	}
+	return files
 }
 
 // show turns an absolute path into the one that the person would use.
