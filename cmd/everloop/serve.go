@@ -135,7 +135,7 @@ func (c *serveCmd) run(stdout io.Writer, logger *slog.Logger, dev *development) 
 
 // bundled reads the project and makes one module of it. warn is told what works, but hardly as meant.
 func bundled(c *serveCmd, warn func(string, ...any)) (*project.Project, *project.Bundle, error) {
-	p, err := project.Load(c.Project, project.Options{Environment: c.Env})
+	p, err := project.Load(c.Project, project.Options{Environment: c.Env, Today: time.Now().UTC().Format(time.DateOnly)})
 	if err != nil {
 		return nil, nil, err
 	}

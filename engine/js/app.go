@@ -116,11 +116,11 @@ func prepare(eng *engine.Engine, of *program, p *project.Project, b *project.Bun
 	}
 	a := &App{eng: eng, program: of, project: p, bundle: b, code: code, opts: o, stop: make(chan struct{})}
 	a.main = a.newEntry("default", nil)
-	a.paramsDup = p.Enabled("rpc_params_dup_stubs", "rpc_params_transfer_stubs", "2026-01-20")
-	a.errorProps = p.Enabled("enhanced_error_serialization", "legacy_error_serialization", "2026-04-21")
+	a.paramsDup = p.On(project.RPCParamsDup)
+	a.errorProps = p.On(project.ErrorProps)
 	a.signals = slices.Contains(p.CompatibilityFlags, "enable_abortsignal_rpc")
 	// The flag has no date from which it is on by default; a single file, which cannot name flags, has it.
-	a.requestSignal = p.Enabled("enable_request_signal", "disable_request_signal", "9999-12-31")
+	a.requestSignal = p.On(project.RequestSignal)
 	if err := a.quarantine.load(o.QuarantineFile); err != nil {
 		return nil, err
 	}
@@ -234,6 +234,18 @@ func (a *App) start(h *host) error {
 			return err
 		}
 		return rl.addClassExports()
+	}
+	// What the project says it has is a namespace in ctx.exports, bound or not.
+	for _, name := range a.project.Classes() {
+		if slices.Contains(classes, name) && !slices.Contains(a.namespaces, name) {
+			a.namespaces = append(a.namespaces, name)
+			if rl.classes[name], err = rl.r.GetName(rl.exports, name); err != nil {
+				return err
+			}
+		}
+	}
+	if err := rl.addClassExports(); err != nil {
+		return err
 	}
 	for _, b := range a.project.Services {
 		if name := cmp.Or(b.Entrypoint, "default"); b.Service == a.project.Name && !slices.Contains(a.bundle.Exports, name) {

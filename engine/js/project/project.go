@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -32,7 +31,10 @@ type Project struct {
 	// bound, under the names that [BindingNames] gives.
 	Objects    []ObjectBinding
 	Migrations []Migration
-	Services   []ServiceBinding
+	// Exports are the classes as the newer "exports" declares them; nil where the project has none. Then there are no
+	// Migrations.
+	Exports  map[string]Export
+	Services []ServiceBinding
 	// Vars holds each variable of "vars" as JSON, and each of .dev.vars (which win) as a JSON string.
 	Vars   map[string]json.RawMessage
 	Assets *Assets // nil if there are none
@@ -62,23 +64,13 @@ type ObjectBinding struct {
 	ScriptName string // the script that exports it; "" for this one
 }
 
-// Enabled reports whether a change of behaviour is on: by its flag, unless another turns it off, or by the compatibility date
-// from which it is the default. A project that states no date gets what is newest.
-func (p *Project) Enabled(flag, off, since string) bool {
-	switch {
-	case slices.Contains(p.CompatibilityFlags, flag):
-		return true
-	case off != "" && slices.Contains(p.CompatibilityFlags, off):
-		return false
-	}
-	return p.CompatibilityDate == "" || p.CompatibilityDate >= since
-}
-
 // A ServiceBinding puts an entry point of a script into env under a name.
 type ServiceBinding struct {
 	Name       string
 	Service    string // the script; may be this one
 	Entrypoint string // the export; "" for the default one
+	// Props is what the entry point finds as ctx.props, as JSON; nil for none.
+	Props json.RawMessage
 }
 
 // An UnsupportedBinding is a binding of a kind that everloop does not have.
@@ -103,6 +95,8 @@ type Assets struct {
 type Options struct {
 	// Environment names a section of the configuration's "env". Default: the top level alone.
 	Environment string
+	// Today is the date, YYYY-MM-DD: a compatibility date after it is refused. Default: none is.
+	Today string
 }
 
 // ConfigNames are what a configuration is called. They are looked for in this order.
