@@ -131,6 +131,11 @@ func (d *daemon) serveFiles(p *project.Project) error {
 		d.stop = make(chan struct{})
 		go site.Compress(d.stop)
 	}
+	if site != nil {
+		for _, warning := range site.Warnings {
+			slog.Default().Warn(p.Assets.Directory + "/" + warning)
+		}
+	}
 	d.files.Replace(site, first)
 	return nil
 }

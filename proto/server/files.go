@@ -44,7 +44,7 @@ func (f *Files) answer(r *engine.Request) *engine.Response {
 	if now.first != nil && now.first(path) {
 		return nil
 	}
-	q := assets.Request{Method: r.Method, Path: path, Query: query, Header: r.Header}
+	q := assets.Request{Method: r.Method, Path: path, Query: query, Header: r.Header, Host: hostOf(r.URL)}
 	a, found := now.site.Find(&q)
 	// A browser that goes to an address of a single-page application gets its page; what its scripts ask for goes
 	// to the program.
@@ -82,7 +82,7 @@ func (f *Files) Serve(ev *engine.Event) {
 		return
 	}
 	path, query := target(r.URL)
-	q := assets.Request{Method: r.Method, Path: path, Query: query, Header: r.Header}
+	q := assets.Request{Method: r.Method, Path: path, Query: query, Header: r.Header, Host: hostOf(r.URL)}
 	a, found := now.site.Find(&q)
 	if !found {
 		a, found = now.site.Missing(&q)
@@ -114,4 +114,18 @@ func target(url string) (path, query string) {
 		path = "/"
 	}
 	return path, query
+}
+
+// hostOf is the host of an absolute URL, without its port, in lower case.
+func hostOf(url string) string {
+	if i := strings.Index(url, "://"); i >= 0 {
+		url = url[i+3:]
+	}
+	if i := strings.IndexAny(url, "/?"); i >= 0 {
+		url = url[:i]
+	}
+	if i := strings.LastIndexByte(url, ':'); i > strings.LastIndexByte(url, ']') {
+		url = url[:i]
+	}
+	return strings.ToLower(url)
 }
