@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"everloop/engine/js"
 	"everloop/engine/js/project"
 	"everloop/wal"
 )
@@ -54,6 +55,7 @@ func (c *serveCmd) run(stdout io.Writer, logger *slog.Logger, dev *development) 
 		runtime.GOMAXPROCS(loops + 2)
 	}
 	tuneGC()
+	go js.Warm()
 	// The runtime has raised the soft limit on descriptors to the hard one before main.
 
 	// Signals are taken before anything is opened, so that one that comes during a long recovery ends

@@ -14,6 +14,7 @@ import (
 	"everloop/engine"
 	"everloop/engine/js/internal/vm"
 	"everloop/engine/js/project"
+	"everloop/engine/js/web"
 )
 
 // Options of [Load]. The zero value works.
@@ -91,6 +92,10 @@ type App struct {
 
 // Binding is a class as env has it.
 type Binding struct{ Name, Class string }
+
+// Warm makes ready what every program needs. A start calls it on a goroutine of its own, beside reading the project and the data
+// directory; without it, the first Load does it.
+func Warm() { web.Warm() }
 
 // Load compiles the project's bundle, starts it once, registers the classes that it binds with eng, and returns what
 // its requests enter through. What is wrong with the program is an error for the person who wrote it.

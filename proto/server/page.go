@@ -62,7 +62,7 @@ func (p *Page) response() *engine.Response {
 	if p.Source != "" {
 		b.WriteString("<pre id=\"source\">")
 		for line := range strings.Lines(part(p.Source)) {
-			if strings.HasPrefix(line, "&gt;") || strings.HasSuffix(line, "^\n") && strings.Trim(line, " |^\t\n") == "" {
+			if strings.HasPrefix(line, "&gt;") || strings.HasSuffix(strings.TrimSuffix(line, "\n"), "^") && strings.Trim(line, " |^\t\n") == "" {
 				line = "<b>" + line + "</b>"
 			}
 			b.WriteString(line)

@@ -33,5 +33,11 @@ var compiled = sync.OnceValues(func() (*vm.Code, error) {
 	return vm.Compile(Frame, []byte(b.String()), vm.CompileOptions{StripSource: true})
 })
 
+// Warm compiles the prelude, which Load would otherwise do the first time. It may be called from any goroutine, beside
+// what else a start has to do.
+func Warm() {
+	_, _ = compiled() // Load tells what is wrong with it
+}
+
 // Frame is the file name of the prelude in stacks. Those frames are no help to the author of a program.
 const Frame = "everloop:web"
