@@ -4,7 +4,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -284,4 +286,55 @@ func TestCodeFrames(t *testing.T) {
 	}
 	e.get("/log")
 	e.waitLog("index.ts:23:")
+}
+
+// Code that is swapped under load loses no request and no write, and breaks nothing.
+func TestUpdateUnderLoad(t *testing.T) {
+	e := edit(t, setup{loops: 2}, "wrangler.jsonc", editedConfig, "index.ts", editedProgram("v0"))
+	entry := e.app.Entrypoint()
+	stop := make(chan struct{})
+	var mu sync.Mutex
+	seen := map[string]string{}
+	versions := map[string]bool{}
+	var clients sync.WaitGroup
+	for i := range 8 {
+		clients.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				done := make(chan string, 1)
+				e.eng.Post(i%2, func() {
+					e.ports[i%2].Enter(entry, &engine.Request{Method: "GET", URL: "http://example.com/count"},
+						engine.ReplyFunc(func(r engine.Reply) { done <- text(r.Response, r.Err) }))
+				})
+				got := <-done
+				n, version, ok := strings.Cut(got, " ")
+				mu.Lock()
+				if _, twice := seen[n]; !ok || len(version) != 2 || twice {
+					t.Errorf("answered %q (twice: %v)", got, twice)
+				}
+				seen[n] = version
+				versions[version] = true
+				mu.Unlock()
+			}
+		})
+	}
+	for i := range 8 {
+		if err := e.save("index.ts", editedProgram("v"+string(rune('1'+i)))); err != nil {
+			t.Fatal(err)
+		}
+		version := "v" + string(rune('1'+i))
+		e.until("an answer of "+version, func() bool { mu.Lock(); defer mu.Unlock(); return versions[version] })
+	}
+	close(stop)
+	clients.Wait()
+	if n := e.eng.Metrics().Failures; n != 0 {
+		t.Errorf("%d events failed", n)
+	}
+	if _, ok := seen[strconv.Itoa(len(seen))]; !ok {
+		t.Errorf("%d answers, and the counter is elsewhere", len(seen))
+	}
 }

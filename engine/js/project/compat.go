@@ -52,7 +52,7 @@ var switchTable = [switches]struct{ on, off, since string }{
 	BinaryTypeBlob:        {"websocket_standard_binary_type", "no_websocket_standard_binary_type", "2026-03-17"},
 	AutoReplyToClose:      {"web_socket_auto_reply_to_close", "web_socket_manual_reply_to_close", "2026-04-07"},
 	ErrorProps:            {"enhanced_error_serialization", "legacy_error_serialization", "2026-04-21"},
-	RequestSignal:         {"enable_request_signal", "disable_request_signal", ""},
+	RequestSignal:         {"enable_request_signal", "disable_request_signal", "9999-12-31"}, // no date yet; without one it is on
 	NodejsCompat:          {"nodejs_compat", "no_nodejs_compat", ""},
 }
 
