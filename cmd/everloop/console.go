@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -32,10 +34,11 @@ type consoleWriter struct {
 	w  io.Writer
 }
 
-func (w *consoleWriter) Write(b []byte) (int, error) {
+func (w *consoleWriter) write(text string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.w.Write(b)
+	_, err := io.WriteString(w.w, text)
+	return err
 }
 
 // newConsole writes to a file, in colour if a person reads it and has not asked for none (no-color.org).
@@ -105,10 +108,8 @@ func (c *console) Handle(_ context.Context, r slog.Record) error {
 
 	var b strings.Builder
 	message := r.Message
-	for _, key := range []string{"error", "err"} {
-		if values[key] != "" {
-			message += ": " + values[key]
-		}
+	if why := cmp.Or(values["error"], values["err"]); why != "" {
+		message += ": " + why
 	}
 	message = strings.TrimRight(c.clean(message), "\n")
 	switch {
@@ -136,8 +137,7 @@ func (c *console) Handle(_ context.Context, r slog.Record) error {
 		}
 		b.WriteString(c.paint(dim, c.clean(stack)) + "\n")
 	}
-	_, err := c.to.Write([]byte(b.String()))
-	return err
+	return c.to.write(b.String())
 }
 
 // where names whom a line is about.
@@ -194,17 +194,17 @@ func (c *console) problem(err error) {
 			b.WriteString(c.clean(line) + "\n")
 		}
 	}
-	_, _ = c.to.Write([]byte(b.String())) // a terminal that has gone is nobody's concern
+	_ = c.to.write(b.String()) // a terminal that has gone is nobody's concern
 }
 
 // say writes a line of the daemon's own.
 func (c *console) say(colour, text string) {
-	_, _ = c.to.Write([]byte(c.paint(colour, c.clean(text)) + "\n"))
+	_ = c.to.write(c.paint(colour, c.clean(text)) + "\n")
 }
 
 // request writes one line for a request.
 func (c *console) request(a server.Answered) {
-	status, colour := fmt.Sprint(a.Status), green
+	status, colour := strconv.Itoa(a.Status), green
 	switch {
 	case a.Status == 0:
 		status, colour = "gone", yellow
@@ -216,7 +216,7 @@ func (c *console) request(a server.Answered) {
 		colour = cyan
 	}
 	line := fmt.Sprintf("%s %s %s %s\n", c.paint(bold, c.clean(a.Method)), c.clean(a.Path), c.paint(colour, status), c.paint(dim, took(a.Took)))
-	_, _ = c.to.Write([]byte(line))
+	_ = c.to.write(line)
 }
 
 // took is a time as people read it.

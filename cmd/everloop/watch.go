@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -29,9 +30,9 @@ type watcher struct {
 	fs    *fsnotify.Watcher
 	files map[string]bool // that matter, absolute
 	trees []string        // folders in which everything matters
-	// any: every source file in a watched folder matters. It is set as long as the program is broken: what it would be made of is
-	// not known then.
-	any bool
+	// broken: the program cannot be built, and what it would be made of is not known. Every source file in a watched folder
+	// matters.
+	broken bool
 }
 
 func newWatcher() (*watcher, error) {
@@ -46,8 +47,8 @@ func (w *watcher) close() { _ = w.fs.Close() } // nothing waits for what it stil
 
 // set changes what is watched: files, and folders with all that is in them. Of what cannot be watched it tells the first
 // error; the rest is.
-func (w *watcher) set(files, trees []string, any bool) error {
-	w.files, w.trees, w.any = map[string]bool{}, trees, any
+func (w *watcher) set(files, trees []string, broken bool) error {
+	w.files, w.trees, w.broken = map[string]bool{}, trees, broken
 	folders := map[string]bool{}
 	for _, f := range files {
 		w.files[f] = true
@@ -76,25 +77,18 @@ func (w *watcher) set(files, trees []string, any bool) error {
 			continue
 		}
 		if len(have) >= maxWatched {
-			first = cmpError(first, fmt.Errorf("only %d folders are watched: restart to see changes in others", maxWatched))
+			first = cmp.Or(first, fmt.Errorf("only %d folders are watched: restart to see changes in others", maxWatched))
 			break
 		}
 		if err := w.fs.Add(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			if errors.Is(err, syscall.ENOSPC) {
 				err = errors.New("the system watches no more folders: raise fs.inotify.max_user_watches")
 			}
-			first = cmpError(first, fmt.Errorf("changes in %s are not seen: %w", folder, err))
+			first = cmp.Or(first, fmt.Errorf("changes in %s are not seen: %w", folder, err))
 		}
 		have = append(have, folder)
 	}
 	return first
-}
-
-func cmpError(first, other error) error {
-	if first != nil {
-		return first
-	}
-	return other
 }
 
 // next waits for a change and returns the files that have changed, or nil once stop is closed.
@@ -164,7 +158,7 @@ func (w *watcher) matters(e fsnotify.Event) bool {
 	switch base := filepath.Base(e.Name); {
 	case base == "tsconfig.json", base == "package.json":
 		return true
-	case !w.any, strings.HasPrefix(base, "."), strings.HasSuffix(base, "~"), base == "node_modules":
+	case !w.broken, strings.HasPrefix(base, "."), strings.HasSuffix(base, "~"), base == "node_modules":
 		return false
 	case made:
 		_ = w.fs.Add(e.Name)

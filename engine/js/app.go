@@ -240,6 +240,12 @@ func (a *App) start(h *host) error {
 		}
 		return rl.addClassExports()
 	}
+	for name, e := range a.project.Exports {
+		if e.Live() && !slices.Contains(classes, name) {
+			return fmt.Errorf("%s: \"exports\" has the class %s, which %s does not export: export it, or say what has become of it with \"state\"",
+				relative(a.project, a.project.ConfigFile), name, relative(a.project, a.project.Main))
+		}
+	}
 	// What the project says it has is a namespace in ctx.exports, bound or not.
 	for _, name := range a.project.Classes() {
 		if slices.Contains(classes, name) && !slices.Contains(a.namespaces, name) {

@@ -64,6 +64,9 @@ class Counter extends DurableObject { async fetch() { const n = (await this.ctx.
 	if got := e.get("/"); got != "2" {
 		t.Errorf("after a refused change: %q", got)
 	}
+	if err := e.save("wrangler.jsonc", config("New", `"New": `+live+`, "Other": `+live), "index.js", program("New")); err == nil || !strings.Contains(err.Error(), `"exports" has the class Other, which index.js does not export`) {
+		t.Errorf("a class that is not exported: %v", err)
+	}
 	// What the project has come to in either form, it goes on from in the other.
 	e.close()
 	e = edit(t, setup{dir: data}, "wrangler.jsonc", `{"name": "p", "main": "index.js", "durable_objects": {"bindings": [{"name": "C", "class_name": "New"}]}, "migrations": [{"tag": "v1", "new_sqlite_classes": ["New"]}]}`, "index.js", program("New"))

@@ -29,8 +29,12 @@ func TestCompatibilitySwitches(t *testing.T) {
 			date, flag string
 			want       bool
 		}{
-			{c.before, "", false}, {c.since, "", true}, {"", "", true},
-			{c.before, c.on, true}, {c.since, c.off, false}, {"", c.off, false},
+			{c.before, "", false},
+			{c.since, "", true},
+			{"", "", true},
+			{c.before, c.on, true},
+			{c.since, c.off, false},
+			{"", c.off, false},
 		} {
 			p := &project.Project{CompatibilityDate: tt.date}
 			if tt.flag != "" {

@@ -16,7 +16,7 @@ import (
 // the old one; once it has got through its top level, objects and requests that begin go to it. What the old one has begun,
 // it finishes; then its runtimes are closed.
 
-// ErrRestart: the change cannot be made while the program is served.
+// ErrRestart says that a change cannot be made while the program is served.
 var ErrRestart = errors.New("that cannot be done while the program is served: stop everloop and start it again")
 
 // program is what the versions of one program share. Safe for concurrent use.

@@ -41,7 +41,8 @@ func (a *App) newEntry(name string, props []byte) *entry {
 	return &entry{program: a.program, name: name, label: name + " (entry point)", props: props}
 }
 
-// Entrypoint returns what requests enter the program through: the default export.
+// Entrypoint returns what requests enter the program through: the default export. It stays the same over updates, and leads to the
+// version that is current when a request comes.
 func (a *App) Entrypoint() engine.Entrypoint { return a.main }
 
 // Serve starts the entry point's fetch on a request, or what is called of it.

@@ -136,11 +136,39 @@ func (c *config) failAt(message, remedy string, path ...any) *Error {
 	if key := pathString(path); key != "" {
 		e.Message = key + ": " + message
 	}
-	if c.isTOML || len(path) == 0 {
-		return e // TOML's parser does not tell where a value stands
+	if len(path) == 0 {
+		return e
+	}
+	if c.isTOML {
+		if e.Line = c.lineOf(path); e.Line > 0 {
+			e.Excerpt = excerpt(string(c.text), e.Line, 0)
+		}
+		return e
 	}
 	c.place(e, locate(c.json, path))
 	return e
+}
+
+// lineOf finds the line of a TOML file that gives the last key of path its value: its parser does not tell. Where several lines
+// could, it is none.
+func (c *config) lineOf(path []any) (line int) {
+	i := len(path) - 1
+	for i >= 0 {
+		if _, ok := path[i].(string); ok {
+			break
+		}
+		i--
+	}
+	if i < 0 {
+		return 0
+	}
+	key := regexp.QuoteMeta(path[i].(string))
+	gives := regexp.MustCompile(`(?m)^[ \t]*(?:["']?` + key + `["']?[ \t]*=|\[\[?(?:[^\]\n]*\.)?[ \t]*["']?` + key + `["']?[ \t]*\]).*$`)
+	found := gives.FindAllIndex(c.text, 2)
+	if len(found) != 1 {
+		return 0
+	}
+	return 1 + bytes.Count(c.text[:found[0][0]], []byte("\n"))
 }
 
 // place gives e the place of a byte of the file.
