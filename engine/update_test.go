@@ -55,7 +55,8 @@ type versionedObject struct {
 	st *engine.State
 }
 
-// Deliver answers Count at once, and Wait after so many milliseconds.
+// Deliver answers Count at once, Wait after so many milliseconds, Block as Wait in a critical section, and Tick at once, with a
+// timer that goes on for ever; Abort resets the object.
 func (o *versionedObject) Deliver(ev *engine.Event) {
 	answer := func(text string) {
 		b, err := value.Marshal(fmt.Sprintf("%s by %d", text, o.version))
@@ -76,6 +77,20 @@ func (o *versionedObject) Deliver(ev *engine.Event) {
 			return
 		}
 		answer(fmt.Sprint(n))
+	case "Block":
+		if err := o.st.Block(func(end func(error)) {
+			o.st.After(time.Duration(args[0])*time.Millisecond, func() { end(nil) })
+		}); err != nil {
+			panic(err)
+		}
+		answer("blocking")
+	case "Tick":
+		var tick func()
+		tick = func() { o.note("tick"); o.st.After(10*time.Millisecond, tick) }
+		o.st.After(10*time.Millisecond, tick)
+		answer("ticking")
+	case "Abort":
+		o.st.After(time.Duration(args[0])*time.Millisecond, func() { o.st.Abort(errors.New("aborted")) })
 	case "Wait":
 		o.st.After(time.Duration(args[0])*time.Millisecond, func() { answer("waited") })
 	}
@@ -168,6 +183,95 @@ func TestUpdateEndsWhatTakesTooLong(t *testing.T) {
 	if again := s.start(stub, "Count"); !func() bool { s.settle(); return again.done && errors.Is(again.got.Err, engine.ErrUpdated) }() {
 		t.Errorf("the same stub: %v", again.got.Err)
 	}
+	s.settleCall(ns.GetByName("x"), "2 by 2")
+}
+
+// A critical section is something that was begun, too; a timer is not, and ends with its instance.
+func TestUpdateAndWhatIsPending(t *testing.T) {
+	s := step(t, 1, 1)
+	var events []string
+	ns := register(t, s.Engine, "C", versionedClass(1, &events))
+	for _, name := range []string{"blocking", "ticking"} {
+		method := map[string]string{"blocking": "Block", "ticking": "Tick"}[name]
+		a := s.start(ns.GetByName(name), method, 100)
+		s.settle()
+		if got := decode[string](t, a); got != name+" by 1" {
+			t.Fatal(got)
+		}
+	}
+	s.update("C", versionedClass(2, &events), time.Second)
+	blocked, ticking := s.start(ns.GetByName("blocking"), "Count"), s.start(ns.GetByName("ticking"), "Count")
+	s.settle()
+	if blocked.done || decode[string](t, ticking) != "1 by 2" {
+		t.Errorf("in a section: answered %v; with a timer: %v", blocked.done, ticking.got)
+	}
+	s.pool.Advance(100 * time.Millisecond)
+	s.settle()
+	if got := decode[string](t, blocked); got != "1 by 2" {
+		t.Errorf("after the section: %q", got)
+	}
+	if slices.Contains(events, "tick by 1") {
+		t.Errorf("a timer of the old instance went on: %q", events)
+	}
+	if !s.pool.Idle() {
+		t.Error("the pool is not at rest")
+	}
+}
+
+// A body that is being sent is sent to its end by the instance that began it, as long as it has the time; then the next one
+// takes over.
+func TestUpdateAndBodies(t *testing.T) {
+	for _, slow := range []bool{false, true} {
+		s := step(t, 1, 1)
+		ns := register(t, s.Engine, "S", engine.ClassOf(newSpeaker))
+		k, stream := s.fetchStream("one", "GET")
+		s.settle()
+		s.update("S", engine.ClassOf(newSpeaker), time.Second)
+		next := s.start(ns.GetByName("one"), "State")
+		s.settle()
+		if next.done || k.ended {
+			t.Fatalf("the body was not waited for: %v, %v", next.got, k.err)
+		}
+		if slow {
+			s.pool.Advance(time.Second)
+			s.settle()
+			if !k.ended || !errors.Is(k.err, engine.ErrStreamLost) {
+				t.Errorf("a body that takes too long ended with %v", k.err)
+			}
+		} else {
+			for acked := 0; !k.ended; s.settle() {
+				stream.Ack(len(k.data) - acked)
+				acked = len(k.data)
+			}
+			if k.err != nil || len(k.data) != pieces*16<<10 {
+				t.Errorf("%d bytes, %v", len(k.data), k.err)
+			}
+		}
+		if st := decode[[]int](t, next); st[0] != 0 || st[1] != 0 {
+			t.Errorf("slow %v: answered by the old instance: %v", slow, st)
+		}
+	}
+}
+
+// An object that is reset while it finishes gives way to its successor.
+func TestAbortDuringUpdate(t *testing.T) {
+	s := step(t, 1, 1)
+	var events []string
+	ns := register(t, s.Engine, "C", versionedClass(1, &events))
+	old := s.start(ns.GetByName("x"), "Abort", 50)
+	s.settle()
+	s.update("C", versionedClass(2, &events), time.Minute)
+	next := s.start(ns.GetByName("x"), "Count")
+	s.pool.Advance(50 * time.Millisecond)
+	s.settle()
+	if old.got.Err == nil || old.got.Err.Error() != "aborted" {
+		t.Errorf("what was under way: %v", old.got.Err)
+	}
+	if got := decode[string](t, next); got != "1 by 2" {
+		t.Errorf("what waited: %q", got)
+	}
+	s.pool.Advance(2 * time.Minute) // the deadline of the update finds nobody
+	s.settle()
 	s.settleCall(ns.GetByName("x"), "2 by 2")
 }
 
