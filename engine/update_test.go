@@ -37,9 +37,20 @@ func (s *stepped) update(name string, c engine.Class, grace time.Duration) {
 type versioned struct {
 	version int
 	events  *[]string
+
+	// What Release ends, in a turn of whoever is asked to.
+	event *engine.Event
+	body  *engine.BodyWriter
 }
 
-func versionedClass(version int, events *[]string) engine.Class { return &versioned{version, events} }
+func versionedClass(version int, events *[]string) engine.Class {
+	return &versioned{version: version, events: events}
+}
+
+// Start, Room and Cancel make it a source of bodies that Release ends.
+func (v *versioned) Start(w *engine.BodyWriter) { v.body = w }
+func (v *versioned) Room()                      {}
+func (v *versioned) Cancel()                    {}
 
 func (v *versioned) note(what string) {
 	*v.events = append(*v.events, fmt.Sprintf("%s by %d", what, v.version))
@@ -65,6 +76,10 @@ func (o *versionedObject) Deliver(ev *engine.Event) {
 		}
 		ev.Return(b)
 	}
+	if ev.Kind == engine.EventFetch {
+		ev.Respond(&engine.Response{Body: o.st.StreamFrom(o.versioned)})
+		return
+	}
 	var args []int
 	if err := value.Unmarshal(ev.Args, &args); err != nil {
 		panic(err)
@@ -89,6 +104,18 @@ func (o *versionedObject) Deliver(ev *engine.Event) {
 		tick = func() { o.note("tick"); o.st.After(10*time.Millisecond, tick) }
 		o.st.After(10*time.Millisecond, tick)
 		answer("ticking")
+	case "Hold":
+		o.event = ev
+	case "Release":
+		o.st.After(time.Duration(args[0])*time.Millisecond, func() {
+			if o.event != nil {
+				o.event.Return([]byte{0x80})
+			}
+			if o.body != nil {
+				o.body.Close(nil)
+			}
+			answer("released")
+		})
 	case "Abort":
 		o.st.After(time.Duration(args[0])*time.Millisecond, func() { o.st.Abort(errors.New("aborted")) })
 	case "Wait":
@@ -215,6 +242,38 @@ func TestUpdateAndWhatIsPending(t *testing.T) {
 	}
 	if !s.pool.Idle() {
 		t.Error("the pool is not at rest")
+	}
+}
+
+// Where several objects share a runtime, one's turn can end what another has begun.
+func TestUpdateAndTurnsOfOthers(t *testing.T) {
+	for _, method := range []string{"Hold", "body"} {
+		s := step(t, 1, 1)
+		var events []string
+		ns := register(t, s.Engine, "S", versionedClass(1, &events))
+		s.settleCall(ns.GetByName("other"), "1 by 1")
+		if method == "body" {
+			s.fetchStream("x", "GET")
+		} else {
+			s.start(ns.GetByName("x"), method)
+		}
+		s.settle()
+		release := s.start(ns.GetByName("other"), "Release", 100)
+		s.settle()
+		s.update("S", versionedClass(2, &events), time.Hour)
+		next := s.start(ns.GetByName("x"), "Count")
+		s.settle()
+		if next.done {
+			t.Fatalf("%s: what is under way was not waited for", method)
+		}
+		s.pool.Advance(100 * time.Millisecond)
+		s.settle()
+		if got := decode[string](t, release); got != "released by 1" {
+			t.Fatalf("%s: %s", method, got)
+		}
+		if got := decode[string](t, next); got != "1 by 2" {
+			t.Errorf("%s: %s", method, got)
+		}
 	}
 }
 
