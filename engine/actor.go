@@ -143,8 +143,9 @@ type actor struct {
 	rec   *record // its place in the owner's table
 	slot  uint32
 
-	object Object // nil while under construction
-	dead   bool   // reset or evicted: turns that are still under way are refused everything
+	object   Object      // nil while under construction
+	dead     bool        // reset or evicted: turns that are still under way are refused everything
+	retiring *retirement // its class has other code now; nil as long as it has not
 
 	// The input gate. Work of no section is in queue; top is the innermost open section and current the
 	// one that the running turn belongs to. scheduled: it is in the owner's run queue.
@@ -199,6 +200,7 @@ func (a *actor) turned() {
 		a.own.armIdle(a)
 	}
 	a.settle()
+	a.checkRetired()
 }
 
 // step delivers the event to an actor: as a new event, or as the answer to one that the actor sent.
@@ -246,6 +248,7 @@ func (a *actor) eventDone(ev *Event) {
 		a.inflight = a.inflight[:last]
 	}
 	a.unpin()
+	a.checkRetired()
 }
 
 // pin keeps the instance until unpin: it has something to do. A dead one keeps no count: nothing is done any more.
@@ -273,7 +276,7 @@ func (a *actor) construct() {
 		err := a.open(func(sec *section) {
 			called := false
 			unwatch := func() {}
-			a.class.class.New(&a.State, func(o Object, err error) {
+			(*a.class.class.Load()).New(&a.State, func(o Object, err error) {
 				if called || a.dead {
 					return
 				}
@@ -429,6 +432,7 @@ func (a *actor) reset(cause *Error) {
 		a.failQueue(&sec.queue, cause)
 	}
 	a.own.abandon(a, cause)
+	a.own.succeed(a.retiring)
 }
 
 func (a *actor) failQueue(q *stepQueue, cause *Error) {

@@ -45,7 +45,7 @@ type class struct {
 	eng    *Engine
 	name   string
 	number uint32
-	class  Class
+	class  atomic.Pointer[Class] // replaced by Update
 	key    *idKey
 }
 
@@ -209,7 +209,8 @@ func (e *Engine) Register(name string, c Class, opts ...RegisterOption) (*Namesp
 			return nil, fmt.Errorf("engine: register %s: class %s has the same unique key %q", name, other.name, r.uniqueKey)
 		}
 	}
-	k := &class{eng: e, name: name, number: def.number, class: c, key: newIDKey(r.uniqueKey)}
+	k := &class{eng: e, name: name, number: def.number, key: newIDKey(r.uniqueKey)}
+	k.class.Store(&c)
 	grown := make(map[string]*class, len(old)+1)
 	for n, o := range old {
 		grown[n] = o

@@ -75,6 +75,9 @@ type Error struct {
 	// Stack is for people who may see it: source-mapped for TypeScript, goroutine frames for Go. Empty
 	// when there is none.
 	Stack string
+	// Excerpt is the lines of the source around the place, with a caret, where whoever failed was to keep them. For people
+	// who develop the program.
+	Excerpt string
 
 	// Remote: the error comes from the other object, not from the way to it.
 	Remote bool

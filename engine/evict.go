@@ -42,6 +42,7 @@ func (o *owner) evict(a *actor) {
 	o.forget(a)
 	a.object.Evict()
 	o.eng.metrics.evictions.Add(1)
+	o.succeed(a.retiring)
 }
 
 // afterUngated runs fn in a turn of its own when d has passed, whatever the input gate of o says.
@@ -81,6 +82,12 @@ func (o *owner) close() {
 			a := slab[i].live
 			if a == nil {
 				continue
+			}
+			if r := a.retiring; r != nil { // there is no successor
+				for _, ev := range r.waiting {
+					a.queue.push(ev)
+				}
+				r.waiting = nil
 			}
 			err := &Error{
 				Class: a.class.name, Object: a.id.String(), Method: "close", Name: "Error",

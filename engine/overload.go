@@ -13,7 +13,7 @@ const (
 func (o *owner) crowded(a *actor, ev *Event) bool {
 	why := ""
 	switch opts := &o.eng.opts; {
-	case a.queue.len()+len(a.inflight) >= opts.MaxEvents:
+	case a.queue.len()+len(a.inflight)+a.retiring.len() >= opts.MaxEvents:
 		why = tooManyQueued
 	case a.queuedBytes > 0 && a.queuedBytes+ev.size() > opts.MaxQueuedBytes:
 		why = tooMuchQueued
@@ -62,6 +62,9 @@ func (ev *Event) size() int {
 
 // waitsSince is when the event came that has waited longest, or now.
 func (a *actor) waitsSince() int64 {
+	if a.retiring.len() > 0 {
+		return a.retiring.waiting[0].since
+	}
 	for _, s := range a.queue.items[a.queue.head:] {
 		if ev, ok := s.(*Event); ok && ev.phase == phaseCall {
 			return ev.since

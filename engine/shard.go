@@ -245,7 +245,11 @@ func (o *owner) accept(ev *Event) {
 		return
 	}
 	a := o.wake(ev.class, &ev.id)
-	if !o.crowded(a, ev) {
+	switch {
+	case o.crowded(a, ev):
+	case a.retiring != nil:
+		a.retiring.admit(a, ev)
+	default:
 		a.admit(nil, ev)
 	}
 }

@@ -255,6 +255,9 @@ func (s *Stream) stop() {
 		s.ended = true
 		s.by.writing = without(s.by.writing, s)
 		s.by.unpin()
+		if s.by.actor != nil {
+			s.by.actor.checkRetired()
+		}
 	}
 }
 

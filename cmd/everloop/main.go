@@ -26,6 +26,7 @@ const (
 // cli is the command line. Kong fills it in.
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Serve a project."`
+	Dev     devCmd     `cmd:"" help:"Serve a project while it is written: each save is served at once."`
 	Wal     walCmd     `cmd:"" help:"Look into a data directory's log."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
@@ -133,7 +134,7 @@ func helpFor(args []string) string {
 			break
 		}
 		switch arg {
-		case "serve", "version":
+		case "serve", "dev", "version":
 			return "everloop " + arg + " --help"
 		case "wal":
 			words = append(words, arg)

@@ -51,12 +51,14 @@ type process struct {
 	listen string // from the report
 	admin  string
 	client *http.Client
+	seen   int // of out, by printed
 }
 
 // setup changes how a process is started.
 type setup struct {
-	env    []string
-	before []string // a command that starts the program, such as prlimit
+	env     []string
+	before  []string // a command that starts the program, such as prlimit
+	command string   // default serve
 }
 
 // serve starts the program on free ports, and returns once it has reported that it serves.
@@ -84,7 +86,11 @@ func serveAs(t *testing.T, s setup, args ...string) *process {
 // launch starts the program and does not wait for anything. What is left of it is killed when the test ends.
 func launch(t *testing.T, s setup, args ...string) *process {
 	t.Helper()
-	line := append(append([]string{}, s.before...), binary, "serve")
+	command := "serve"
+	if s.command != "" {
+		command = s.command
+	}
+	line := append(append([]string{}, s.before...), binary, command)
 	line = append(line, args...)
 	for _, flag := range []string{"--listen", "--admin"} {
 		if !strings.Contains(strings.Join(args, " "), flag) {
@@ -104,7 +110,7 @@ func launch(t *testing.T, s setup, args ...string) *process {
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
-			t.Logf("the log of serve %v:\n%s", args, tail(p.log.String(), 8<<10))
+			t.Logf("the log of serve %v:\n%s\n%s", args, tail(p.out.String(), 8<<10), tail(p.log.String(), 8<<10))
 		}
 	})
 	return p

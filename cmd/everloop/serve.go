@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"everloop/engine/js"
 	"everloop/engine/js/project"
 	"everloop/wal"
 )
@@ -23,16 +24,6 @@ const (
 	// drainTimeout bounds how long requests in progress may take after a signal.
 	drainTimeout = 30 * time.Second
 )
-
-// A served is a daemon that runs: what wire has put together.
-type served interface {
-	// report says what there is to say at the start.
-	report() report
-	// failed gives an error if the daemon cannot go on by itself.
-	failed() <-chan error
-	// drain stops listening, finishes what is in progress until ctx ends, and makes everything durable.
-	drain(ctx context.Context) error
-}
 
 // A report is what a person wants to know when the daemon has started.
 type report struct {
@@ -48,7 +39,11 @@ type report struct {
 
 // Run starts the daemon and returns when it has ended in an orderly way.
 func (c *serveCmd) Run(stdout io.Writer) error {
-	logger := newLogger(os.Stderr)
+	return c.run(stdout, newLogger(os.Stderr), nil)
+}
+
+// run serves the project, and goes along with its changes where dev is not nil.
+func (c *serveCmd) run(stdout io.Writer, logger *slog.Logger, dev *development) error {
 	slog.SetDefault(logger)
 	loops := c.Loops
 	if loops == 0 {
@@ -60,22 +55,8 @@ func (c *serveCmd) Run(stdout io.Writer) error {
 		runtime.GOMAXPROCS(loops + 2)
 	}
 	tuneGC()
+	go js.Warm()
 	// The runtime has raised the soft limit on descriptors to the hard one before main.
-
-	p, err := project.Load(c.Project, project.Options{Environment: c.Env})
-	if err != nil {
-		return err
-	}
-	bundle, err := p.Bundle()
-	if err != nil {
-		return err
-	}
-	for _, warning := range p.Warnings {
-		logger.Warn(warning)
-	}
-	for _, warning := range bundle.Warnings {
-		logger.Warn(warning.Error())
-	}
 
 	// Signals are taken before anything is opened, so that one that comes during a long recovery ends
 	// the start in an orderly way, too.
@@ -85,17 +66,29 @@ func (c *serveCmd) Run(stdout io.Writer) error {
 	defer cancel(nil)
 
 	type result struct {
-		daemon served
+		daemon *daemon
+		p      *project.Project
 		err    error
 	}
 	started := make(chan result, 1)
 	go func() {
-		daemon, err := wire(starting, c, loops, p, bundle, logger)
-		started <- result{daemon, err}
+		var r result
+		if dev != nil {
+			r.daemon, r.p, r.err = dev.start(starting, func(p *project.Project, b *project.Bundle) (*daemon, error) {
+				return wire(starting, c, loops, p, b, logger, dev)
+			})
+		} else {
+			var bundle *project.Bundle
+			if r.p, bundle, r.err = bundled(c, logger.Warn); r.err == nil {
+				r.daemon, r.err = wire(starting, c, loops, r.p, bundle, logger, nil)
+			}
+		}
+		started <- r
 	}()
-	var daemon served
+	var d *daemon
+	var p *project.Project
 	stopping := false
-	for daemon == nil {
+	for d == nil {
 		select {
 		case r := <-started:
 			if r.err != nil && stopping && errors.Is(r.err, context.Canceled) {
@@ -104,7 +97,7 @@ func (c *serveCmd) Run(stdout io.Writer) error {
 			if r.err != nil {
 				return c.explain(r.err)
 			}
-			daemon = r.daemon
+			d, p = r.daemon, r.p
 		case <-signals:
 			if stopping {
 				endNow()
@@ -114,9 +107,15 @@ func (c *serveCmd) Run(stdout io.Writer) error {
 		}
 	}
 	if !stopping {
-		printReport(stdout, c, p, daemon.report())
+		printReport(stdout, c, p, d.report())
+		if dev != nil {
+			done := make(chan struct{})
+			watched := make(chan struct{})
+			go func() { defer close(watched); dev.run(d, done) }()
+			defer func() { close(done); <-watched }()
+		}
 		select {
-		case err := <-daemon.failed():
+		case err := <-d.broken:
 			return c.explain(err)
 		case s := <-signals:
 			logger.Info("draining", "signal", s.String(), "timeout", drainTimeout)
@@ -129,11 +128,30 @@ func (c *serveCmd) Run(stdout io.Writer) error {
 	}()
 	ctx, done := context.WithTimeout(context.Background(), drainTimeout)
 	defer done()
-	if err := daemon.drain(ctx); err != nil {
+	if err := d.drain(ctx); err != nil {
 		return fmt.Errorf("drain: %w", err)
 	}
 	logger.Info("ended")
 	return nil
+}
+
+// bundled reads the project and makes one module of it. warn is told what works, but hardly as meant.
+func bundled(c *serveCmd, warn func(string, ...any)) (*project.Project, *project.Bundle, error) {
+	p, err := project.Load(c.Project, project.Options{Environment: c.Env, Today: time.Now().UTC().Format(time.DateOnly)})
+	if err != nil {
+		return nil, nil, err
+	}
+	bundle, err := p.Bundle()
+	if err != nil {
+		return p, nil, err
+	}
+	for _, warning := range p.Warnings {
+		warn(warning)
+	}
+	for _, warning := range bundle.Warnings {
+		warn(warning.Error())
+	}
+	return p, bundle, nil
 }
 
 // endNow ends the process at the second signal. What was answered is on disk already.
@@ -142,10 +160,10 @@ func endNow() {
 	os.Exit(exitFailed)
 }
 
-// newLogger writes lines of text on a terminal and JSON anywhere else.
+// newLogger writes text for people on a terminal and JSON anywhere else.
 func newLogger(to *os.File) *slog.Logger {
 	if isTerminal(to) {
-		return slog.New(slog.NewTextHandler(to, nil))
+		return slog.New(newConsole(to))
 	}
 	return slog.New(slog.NewJSONHandler(to, nil))
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"everloop/engine"
@@ -30,15 +31,23 @@ type daemon struct {
 	pool   *loop.Net
 	eng    *engine.Engine
 	app    *js.App
+	files  *server.Files
 	http   *server.Server
 	listen *loop.Listener
 	admin  *admin.Server
-	broken chan error
+	broken chan error    // an error if the daemon cannot go on by itself
 	stop   chan struct{} // ends the compression of static files; nil where there are none
+	mu     sync.Mutex    // guards app and stop: a program that is developed changes
+	ended  bool          // drain has begun
 }
 
+// A programError is what is wrong with the program rather than with what it is served with.
+type programError struct{ error }
+
+func (e *programError) Unwrap() error { return e.error }
+
 // wire puts the daemon together. When it fails, what it has opened is closed again.
-func wire(ctx context.Context, c *serveCmd, loops int, p *project.Project, bundle *project.Bundle, logger *slog.Logger) (_ served, err error) {
+func wire(ctx context.Context, c *serveCmd, loops int, p *project.Project, bundle *project.Bundle, logger *slog.Logger, dev *development) (_ *daemon, err error) {
 	d := &daemon{broken: make(chan error)}
 	defer func() {
 		if err != nil {
@@ -58,31 +67,33 @@ func wire(ctx context.Context, c *serveCmd, loops int, p *project.Project, bundl
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	d.app, err = js.Load(d.eng, p, bundle, js.Options{
-		CPULimit: c.CPULimit, Logger: logger, QuarantineFile: filepath.Join(c.dataDir(), quarantineFile),
-	})
-	if err != nil {
-		return nil, err
-	}
 	address, err := parseAddress(c.Listen)
 	if err != nil {
 		return nil, err
 	}
-	site, first, err := files(p)
+	// A person who sees the program's terminal may see its errors in the browser, too.
+	person := dev != nil || isTerminal(os.Stderr)
+	d.files = server.NewFiles(nil, nil)
+	d.app, err = js.Load(d.eng, p, bundle, js.Options{
+		CPULimit: c.CPULimit, Logger: logger, QuarantineFile: filepath.Join(c.dataDir(), quarantineFile),
+		Assets: d.files, CodeFrames: person,
+	})
 	if err != nil {
-		return nil, err
+		return nil, &programError{err}
 	}
-	if site != nil {
-		d.stop = make(chan struct{})
-		go site.Compress(d.stop)
+	if err := d.serveFiles(p); err != nil {
+		return nil, &programError{err}
 	}
-	d.http, err = server.New(d.eng, d.app.Entrypoint(), server.Options{
-		Assets: site, WorkerFirst: first,
-		// A person who sees the program's terminal may see its errors in the browser, too.
-		Detail: address.local() && isTerminal(os.Stderr),
+	options := server.Options{
+		Files:  d.files,
+		Detail: person && address.network == "tcp" && address.local(), // behind a socket file there is a proxy
 		Logger: logger,
 		Nanos:  func() int64 { return int64(time.Since(processStart)) },
-	})
+	}
+	if dev != nil {
+		options.Answered, options.Instead = dev.console.request, dev.page
+	}
+	d.http, err = server.New(d.eng, d.app.Entrypoint(), options)
 	if err != nil {
 		return nil, err
 	}
@@ -99,6 +110,58 @@ func wire(ctx context.Context, c *serveCmd, loops int, p *project.Project, bundl
 		return nil, err
 	}
 	return d, nil
+}
+
+// serveFiles puts the project's static files in the place of those that are served.
+func (d *daemon) serveFiles(p *project.Project) error {
+	site, first, err := files(p)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ended {
+		return nil
+	}
+	if d.stop != nil {
+		close(d.stop)
+		d.stop = nil
+	}
+	if site != nil {
+		d.stop = make(chan struct{})
+		go site.Compress(d.stop)
+	}
+	if site != nil {
+		for _, warning := range site.Warnings {
+			slog.Default().Warn(p.Assets.Directory + "/" + warning)
+		}
+	}
+	d.files.Replace(site, first)
+	return nil
+}
+
+// update puts another version of the program in the place of that which is served. When it fails, nothing has changed.
+func (d *daemon) update(p *project.Project, bundle *project.Bundle) error {
+	if _, _, err := files(p); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	app, ended := d.app, d.ended
+	d.mu.Unlock()
+	if ended {
+		return nil
+	}
+	next, err := app.Update(p, bundle)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.app = next
+	if d.ended {
+		next.Close()
+	}
+	d.mu.Unlock()
+	return d.serveFiles(p)
 }
 
 // files loads the project's static files, and says which paths reach the program before them.
@@ -130,6 +193,7 @@ func (d *daemon) logStats() admin.Log {
 	}
 }
 
+// report says what there is to say at the start.
 func (d *daemon) report() report {
 	r := report{
 		listen: d.listen.Addr().String(), admin: d.admin.Addr().String(), loops: d.pool.Len(),
@@ -145,14 +209,16 @@ func (d *daemon) report() report {
 	return r
 }
 
-func (d *daemon) failed() <-chan error { return d.broken }
-
 // drain ends in the order of a request's way: no new connections, the requests under way, the objects, the log.
 func (d *daemon) drain(ctx context.Context) error {
 	var errs []error
+	d.mu.Lock()
+	d.ended = true
 	if d.stop != nil {
 		close(d.stop)
 	}
+	app := d.app
+	d.mu.Unlock()
 	if d.admin != nil {
 		d.admin.Drain()
 	}
@@ -165,8 +231,8 @@ func (d *daemon) drain(ctx context.Context) error {
 		}
 		errs = append(errs, d.eng.Close(ctx))
 	}
-	if d.app != nil {
-		d.app.Close()
+	if app != nil {
+		app.Close()
 	}
 	if d.pool != nil {
 		errs = append(errs, d.pool.Close(ctx))

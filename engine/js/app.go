@@ -7,11 +7,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"everloop/engine"
 	"everloop/engine/js/internal/vm"
 	"everloop/engine/js/project"
+	"everloop/engine/js/web"
 )
 
 // Options of [Load]. The zero value works.
@@ -28,8 +31,18 @@ type Options struct {
 	Logger *slog.Logger
 	// Classes are Go classes that take the place of exported ones of the same name.
 	Classes map[string]engine.Class
+	// Assets is what the binding of the project's static files reaches. Default: the binding throws.
+	Assets engine.Entrypoint
 	// Fatal ends the process when a turn cannot be interrupted. Default: os.Exit(70).
 	Fatal func()
+	// CodeFrames adds the lines of the source around the place of a failure to it, and what caused it. For development: it
+	// costs more than the failure itself, and tells about the code.
+	CodeFrames bool
+	// Grace is how long an instance of an object may take to finish what it has begun when the program is updated. Default
+	// 500 ms.
+	Grace time.Duration
+	// Drain is how long the old program's runtimes stay for requests of its Worker that are under way then. Default 30 s.
+	Drain time.Duration
 }
 
 func (o *Options) ensureDefaults() {
@@ -45,11 +58,18 @@ func (o *Options) ensureDefaults() {
 	if o.Fatal == nil {
 		o.Fatal = exit
 	}
+	if o.Grace == 0 {
+		o.Grace = 500 * time.Millisecond
+	}
+	if o.Drain == 0 {
+		o.Drain = 30 * time.Second
+	}
 }
 
 // App is a project that runs in an engine. Safe for concurrent use.
 type App struct {
 	eng     *engine.Engine
+	program *program
 	project *project.Project
 	bundle  *project.Bundle
 	code    *vm.Code
@@ -66,26 +86,46 @@ type App struct {
 
 	quarantine quarantine
 	stop       chan struct{}
+	ended      sync.Once    // stop is closed
+	open       atomic.Int64 // loops on which a retiring app has runtimes left
 }
 
 // Binding is a class as env has it.
 type Binding struct{ Name, Class string }
 
+// Warm makes ready what every program needs. A start calls it on a goroutine of its own, beside reading the project and the data
+// directory; without it, the first Load does it.
+func Warm() { web.Warm() }
+
 // Load compiles the project's bundle, starts it once, registers the classes that it binds with eng, and returns what
 // its requests enter through. What is wrong with the program is an error for the person who wrote it.
-func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) (_ *App, err error) {
+func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) (*App, error) {
 	o.ensureDefaults()
+	a, err := prepare(eng, new(program), p, b, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.enter(nil); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// prepare compiles a project's bundle and starts its first runtime, which tells what the program exports. Nothing reaches it
+// yet. When it fails, nothing of it is left.
+func prepare(eng *engine.Engine, of *program, p *project.Project, b *project.Bundle, o Options) (_ *App, err error) {
 	code, err := vm.Compile(project.BundleName, b.Code, vm.CompileOptions{Module: true, StripSource: len(b.Code) > stripAbove})
 	if err != nil {
 		return nil, fmt.Errorf("compile %s: %w", relative(p, p.Main), mapped(b, err))
 	}
-	a := &App{eng: eng, project: p, bundle: b, code: code, opts: o, stop: make(chan struct{})}
+	a := &App{eng: eng, program: of, project: p, bundle: b, code: code, opts: o, stop: make(chan struct{})}
 	a.main = a.newEntry("default", nil)
-	a.paramsDup = p.Enabled("rpc_params_dup_stubs", "rpc_params_transfer_stubs", "2026-01-20")
-	a.errorProps = p.Enabled("enhanced_error_serialization", "legacy_error_serialization", "2026-04-21")
+	a.paramsDup = p.On(project.RPCParamsDup)
+	a.errorProps = p.On(project.ErrorProps)
 	a.signals = slices.Contains(p.CompatibilityFlags, "enable_abortsignal_rpc")
 	// The flag has no date from which it is on by default; a single file, which cannot name flags, has it.
-	a.requestSignal = p.Enabled("enable_request_signal", "disable_request_signal", "9999-12-31")
+	a.requestSignal = p.On(project.RequestSignal)
 	if err := a.quarantine.load(o.QuarantineFile); err != nil {
 		return nil, err
 	}
@@ -103,33 +143,71 @@ func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) 
 	// The program's top level can run forever, too.
 	dog := &vm.Watchdog{Group: a, Stuck: a.stuck}
 	go dog.Run(a.stop)
-	defer func() {
-		if err != nil {
-			a.Close()
-		}
-	}()
-	// The first runtime tells what the program exports. It is kept.
 	result := make(chan error, 1)
 	first := a.hosts[0]
-	if !eng.Post(0, func() { result <- a.start(first) }) {
-		return nil, engine.ErrClosed
-	}
-	if err := <-result; err != nil {
-		return nil, err
-	}
-	if err := a.migrate(); err != nil {
-		return nil, err
-	}
-	for _, name := range slices.Compact(slices.Sorted(slices.Values(a.namespaces))) {
-		var c engine.Class = &class{app: a, name: name}
-		if goClass, ok := o.Classes[name]; ok {
-			c = goClass
+	if !eng.Post(0, func() {
+		err := a.start(first)
+		if err != nil {
+			first.close()
 		}
-		if _, err := eng.Register(name, c, engine.UniqueKey(a.uniqueKey(name))); err != nil {
-			return nil, err
-		}
+		result <- err
+	}) {
+		err = engine.ErrClosed
+	} else {
+		err = <-result
+	}
+	if err != nil {
+		a.Close()
+		return nil, err
 	}
 	return a, nil
+}
+
+// enter lets the engine reach the program: its migrations are applied, its classes are registered, or put in the place of
+// those of old, and its Worker takes requests.
+func (a *App) enter(old *App) error {
+	if err := a.migrate(old != nil); err != nil {
+		return err
+	}
+	known := a.eng.Classes()
+	classes := a.classNames()
+	impl := func(name string) engine.Class {
+		if goClass, ok := a.opts.Classes[name]; ok {
+			return goClass
+		}
+		return &class{app: a, name: name}
+	}
+	// What can fail comes first: nothing that is served has changed by then.
+	for _, name := range classes {
+		switch {
+		case !slices.Contains(known, name):
+			if _, err := a.eng.Register(name, impl(name), engine.UniqueKey(a.uniqueKey(name))); err != nil {
+				return err
+			}
+		case old == nil:
+			return fmt.Errorf("the class %s is registered with the engine already", name)
+		}
+	}
+	if old != nil {
+		for _, name := range known {
+			next := engine.Class(unbound(name))
+			if slices.Contains(classes, name) {
+				next = impl(name)
+			} else if !slices.Contains(old.classNames(), name) {
+				continue // it is none of the program's
+			}
+			if err := a.eng.Update(name, next, a.opts.Grace); err != nil {
+				return err
+			}
+		}
+	}
+	a.program.current.Store(a)
+	return nil
+}
+
+// classNames are the classes that the program binds, sorted.
+func (a *App) classNames() []string {
+	return slices.Compact(slices.Sorted(slices.Values(a.namespaces)))
 }
 
 // stripAbove is the size of a bundle, in bytes, from which runtimes do without the text of its functions: a bundle of
@@ -162,6 +240,24 @@ func (a *App) start(h *host) error {
 		}
 		return rl.addClassExports()
 	}
+	for name, e := range a.project.Exports {
+		if e.Live() && !slices.Contains(classes, name) {
+			return fmt.Errorf("%s: \"exports\" has the class %s, which %s does not export: export it, or say what has become of it with \"state\"",
+				relative(a.project, a.project.ConfigFile), name, relative(a.project, a.project.Main))
+		}
+	}
+	// What the project says it has is a namespace in ctx.exports, bound or not.
+	for _, name := range a.project.Classes() {
+		if slices.Contains(classes, name) && !slices.Contains(a.namespaces, name) {
+			a.namespaces = append(a.namespaces, name)
+			if rl.classes[name], err = rl.r.GetName(rl.exports, name); err != nil {
+				return err
+			}
+		}
+	}
+	if err := rl.addClassExports(); err != nil {
+		return err
+	}
 	for _, b := range a.project.Services {
 		if name := cmp.Or(b.Entrypoint, "default"); b.Service == a.project.Name && !slices.Contains(a.bundle.Exports, name) {
 			return fmt.Errorf("%s: service binding %s names entry point %s, which %s does not export: export it, or correct entrypoint",
@@ -185,8 +281,12 @@ func (a *App) start(h *host) error {
 // Bindings returns the classes as env has them.
 func (a *App) Bindings() []Binding { return slices.Clone(a.bindings) }
 
-// Close stops the watchdog. The engine drops the objects when it closes; runtimes go with their loops.
-func (a *App) Close() { close(a.stop) }
+// Close stops the watchdogs of the app and of those that it took the place of. The engine drops the objects when it
+// closes; runtimes go with their loops.
+func (a *App) Close() {
+	a.ended.Do(func() { close(a.stop) })
+	a.program.endRetiring()
+}
 
 func relative(p *project.Project, path string) string {
 	if rel, err := filepath.Rel(p.Root, path); err == nil {

@@ -36,7 +36,7 @@ func (rl *realm) Send(n uint64, path []string, args vm.Value) (vm.Value, error) 
 	c := &calling{rl: rl, by: s.owner, to: s.to}
 	inGo := false
 	if s.export == nil && s.entry == nil {
-		_, inGo = rl.app.opts.Classes[rl.app.namespaces[s.ns]]
+		_, inGo = rl.app.opts.Classes[s.class]
 	}
 	return rl.send(c, path, t, args, !inGo)
 }

@@ -36,9 +36,9 @@ type crossing struct {
 
 // Stubs of objects and entry points, as they travel.
 type objectCap struct {
-	ns   uint64 // the namespace; they are the same in all runtimes
-	name string // of the object, or its id in hex
-	isID bool
+	class string // whose namespace; numbers of namespaces are another program's after an update
+	name  string // of the object, or its id in hex
+	isID  bool
 }
 
 func (objectCap) Dropped() {}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"everloop/engine"
+	"everloop/engine/js/internal/vm"
 )
 
 // Remembered is the number of failures that the app's runtimes remember. Call it while nothing runs.
@@ -162,4 +163,14 @@ func (a *App) CollectOn(loop int) error {
 		}
 	}
 	return nil
+}
+
+// Runtimes is the number of runtimes that the process has.
+func Runtimes() int { return vm.Count() }
+
+// Retiring is the number of versions of the program that have runtimes left and are not the current one.
+func (a *App) Retiring() int {
+	a.program.mu.Lock()
+	defer a.program.mu.Unlock()
+	return len(a.program.retiring)
 }

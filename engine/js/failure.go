@@ -19,18 +19,62 @@ func mapped(b *project.Bundle, err error) error {
 		return err
 	}
 	m := &programError{text: e.Error(), stack: sourceStack(b, e.Stack)}
-	for _, f := range e.Frames {
-		if file, line, column, _, ok := b.Map(f.Line, f.Col); ok && f.File == project.BundleName {
-			m.excerpt = b.Excerpt(file, line, column)
-			break
+	m.excerpt = codeFrame(b, e.Frames)
+	return m
+}
+
+// codeFrame is the source around the innermost frame that is the program's own, or "".
+func codeFrame(b *project.Bundle, frames []vm.Frame) string {
+	for _, f := range frames {
+		if f.File != project.BundleName {
+			continue
+		}
+		if file, line, column, _, ok := b.Map(f.Line, f.Col); ok {
+			return b.Excerpt(file, line, column)
 		}
 	}
-	return m
+	return ""
+}
+
+// maxCauses bounds the causes of a failure that are told.
+const maxCauses = 4
+
+var keyCause = vm.Intern("cause")
+
+// causes tells what an Error (borrowed) says that it comes from, as paragraphs behind its stack.
+func (rl *realm) causes(v vm.Value) string {
+	r := rl.r
+	v = r.Dup(v)
+	var b strings.Builder
+	for range maxCauses {
+		if !r.IsError(v) {
+			break
+		}
+		cause, err := r.Get(v, keyCause)
+		r.Free(v)
+		if v = cause; err != nil || v.IsUndefined() {
+			v = vm.Undefined
+			break
+		}
+		e := r.Describe(r.Dup(v))
+		text := e.Error()
+		if e.Stack != "" {
+			text = strings.TrimRight(sourceStack(rl.app.bundle, e.Stack), "\n")
+		}
+		b.WriteString("\nCaused by: ")
+		b.WriteString(text)
+	}
+	r.Free(v)
+	return b.String()
 }
 
 // sourceStack is a stack in terms of the source, without the frames of the prelude, which nobody but us can mend.
 func sourceStack(b *project.Bundle, stack string) string {
-	lines := strings.Split(b.MapStack(shortened(stack)), "\n")
+	return withoutPrelude(b.MapStack(shortened(stack)))
+}
+
+func withoutPrelude(stack string) string {
+	lines := strings.Split(stack, "\n")
 	return strings.Join(slices.DeleteFunc(lines, func(line string) bool {
 		frame, ok := strings.CutPrefix(strings.TrimLeft(line, " "), "at ")
 		return ok && (strings.Contains(frame, "(everloop:") || strings.HasPrefix(frame, "everloop:") || strings.HasSuffix(frame, "(native)"))
@@ -93,6 +137,10 @@ func (rl *realm) engineError(err error, w *waiting) *engine.Error {
 			failure.Value = rl.encodeError(v)
 			if failure.Value == nil && !rl.app.errorProps && vm.ErrorClassNamed(failure.Name).String() != failure.Name {
 				failure.Name, failure.Message = "Error", failure.Name+": "+failure.Message
+			}
+			if rl.app.opts.CodeFrames && failure.Excerpt == "" {
+				failure.Excerpt = codeFrame(rl.app.bundle, e.Frames)
+				failure.Stack = strings.TrimRight(failure.Stack, "\n") + rl.causes(v)
 			}
 			rl.r.Free(v)
 		}

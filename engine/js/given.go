@@ -184,7 +184,7 @@ func (rl *realm) SignalsCross() bool { return rl.app.signals }
 // Loopback is part of [web.RPCHost].
 func (rl *realm) Loopback(n uint64, props vm.Value) (uint64, error) {
 	s, ok := rl.stubs.get(n)
-	if !ok || s.entry == nil {
+	if !ok || s.entry == nil || s.entry.outside != nil {
 		return 0, vm.TypeError("Illegal invocation")
 	}
 	e := s.entry

@@ -6,11 +6,13 @@ import (
 	"log/slog"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"everloop/engine"
 	"everloop/engine/js/internal/clone"
 	"everloop/engine/js/internal/vm"
+	"everloop/engine/js/project"
 	"everloop/engine/js/web"
 )
 
@@ -20,6 +22,9 @@ var levels = map[string]slog.Level{"debug": slog.LevelDebug, "warn": slog.LevelW
 
 // Log takes a line of console output.
 func (rl *realm) Log(level, text string) {
+	if strings.Contains(text, project.BundleName+":") { // an Error was logged, with its stack
+		text = withoutPrelude(rl.app.bundle.MapStack(text))
+	}
 	rl.app.opts.Logger.LogAttrs(context.Background(), levels[level], text, rl.attrs()...)
 }
 

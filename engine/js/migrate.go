@@ -4,17 +4,27 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"everloop/engine"
+	"everloop/engine/js/project"
 )
 
 // migrate applies the project's migrations that the data directory has not had. The list only ever grows at its end, so
 // the last one that was applied tells where to go on.
-func (a *App) migrate() error {
+//
+// running says that the engine serves the classes as they are: then those that are new can be made known, and nothing that
+// there is can be renamed or deleted.
+func (a *App) migrate(running bool) error {
 	p := a.project
 	config := relative(p, p.ConfigFile)
-	applied := a.eng.Migrations()
+	if p.Exports != nil {
+		return a.reconcile(config, running)
+	}
+	applied := slices.DeleteFunc(a.eng.Migrations(), func(tag string) bool { return strings.HasPrefix(tag, reconciledTag) })
 	next := 0
 	if len(applied) > 0 {
 		last := applied[len(applied)-1]
@@ -26,7 +36,13 @@ func (a *App) migrate() error {
 		}
 		next++
 	}
-	for _, m := range p.Migrations[min(next, len(p.Migrations)):] {
+	pending := p.Migrations[min(next, len(p.Migrations)):]
+	for _, m := range pending {
+		if running && len(m.RenamedClasses)+len(m.DeletedClasses) > 0 {
+			return fmt.Errorf("%s: migration %q renames or deletes classes: %w", config, m.Tag, ErrRestart)
+		}
+	}
+	for _, m := range pending {
 		if len(m.TransferredClasses) > 0 {
 			return fmt.Errorf("%s: migration %q transfers a class from the script %q: each script has a data directory of its own here, so there is nothing to take over; leave \"transferred_classes\" out",
 				config, m.Tag, m.TransferredClasses[0].FromScript)
@@ -47,6 +63,37 @@ func (a *App) migrate() error {
 		}
 		a.opts.Logger.Log(context.Background(), level, "migration applied", "tag", m.Tag, "new", len(step.New), "renamed", len(step.Rename), "deleted", len(step.Delete))
 	}
+	return nil
+}
+
+// reconciledTag begins the tags of what was done to make the classes those that "exports" declares. They are numbered: the
+// same change can come again.
+const reconciledTag = "exports-"
+
+// reconcile makes the classes of the data directory those that the project declares. Classes that are new need nothing.
+func (a *App) reconcile(config string, running bool) error {
+	step := engine.Migration{Tag: reconciledTag + strconv.Itoa(len(a.eng.Migrations())+1)}
+	for _, name := range slices.Sorted(maps.Keys(a.project.Exports)) {
+		e := a.project.Exports[name]
+		if _, known := a.eng.ClassKey(name); !known || e.Live() {
+			continue // it was never there, or that was done before
+		}
+		if e.State == project.ExportRenamed {
+			step.Rename = append(step.Rename, engine.RenameClass{From: name, To: e.RenamedTo})
+		} else {
+			step.Delete = append(step.Delete, name)
+		}
+	}
+	if len(step.Rename)+len(step.Delete) == 0 {
+		return nil
+	}
+	if running {
+		return fmt.Errorf("%s: \"exports\" renames or deletes classes: %w", config, ErrRestart)
+	}
+	if err := a.eng.Migrate(step); err != nil {
+		return fmt.Errorf("%s: \"exports\": %w", config, err)
+	}
+	a.opts.Logger.Info("the classes are what \"exports\" declares", "renamed", len(step.Rename), "deleted", len(step.Delete))
 	return nil
 }
 

@@ -18,10 +18,11 @@ import (
 
 // host is one loop's runtimes. Owned by its loop.
 type host struct {
-	app    *App
-	loop   int
-	realms []*realm // nil where none has been needed yet
-	ids    idCache
+	app      *App
+	loop     int
+	realms   []*realm // nil where none has been needed yet
+	retiring bool     // the program was updated: no runtime is made any more
+	ids      idCache
 	// collected is when a runtime was last collected, on the loop's clock, which stands still in a round.
 	collected int64
 }
@@ -34,6 +35,9 @@ func newHost(a *App, loop int) *host {
 func (h *host) realm(i int) (*realm, error) {
 	if rl := h.realms[i]; rl != nil {
 		return rl, nil
+	}
+	if h.retiring {
+		return nil, updated("The code that this belonged to was updated.")
 	}
 	rl, err := newRealm(h, i)
 	if err != nil {
@@ -189,6 +193,11 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 	if rl.in, err = web.Load(r, rl); err != nil {
 		return nil, err
 	}
+	if err = rl.in.Older(web.Older{
+		RelativeURLs: !a.project.On(project.FullURL), NoCalls: !a.project.On(project.RPC), NoExports: !a.project.On(project.CtxExports),
+	}); err != nil {
+		return nil, err
+	}
 	rl.writer.IsDOMException, rl.reader.DOMException = rl.isDOMException, rl.makeDOMException
 	rl.writer.Plain, rl.writer.Instances, rl.writer.Special = rl.plain, true, rl.storable
 	rl.reader.Web = rl.fromParts
@@ -253,7 +262,16 @@ func (rl *realm) makeEnv() (vm.Value, error) {
 		}
 	}
 	for _, u := range p.Unsupported {
-		if err := rl.addUnsupported(env, u); err != nil {
+		if err := rl.addRefusal(env, u.Name, fmt.Sprintf("The binding %s (%s) is of a kind that everloop does not have.", u.Name, u.Kind)); err != nil {
+			return vm.Undefined, err
+		}
+	}
+	for _, b := range p.Objects {
+		if b.ScriptName == "" || b.ScriptName == p.Name {
+			continue
+		}
+		err := rl.addRefusal(env, b.Name, fmt.Sprintf("The binding %s is for the class %s of another script, %s. everloop serves one script: it has no objects of others.", b.Name, b.ClassName, b.ScriptName))
+		if err != nil {
 			return vm.Undefined, err
 		}
 	}
@@ -288,13 +306,16 @@ func (rl *realm) addServices() error {
 	p := rl.app.project
 	for _, b := range p.Services {
 		if b.Service != p.Name {
-			kind := fmt.Sprintf("service %s, another script", b.Service)
-			if err := rl.addUnsupported(rl.env, project.UnsupportedBinding{Name: b.Name, Kind: kind}); err != nil {
+			if err := rl.addRefusal(rl.env, b.Name, fmt.Sprintf("The binding %s is for another script, %s. everloop serves one script: it cannot reach others.", b.Name, b.Service)); err != nil {
 				return err
 			}
 			continue
 		}
-		v, err := rl.in.Fetcher(rl.stubs.add(&stub{entry: rl.app.newEntry(cmp.Or(b.Entrypoint, "default"), nil), shared: true}))
+		props, err := rl.propsOf(b)
+		if err != nil {
+			return err
+		}
+		v, err := rl.in.Fetcher(rl.stubs.add(&stub{entry: rl.app.newEntry(cmp.Or(b.Entrypoint, "default"), props), shared: true}))
 		if err != nil {
 			return err
 		}
@@ -302,7 +323,32 @@ func (rl *realm) addServices() error {
 			return err
 		}
 	}
-	return nil
+	if p.Assets == nil || p.Assets.Binding == "" {
+		return nil
+	}
+	if rl.app.opts.Assets == nil {
+		return rl.addRefusal(rl.env, p.Assets.Binding, fmt.Sprintf("The binding %s (assets) is of a kind that this host of the program does not have.", p.Assets.Binding))
+	}
+	assets := rl.app.newEntry(p.Assets.Binding, nil)
+	assets.outside = rl.app.opts.Assets
+	v, err := rl.in.Fetcher(rl.stubs.add(&stub{entry: assets, shared: true}))
+	if err != nil {
+		return err
+	}
+	return rl.r.SetName(rl.env, p.Assets.Binding, v)
+}
+
+// propsOf is what a service binding gives its entry point as props, encoded.
+func (rl *realm) propsOf(b project.ServiceBinding) ([]byte, error) {
+	if b.Props == nil {
+		return nil, nil
+	}
+	v, err := rl.r.ParseJSON(b.Props)
+	if err != nil {
+		return nil, fmt.Errorf("props of service binding %s: %w", b.Name, err)
+	}
+	defer rl.r.Free(v)
+	return rl.encodeProps(v)
 }
 
 // addExports fills ctx.exports: each entry point as a stub of it, and each class that has a namespace as that.
@@ -339,10 +385,10 @@ func (rl *realm) addClassExports() error {
 	return nil
 }
 
-// addUnsupported puts a binding into env that throws when it is used, not when it is looked at: many programs check
-// whether they have one.
-func (rl *realm) addUnsupported(env vm.Value, u project.UnsupportedBinding) error {
-	text, err := json.Marshal(fmt.Sprintf("The binding %s (%s) is of a kind that everloop does not have.", u.Name, u.Kind))
+// addRefusal puts a binding into env that throws a text when it is used, not when it is looked at: many programs check
+// whether they have one, or show all that they have.
+func (rl *realm) addRefusal(env vm.Value, name, message string) error {
+	text, err := json.Marshal(message)
 	if err != nil {
 		return err
 	}
@@ -350,12 +396,12 @@ func (rl *realm) addUnsupported(env vm.Value, u project.UnsupportedBinding) erro
 	if err != nil {
 		return err
 	}
-	return rl.r.SetName(env, u.Name, v)
+	return rl.r.SetName(env, name, v)
 }
 
 const unsupportedSource = `(function (text) {
 	const refuse = () => { throw new Error(text); };
-	return new Proxy(function () {}, { get: (_, name) => typeof name === "symbol" || name === "then" ? undefined : refuse, apply: refuse, construct: refuse });
+	return new Proxy(function () {}, { get: (_, name) => typeof name === "symbol" || name === "then" || name === "toJSON" ? undefined : refuse, apply: refuse, construct: refuse });
 })(%s)`
 
 // exportedClasses returns the names of the program's exports that are classes and no entry points, sorted.
@@ -551,22 +597,40 @@ func (rl *realm) lose(cause error) {
 		message = "The JavaScript engine failed and was restarted."
 	}
 	rl.app.opts.Logger.Error("a JavaScript runtime was lost and will be built anew", "loop", h.loop, "runtime", rl.index, "err", cause)
+	rl.drop(&engine.Error{Name: "Error", Message: message}, &engine.Error{Name: "Error", Message: message, Retryable: true})
+}
+
+// drop ends everything that lives in a runtime, and closes it: events of the Worker fail with event, and objects are reset
+// with object. It is not called in a turn.
+func (rl *realm) drop(event, object *engine.Error) {
 	for _, w := range rl.waiting {
 		if w.object == nil {
-			w.ev.Fail(&engine.Error{Name: "Error", Message: message})
+			w.ev.Fail(event)
+			if w.nested {
+				w.event.unpin()
+			}
 		}
 	}
 	rl.waiting = nil
 	for _, e := range rl.events.all() {
 		rl.endPossessions(e)
 	}
-	rl.loseStreams(&engine.Error{Name: "Error", Message: message})
+	rl.loseStreams(event)
 	rl.cancelFetches()
 	for _, o := range rl.objects.all() {
-		o.st.Abort(&engine.Error{Name: "Error", Message: message, Retryable: true})
+		o.st.Abort(object)
 	}
 	if err := rl.r.Close(); err != nil {
-		rl.app.opts.Logger.Error("a lost JavaScript runtime keeps its memory", "loop", h.loop, "runtime", rl.index, "err", err)
+		rl.app.opts.Logger.Error("a lost JavaScript runtime keeps its memory", "loop", rl.host.loop, "runtime", rl.index, "err", err)
 	}
 	rl.current = nil
+	for id, t := range rl.timers {
+		delete(rl.timers, id)
+		t.cancel()
+	}
+	// What a promise kept going goes on no longer. (Whatever objects had pending ended with them.)
+	for _, by := range rl.waits.all() {
+		by.unpin()
+	}
+	rl.waits = slots[actor]{}
 }

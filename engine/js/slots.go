@@ -34,6 +34,9 @@ func (s *slots[T]) remove(i uint64) {
 	}
 }
 
+// len is the number of things that are there.
+func (s *slots[T]) len() int { return len(s.items) - len(s.free) }
+
 // all returns what is there, in a slice of its own.
 func (s *slots[T]) all() []T {
 	var list []T

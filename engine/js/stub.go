@@ -49,7 +49,7 @@ func (rl *realm) open(s *stub) error {
 	case s.entry != nil:
 		s.to = s.owner.entry(s.entry)
 	default:
-		ns := s.owner.namespace(rl.app.namespaces[s.ns])
+		ns := s.owner.namespace(s.class)
 		if ns == nil {
 			return engine.ErrUnknownClass
 		}
@@ -111,12 +111,12 @@ func (rl *realm) NewUniqueID(ns uint64) (string, error) {
 
 // StubByName is part of [web.NamespaceHost].
 func (rl *realm) StubByName(ns uint64, name string) (uint64, error) {
-	return rl.stubs.add(&stub{objectCap: objectCap{ns: ns, name: name}}), nil
+	return rl.stubs.add(&stub{objectCap: objectCap{class: rl.app.namespaces[ns], name: name}}), nil
 }
 
 // StubByID is part of [web.NamespaceHost].
 func (rl *realm) StubByID(ns uint64, hex string) (uint64, error) {
-	return rl.stubs.add(&stub{objectCap: objectCap{ns: ns, name: hex, isID: true}}), nil
+	return rl.stubs.add(&stub{objectCap: objectCap{class: rl.app.namespaces[ns], name: hex, isID: true}}), nil
 }
 
 // StubClosed is part of [web.StubHost].

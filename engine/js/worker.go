@@ -26,24 +26,32 @@ type event struct {
 	look       *hungLook // nil while it is not looked at: see hung.go
 }
 
-// entry is an entry point of the program: an export, with the props that its context gets. Safe for concurrent use.
+// entry is an entry point of the program: an export, with the props that its context gets. It outlives an update of the
+// program: events go to the code that there is when they begin. Safe for concurrent use.
 type entry struct {
-	app   *App
-	name  string // of the export
-	label string // names it for the watchdog
-	props []byte // encoded; nil for none
+	program *program
+	name    string // of the export
+	label   string // names it for the watchdog
+	props   []byte // encoded; nil for none
+
+	outside engine.Entrypoint // what a binding reaches that is none of the program's; nil for an export
 }
 
 func (a *App) newEntry(name string, props []byte) *entry {
-	return &entry{app: a, name: name, label: name + " (entry point)", props: props}
+	return &entry{program: a.program, name: name, label: name + " (entry point)", props: props}
 }
 
-// Entrypoint returns what requests enter the program through: the default export.
+// Entrypoint returns what requests enter the program through: the default export. It stays the same over updates, and leads to the
+// version that is current when a request comes.
 func (a *App) Entrypoint() engine.Entrypoint { return a.main }
 
 // Serve starts the entry point's fetch on a request, or what is called of it.
 func (p *entry) Serve(ev *engine.Event) {
-	rl, err := p.app.hosts[ev.Loop()].realm(0)
+	if p.outside != nil {
+		p.outside.Serve(ev)
+		return
+	}
+	rl, err := p.program.current.Load().hosts[ev.Loop()].realm(0)
 	if err != nil {
 		dropCaps(ev.Caps)
 		ev.Fail(err)

@@ -7,6 +7,8 @@
 // which its others redirect. Answers have a content type, a strong ETag, ranges and conditions (RFC 9110), and are
 // compressed with zstd or gzip where that helps and the client takes it.
 //
+// The files _headers and _redirects of the folder are not served: they are Cloudflare's rules for the others.
+//
 // Bounds: a Site has at most [MaxFiles] files of at most [MaxFileBytes], and at most Options.MaxBytes in all. Files whose
 // name begins with a dot are left out, but for those in ".well-known", and so is what leads out of the folder.
 package assets

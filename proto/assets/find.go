@@ -18,6 +18,8 @@ type Request struct {
 	// Query is the URL's query with its question mark, or "". Redirects keep it.
 	Query  string
 	Header []Field
+	// Host is that of the request's URL, without port and in lower case. Rules of _headers may be for one host.
+	Host string
 }
 
 func (r *Request) header(name string) string {
@@ -42,20 +44,28 @@ func (s *Site) Find(r *Request) (a Answer, found bool) {
 	if r.Method != "GET" && r.Method != "HEAD" {
 		return a, false
 	}
-	name, ok := decodePath(r.Path)
+	path := r.Path
+	to, status := s.redirected(r)
+	if status == 200 {
+		path, _, _ = strings.Cut(to, "?")
+		path, _, _ = strings.Cut(path, "#")
+	} else if status != 0 {
+		return s.dress(Answer{Status: status, Header: []Field{{"location", withQuery(to, r.Query)}}}, r), true
+	}
+	name, ok := decodePath(path)
 	if !ok {
 		return a, false
 	}
 	target, f := s.resolve(name)
 	switch {
 	case f != nil:
-		return s.serve(f, r, 200), true
+		return s.dress(s.serve(f, r, 200), r), true
 	case target != "":
-		location := (&url.URL{Path: target}).EscapedPath() + r.Query
+		location := escapedPath(target) + r.Query
 		if strings.HasPrefix(location, "//") {
 			return a, false // it would name another host
 		}
-		return Answer{Status: 307, Header: []Field{{"location", location}, {"cache-control", "public, max-age=0, must-revalidate"}}}, true
+		return s.dress(Answer{Status: 307, Header: []Field{{"location", location}, {"cache-control", "public, max-age=0, must-revalidate"}}}, r), true
 	}
 	return a, false
 }
@@ -68,7 +78,7 @@ func (s *Site) Missing(r *Request) (a Answer, found bool) {
 	switch s.opts.NotFound {
 	case SinglePageApplication:
 		if f := s.files["/index.html"]; f != nil {
-			return s.serve(f, r, 200), true
+			return s.dress(s.serve(f, r, 200), r), true
 		}
 	case NotFoundPage:
 		name, ok := decodePath(r.Path)
@@ -77,7 +87,7 @@ func (s *Site) Missing(r *Request) (a Answer, found bool) {
 		}
 		for dir := path.Dir(name); ; dir = path.Dir(dir) {
 			if f := s.files[path.Join(dir, "404.html")]; f != nil {
-				return s.serve(f, r, 404), true
+				return s.dress(s.serve(f, r, 404), r), true
 			}
 			if dir == "/" || dir == "." {
 				break

@@ -48,6 +48,12 @@ type Site struct {
 	opts  Options
 	files map[string]*file // by their path below the folder, with a leading slash
 	bytes int64
+
+	headers   []headerRule
+	redirects []redirect
+
+	// Warnings tell of lines in _headers and _redirects that make no sense.
+	Warnings []string
 }
 
 // file is one file in memory.
@@ -91,11 +97,14 @@ func Load(o Options) (*Site, error) {
 			}
 			return nil
 		}
-		if d.IsDir() {
+		if d.IsDir() || name == headersFile || name == redirectsFile {
 			return nil
 		}
 		return s.add(root, name, d.Type()&fs.ModeSymlink != 0)
 	})
+	if err == nil {
+		err = s.readRules(root)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("assets: read %s: %w", o.Directory, err)
 	}

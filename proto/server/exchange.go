@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"everloop/engine"
 	"everloop/proto"
@@ -138,7 +139,11 @@ func (x *exchange) write(resp *engine.Response) {
 func (x *exchange) finish(class int) {
 	s, h := x.s, x.s.here
 	h.counters.status[class].Add(1)
-	h.counters.observe(h.now() - x.start)
+	took := h.now() - x.start
+	h.counters.observe(took)
+	if told := s.srv.opts.Answered; told != nil {
+		told(Answered{Method: x.req.Method, Path: pathOf(x.req.URL), Status: x.status, Took: time.Duration(took)})
+	}
 	if x.refused != nil {
 		h.counters.refused.Add(1)
 	}

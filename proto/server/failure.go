@@ -27,16 +27,27 @@ func (x *exchange) failed(err error) *engine.Response {
 	}
 	ctx := context.Background()
 	if log := s.srv.opts.Logger; log.Enabled(ctx, level) {
-		log.LogAttrs(ctx, level, message,
+		attrs := []slog.Attr{
 			slog.String("request_method", x.req.Method), slog.String("path", pathOf(x.req.URL)),
 			slog.Int("status", status),
 			slog.String("class", e.Class), slog.String("object", e.Object), slog.String("method", e.Method),
-			slog.String("error", named(e)), slog.String("stack", e.Stack))
+			slog.String("error", named(e)), slog.String("stack", e.Stack),
+		}
+		if e.Excerpt != "" {
+			attrs = append(attrs, slog.String("excerpt", e.Excerpt))
+		}
+		log.LogAttrs(ctx, level, message, attrs...)
 	}
-	if s.srv.opts.Detail {
-		text = detail(text, e)
+	var resp *engine.Response
+	switch detailed := s.srv.opts.Detail && near(x.req); {
+	case detailed && browses(x.req):
+		page := failurePage(status, e)
+		resp = page.response()
+	case detailed:
+		resp = engine.TextResponse(status, detail(text, e))
+	default:
+		resp = engine.TextResponse(status, text)
 	}
-	resp := engine.TextResponse(status, text)
 	if retryAfter != "" {
 		resp.Header.Add("retry-after", retryAfter)
 	}
@@ -78,6 +89,11 @@ func detail(text string, e *engine.Error) string {
 	}
 	b.WriteString(named(e))
 	b.WriteByte('\n')
+	if e.Excerpt != "" {
+		b.WriteByte('\n')
+		b.WriteString(e.Excerpt)
+		b.WriteByte('\n')
+	}
 	if e.Stack != "" {
 		b.WriteString(strings.TrimRight(e.Stack, "\n"))
 		b.WriteByte('\n')

@@ -25,7 +25,7 @@ func TestFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := newStepped(t, 1, 1, hello, Options{Assets: site, WorkerFirst: func(path string) bool { return strings.HasPrefix(path, "/api/") }})
+		s := newStepped(t, 1, 1, hello, Options{Files: NewFiles(site, func(path string) bool { return strings.HasPrefix(path, "/api/") })})
 		p := s.dial()
 		const navigate = "sec-fetch-mode: navigate\r\n\r\n"
 		lost := "GET http://x/lost "

@@ -7,7 +7,6 @@ import (
 
 	"everloop/loop"
 	"everloop/proto"
-	"everloop/proto/assets"
 	"everloop/proto/http"
 )
 
@@ -55,20 +54,32 @@ type Options struct {
 	// proto.Options.
 	WriteTimeout time.Duration
 
-	// Assets are static files that answer before the entry point is asked. Default: none.
-	Assets *assets.Site
-	// WorkerFirst says which paths reach the entry point before the files. Default: none.
-	WorkerFirst func(path string) bool
+	// Files are static files that answer before the entry point is asked. Default: none.
+	Files *Files
 	// Scheme is that of request URLs. Default "http".
 	Scheme string
-	// Detail sends the class, object, message and stack of a failure to the client. For development on
-	// loopback only: it tells strangers about the code.
+	// Detail sends the class, object, message, source and stack of a failure to the client: to a browser as a page. For
+	// development on loopback only: it tells strangers about the code. A request that has come through a proxy, or by another
+	// name than that of loopback, is never told.
 	Detail bool
+	// Instead is asked for a page for a browser that Detail holds for: if it gives one, that is the answer, and neither files nor
+	// the entry point are asked. It is called on the loops and must not wait. Default: none.
+	Instead func() *Page
+	// Answered is told of each request when its answer has been sent. It is called on the loops and must not wait. Default:
+	// none.
+	Answered func(Answered)
 	// Logger takes a line for each failure. Default slog.Default().
 	Logger *slog.Logger
 	// Nanos is a monotonic clock in nanoseconds, for the figures of latency. Without it these are taken
 	// from the loops' clocks, which tell milliseconds and stand still during a round.
 	Nanos func() int64
+}
+
+// Answered is what became of a request.
+type Answered struct {
+	Method, Path string
+	Status       int // 0: the client had gone
+	Took         time.Duration
 }
 
 // EnsureDefaults sets what is zero, for a server on that many loops.

@@ -199,8 +199,8 @@ func (s *session) enter() {
 // send asks for the answer, which r is told.
 func (s *session) send(x *exchange, r engine.Replier) {
 	x.entering = true
-	if file := s.srv.file(x.req); file != nil {
-		r.Reply(engine.Reply{Response: file})
+	if answer := s.srv.before(x.req); answer != nil {
+		r.Reply(engine.Reply{Response: answer})
 	} else {
 		x.ev = s.c.Port().Enter(s.srv.entry, x.req, r)
 	}

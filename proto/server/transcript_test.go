@@ -119,6 +119,10 @@ var failures = map[string]error{
 		Class: "Counter", Object: "00ab", Method: "increment", Name: "TypeError", Message: "x is not a function",
 		Stack: "    at Counter.increment (src/counter.ts:12:5)", Remote: true,
 	},
+	"hostile": &engine.Error{
+		Class: "<i>C</i>", Object: "00ab", Method: "</p>", Name: "Error", Message: `<script>alert("1")</script>`,
+		Excerpt: "  1 | a\n> 2 | </pre><script>alert('2')</script>\n    |        ^\n", Stack: "Error: </pre><img src=x onerror=alert(3)>\n    at f (src/a.ts:2:8)",
+	},
 	"closed":      engine.ErrClosed,
 	"space":       fmt.Errorf("put: %w", engine.ErrNoSpace),
 	"unavailable": engine.ErrUnavailable,

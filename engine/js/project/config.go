@@ -36,6 +36,12 @@ type section struct {
 	Services           []service                  `json:"services"`
 	Assets             *assets                    `json:"assets"`
 	Build              *build                     `json:"build"`
+	Secrets            *secrets                   `json:"secrets"`
+	Exports            map[string]Export          `json:"exports"`
+}
+
+type secrets struct {
+	Required []string `json:"required"`
 }
 
 type durableObjects struct {
@@ -53,6 +59,8 @@ type service struct {
 	Binding    string `json:"binding"`
 	Service    string `json:"service"`
 	Entrypoint string `json:"entrypoint"`
+
+	Props json.RawMessage `json:"props"`
 }
 
 type assets struct {
@@ -76,9 +84,11 @@ var unsupportedKinds = []struct {
 	{"ai_search", "", "binding"},
 	{"ai_search_namespaces", "", "binding"},
 	{"analytics_engine_datasets", "", "binding"},
+	{"artifacts", "", "binding"},
 	{"browser", "", "binding"},
 	{"d1_databases", "", "binding"},
 	{"dispatch_namespaces", "", "binding"},
+	{"flagship", "", "binding"},
 	{"hyperdrive", "", "binding"},
 	{"images", "", "binding"},
 	{"kv_namespaces", "", "binding"},
@@ -91,9 +101,12 @@ var unsupportedKinds = []struct {
 	{"ratelimits", "", "name"},
 	{"secrets_store_secrets", "", "binding"},
 	{"send_email", "", "name"},
+	{"stream", "", "binding"},
 	{"unsafe", "bindings", "name"},
+	{"unsafe_hello_world", "", "binding"},
 	{"vectorize", "", "binding"},
 	{"version_metadata", "", "binding"},
+	{"vpc_networks", "", "binding"},
 	{"vpc_services", "", "binding"},
 	{"worker_loaders", "", "binding"},
 	{"workflows", "", "binding"},
@@ -123,11 +136,39 @@ func (c *config) failAt(message, remedy string, path ...any) *Error {
 	if key := pathString(path); key != "" {
 		e.Message = key + ": " + message
 	}
-	if c.isTOML || len(path) == 0 {
-		return e // TOML's parser does not tell where a value stands
+	if len(path) == 0 {
+		return e
+	}
+	if c.isTOML {
+		if e.Line = c.lineOf(path); e.Line > 0 {
+			e.Excerpt = excerpt(string(c.text), e.Line, 0)
+		}
+		return e
 	}
 	c.place(e, locate(c.json, path))
 	return e
+}
+
+// lineOf finds the line of a TOML file that gives the last key of path its value: its parser does not tell. Where several lines
+// could, it is none.
+func (c *config) lineOf(path []any) (line int) {
+	i := len(path) - 1
+	for i >= 0 {
+		if _, ok := path[i].(string); ok {
+			break
+		}
+		i--
+	}
+	if i < 0 {
+		return 0
+	}
+	key := regexp.QuoteMeta(path[i].(string))
+	gives := regexp.MustCompile(`(?m)^[ \t]*(?:["']?` + key + `["']?[ \t]*=|\[\[?(?:[^\]\n]*\.)?[ \t]*["']?` + key + `["']?[ \t]*\]).*$`)
+	found := gives.FindAllIndex(c.text, 2)
+	if len(found) != 1 {
+		return 0
+	}
+	return 1 + bytes.Count(c.text[:found[0][0]], []byte("\n"))
 }
 
 // place gives e the place of a byte of the file.
@@ -378,12 +419,14 @@ func (c *config) project(o Options) (*Project, *Error) {
 	if bad := c.decode(c.json, &s); bad != nil {
 		return nil, bad
 	}
-	var path []any // to the section that bindings are read from
+	var path []any                     // to the section that bindings are read from
+	var top map[string]json.RawMessage // the keys at the top, where that is an environment's
 	if o.Environment != "" {
 		own, bad := c.environment(o.Environment, keys, &s)
 		if bad != nil {
 			return nil, bad
 		}
+		top = keys
 		keys, path = own, []any{"env", o.Environment}
 	}
 
@@ -398,7 +441,10 @@ func (c *config) project(o Options) (*Project, *Error) {
 		alias:              s.Alias,
 		define:             s.Define,
 		tsconfig:           s.TSConfig,
-		nodejs:             slices.Contains(s.CompatibilityFlags, "nodejs_compat") || slices.Contains(s.CompatibilityFlags, "nodejs_compat_v2"),
+	}
+	p.nodejs = p.On(NodejsCompat)
+	if s.Secrets != nil {
+		p.secrets = append([]string{}, s.Secrets.Required...)
 	}
 	if p.Vars == nil {
 		p.Vars = map[string]json.RawMessage{}
@@ -413,10 +459,8 @@ func (c *config) project(o Options) (*Project, *Error) {
 		}
 		return nil, c.failAt("the configuration has no \"main\"", remedy)
 	}
-	if d := s.CompatibilityDate; d != "" {
-		if _, err := time.Parse(time.DateOnly, d); err != nil {
-			return nil, c.failAt(fmt.Sprintf("%q is not a date", d), "Write it as YYYY-MM-DD, for example 2026-11-01.", "compatibility_date")
-		}
+	if bad := c.compatibility(&s, p, o.Today, inSection(keys, path)); bad != nil {
+		return nil, bad
 	}
 	for _, read := range []func(*section, map[string]json.RawMessage, *Project, []any) *Error{
 		c.objects, c.services, c.assets, c.unsupported, c.uniqueBindings,
@@ -425,15 +469,98 @@ func (c *config) project(o Options) (*Project, *Error) {
 			return nil, bad
 		}
 	}
-	if bad := c.migrations(p); bad != nil {
+	if bad := c.migrations(p, inSection(keys, path)("migrations")); bad != nil {
+		return nil, bad
+	}
+	if bad := c.exports(&s, p, inSection(keys, path)("exports")); bad != nil {
 		return nil, bad
 	}
 	var bad *Error
 	if p.rules, bad = c.rules(s.Rules); bad != nil {
 		return nil, bad
 	}
-	c.warnUnknown(keys, p)
+	c.warnUnknown(keys, path, p)
+	for _, name := range slices.Sorted(maps.Keys(innerKeys)) {
+		raw, at := c.json, []any{}
+		from := keys
+		for part := range strings.SplitSeq(name, ".") {
+			if len(at) == 0 {
+				at = append(at, inSection(keys, path)(part)...)
+				if len(at) == 1 && top != nil {
+					from = top
+				}
+			} else {
+				at = append(at, part)
+			}
+			raw = from[part]
+			from = nil
+			_ = json.Unmarshal(raw, &from) // a list, or nothing, is the end of the way
+		}
+		if slices.Contains(ownKeys(), fmt.Sprint(at[0])) && top != nil {
+			continue // not inherited, and told below
+		}
+		c.warnInner(p, raw, innerKeys[name], at)
+	}
+	for _, key := range ownKeys() {
+		_, there := top[key]
+		if _, own := keys[key]; there && !own {
+			p.warnAt(c, fmt.Sprintf("this is at the top and not in the environment %q, which does not inherit it", o.Environment), key)
+		}
+	}
 	return p, nil
+}
+
+// ownKeys are the keys that an environment does not inherit: bindings and variables.
+func ownKeys() []string {
+	keys := []string{"define", "durable_objects", "secrets", "services", "vars"}
+	for _, kind := range unsupportedKinds {
+		keys = append(keys, kind.key)
+	}
+	return keys
+}
+
+// innerKeys are the known keys of what the bindings of this script are made of.
+var innerKeys = map[string][]string{
+	"durable_objects.bindings": {"name", "class_name", "script_name", "environment", "remote"},
+	"services":                 {"binding", "service", "entrypoint", "environment", "props", "remote"},
+	"migrations":               {"tag", "new_classes", "new_sqlite_classes", "renamed_classes", "deleted_classes", "transferred_classes"},
+	"assets":                   {"directory", "binding", "html_handling", "not_found_handling", "run_worker_first"},
+}
+
+// warnInner warns of unknown keys in tables, and lists of tables, where a typing mistake would be missed.
+func (c *config) warnInner(p *Project, raw json.RawMessage, known []string, path []any) {
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) == nil {
+		for i, inner := range list {
+			c.warnInner(p, inner, known, append(slices.Clone(path), i))
+		}
+		return
+	}
+	var table map[string]json.RawMessage
+	if json.Unmarshal(raw, &table) != nil {
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(table)) {
+		if !slices.Contains(known, key) {
+			p.warnAt(c, "this key is not known and has no effect", append(slices.Clone(path), key)...)
+		}
+	}
+}
+
+// inSection makes a function that returns where the value of a key stands: in the environment, if that has it, or at the top.
+func inSection(keys map[string]json.RawMessage, path []any) func(key string) []any {
+	return func(key string) []any {
+		if _, own := keys[key]; own {
+			return append(slices.Clone(path), key)
+		}
+		return []any{key}
+	}
+}
+
+// warnAt warns of the value at path, with its place.
+func (p *Project) warnAt(c *config, message string, path ...any) {
+	e := c.failAt(message, "", path...)
+	p.Warnings = append(p.Warnings, place(e.File, e.Line, e.Column)+": "+e.Message)
 }
 
 var scriptNamePattern = regexp.MustCompile(`^[a-z0-9_][a-z0-9_-]*$`)
@@ -461,7 +588,7 @@ func (c *config) environment(name string, keys map[string]json.RawMessage, s *se
 	}
 	// What is inherited stays where the environment says nothing of it; the rest is the environment's alone.
 	top := *s
-	s.DurableObjects, s.Vars, s.Services, s.Define = durableObjects{}, nil, nil, nil
+	s.DurableObjects, s.Vars, s.Services, s.Define, s.Secrets = durableObjects{}, nil, nil, nil, nil
 	for key, forget := range map[string]func(){ // else decoding would merge lists and tables with the top level's
 		"compatibility_flags": func() { s.CompatibilityFlags = nil },
 		"migrations":          func() { s.Migrations = nil },
@@ -469,6 +596,7 @@ func (c *config) environment(name string, keys map[string]json.RawMessage, s *se
 		"alias":               func() { s.Alias = nil },
 		"assets":              func() { s.Assets = nil },
 		"build":               func() { s.Build = nil },
+		"exports":             func() { s.Exports = nil },
 	} {
 		if _, ok := own[key]; ok {
 			forget()
@@ -510,7 +638,7 @@ func (c *config) services(s *section, _ map[string]json.RawMessage, p *Project, 
 		case b.Service == "":
 			return c.failAt(fmt.Sprintf("the binding %q has no \"service\"", b.Binding), "Name the script that it reaches.", at...)
 		}
-		p.Services = append(p.Services, ServiceBinding{Name: b.Binding, Service: b.Service, Entrypoint: b.Entrypoint})
+		p.Services = append(p.Services, ServiceBinding{Name: b.Binding, Service: b.Service, Entrypoint: b.Entrypoint, Props: b.Props})
 	}
 	return nil
 }
@@ -615,16 +743,16 @@ func (c *config) uniqueBindings(_ *section, _ map[string]json.RawMessage, p *Pro
 }
 
 // warnUnknown warns of keys that nobody knows: most often a typing mistake.
-func (c *config) warnUnknown(keys map[string]json.RawMessage, p *Project) {
+func (c *config) warnUnknown(keys map[string]json.RawMessage, path []any, p *Project) {
 	known := slices.Clone(silentKeys)
 	for _, kind := range unsupportedKinds {
 		known = append(known, kind.key)
 	}
 	known = append(known, "name", "main", "compatibility_date", "compatibility_flags", "durable_objects", "migrations", "vars", "rules", "alias",
-		"define", "tsconfig", "services", "assets")
+		"define", "tsconfig", "services", "assets", "exports")
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		if !slices.Contains(known, key) {
-			p.Warnings = append(p.Warnings, fmt.Sprintf("%s: the key %q is not known and has no effect", c.shown, key))
+			p.warnAt(c, "this key is not known and has no effect", append(slices.Clone(path), key)...)
 		}
 	}
 }

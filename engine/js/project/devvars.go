@@ -10,34 +10,77 @@ import (
 	"strings"
 )
 
-// loadDevVars puts what .dev.vars says over p.Vars. With an environment, .dev.vars.NAME is read instead if it exists.
-func (p *Project) loadDevVars() error {
-	names := []string{".dev.vars"}
-	if p.Environment != "" {
-		names = []string{".dev.vars." + p.Environment, ".dev.vars"}
+// varFiles are where variables for development stand; the first that exists is read, alone.
+func varFiles(environment string) []string {
+	if environment == "" {
+		return []string{".dev.vars"}
 	}
-	for _, name := range names {
+	return []string{".dev.vars." + environment, ".dev.vars"}
+}
+
+// envFiles are where they stand if none of those exists; all that exist are read, each over those before it.
+func envFiles(environment string) []string {
+	if environment == "" {
+		return []string{".env", ".env.local"}
+	}
+	return []string{".env", ".env." + environment, ".env.local", ".env." + environment + ".local"}
+}
+
+// loadDevVars puts the variables for development over p.Vars, as wrangler does: those of .dev.vars, or of .dev.vars.NAME for an
+// environment, or else those of .env files. Where the project lists its secrets, only those are taken.
+func (p *Project) loadDevVars() error {
+	secrets := map[string]bool{}
+	for _, name := range p.secrets {
+		secrets[name] = false
+	}
+	read := func(name string) (found bool, err error) {
 		file := filepath.Join(p.Root, name)
 		text, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue
+			return false, nil
 		}
 		if err != nil {
-			return unreadable(p.show(file), err, "")
+			return false, unreadable(p.show(file), err, "")
 		}
 		vars, bad := parseDevVars(string(text))
 		if bad != nil {
 			bad.File = p.show(file)
-			return bad
+			return false, bad
 		}
 		for key, value := range vars {
+			if _, listed := secrets[key]; p.secrets != nil && !listed {
+				continue
+			}
 			quoted, err := json.Marshal(value)
 			if err != nil {
-				return &Error{File: p.show(file), Message: fmt.Sprintf("%s: %v", key, err)}
+				return false, &Error{File: p.show(file), Message: fmt.Sprintf("%s: %v", key, err)}
 			}
 			p.Vars[key] = quoted
+			secrets[key] = true
 		}
-		return nil
+		return true, nil
+	}
+	found := false
+	for _, name := range varFiles(p.Environment) {
+		var err error
+		if found, err = read(name); err != nil {
+			return err
+		}
+		if found {
+			break
+		}
+	}
+	if !found {
+		for _, name := range envFiles(p.Environment) {
+			if _, err := read(name); err != nil {
+				return err
+			}
+		}
+	}
+	for _, name := range p.secrets {
+		if !secrets[name] {
+			p.Warnings = append(p.Warnings, fmt.Sprintf("the secret %s is required and is not there: put it into %s", name, p.show(filepath.Join(p.Root, ".dev.vars"))))
+		}
 	}
 	return nil
 }

@@ -29,8 +29,8 @@ type TransferClass struct {
 	To         string `json:"to"`
 }
 
-// migrations checks that the steps can be applied one after another to nothing.
-func (c *config) migrations(p *Project) *Error {
+// migrations checks that the steps can be applied one after another to nothing. path leads to them.
+func (c *config) migrations(p *Project, path []any) *Error {
 	const remedy = "Never change a step that was applied; add a new one at the end of the list."
 	tags := map[string]bool{}
 	born := map[string]string{} // class -> the tag that made it; "" once it is gone
@@ -55,7 +55,7 @@ func (c *config) migrations(p *Project) *Error {
 		return nil
 	}
 	for i, m := range p.Migrations {
-		at := func(more ...any) []any { return append([]any{"migrations", i}, more...) }
+		at := func(more ...any) []any { return append(append(slices.Clone(path), i), more...) }
 		switch {
 		case m.Tag == "":
 			return c.failAt("the step has no \"tag\"", "Give every step a tag of its own, such as \"v1\".", at()...)

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -32,7 +31,10 @@ type Project struct {
 	// bound, under the names that [BindingNames] gives.
 	Objects    []ObjectBinding
 	Migrations []Migration
-	Services   []ServiceBinding
+	// Exports are the classes as the newer "exports" declares them; nil where the project has none. Then there are no
+	// Migrations.
+	Exports  map[string]Export
+	Services []ServiceBinding
 	// Vars holds each variable of "vars" as JSON, and each of .dev.vars (which win) as a JSON string.
 	Vars   map[string]json.RawMessage
 	Assets *Assets // nil if there are none
@@ -47,8 +49,9 @@ type Project struct {
 	alias    map[string]string
 	define   map[string]string
 	tsconfig string
-	shown    string // Root as the person named it, to put before names in messages
-	nodejs   bool   // the flag nodejs_compat: bare names of Node's modules never mean a package
+	secrets  []string // that are required; nil: the project does not list them
+	shown    string   // Root as the person named it, to put before names in messages
+	nodejs   bool     // the flag nodejs_compat: bare names of Node's modules never mean a package
 }
 
 // SingleFile reports whether the project is one file without a configuration.
@@ -61,23 +64,13 @@ type ObjectBinding struct {
 	ScriptName string // the script that exports it; "" for this one
 }
 
-// Enabled reports whether a change of behaviour is on: by its flag, unless another turns it off, or by the compatibility date
-// from which it is the default. A project that states no date gets what is newest.
-func (p *Project) Enabled(flag, off, since string) bool {
-	switch {
-	case slices.Contains(p.CompatibilityFlags, flag):
-		return true
-	case off != "" && slices.Contains(p.CompatibilityFlags, off):
-		return false
-	}
-	return p.CompatibilityDate == "" || p.CompatibilityDate >= since
-}
-
 // A ServiceBinding puts an entry point of a script into env under a name.
 type ServiceBinding struct {
 	Name       string
 	Service    string // the script; may be this one
 	Entrypoint string // the export; "" for the default one
+	// Props is what the entry point finds as ctx.props, as JSON; nil for none.
+	Props json.RawMessage
 }
 
 // An UnsupportedBinding is a binding of a kind that everloop does not have.
@@ -102,10 +95,12 @@ type Assets struct {
 type Options struct {
 	// Environment names a section of the configuration's "env". Default: the top level alone.
 	Environment string
+	// Today is the date, YYYY-MM-DD: a compatibility date after it is refused. Default: none is.
+	Today string
 }
 
-// configNames are looked for in this order.
-var configNames = []string{"wrangler.jsonc", "wrangler.json", "wrangler.toml"}
+// ConfigNames are what a configuration is called. They are looked for in this order.
+var ConfigNames = []string{"wrangler.jsonc", "wrangler.json", "wrangler.toml"}
 
 // sourceExtensions are what a single file may end in.
 var sourceExtensions = []string{".ts", ".mts", ".js", ".mjs", ".tsx", ".jsx"}
@@ -162,7 +157,7 @@ func unreadable(path string, err error, remedy string) *Error {
 
 func loadFolder(folder string, o Options) (*Project, error) {
 	var have []string
-	for _, name := range configNames {
+	for _, name := range ConfigNames {
 		if info, err := os.Stat(filepath.Join(folder, name)); err == nil && !info.IsDir() {
 			have = append(have, name)
 		}
@@ -208,6 +203,23 @@ func loadFile(path string, o Options) (*Project, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// Settings are the files, absolute, that the project is read from beside its code: those that are there and those that would
+// be read if they were. What to watch for changes.
+func (p *Project) Settings() []string {
+	names := append([]string{}, varFiles(p.Environment)...)
+	var files []string
+	for _, name := range append(names, envFiles(p.Environment)...) {
+		files = append(files, filepath.Join(p.Root, name))
+	}
+	if p.ConfigFile != "" {
+		files = append(files, p.ConfigFile)
+	}
+	if p.tsconfig != "" {
+		files = append(files, p.tsconfig)
+	}
+	return files
 }
 
 // show turns an absolute path into the one that the person would use.

@@ -62,8 +62,8 @@ func (s *script) load(t *testing.T) (*Project, error) {
 		}
 	}
 	t.Chdir(folder)
-	path, environment, _ := strings.Cut(strings.TrimSpace(s.files["serve"]), "\n")
-	return Load(path, Options{Environment: environment})
+	lines := append(strings.Split(strings.TrimSpace(s.files["serve"]), "\n"), "", "") // path, environment, today
+	return Load(lines[0], Options{Environment: lines[1], Today: lines[2]})
 }
 
 // check compares got with the golden answer, or makes it the golden answer.
@@ -174,8 +174,11 @@ func describeProject(p *Project) string {
 	for _, m := range p.Migrations {
 		line("migration %+v", m)
 	}
+	for _, name := range sortedKeys(p.Exports) {
+		line("export %s %+v", name, p.Exports[name])
+	}
 	for _, s := range p.Services {
-		line("service %+v", s)
+		line("service %s: %s of %s, props %s", s.Name, s.Entrypoint, s.Service, s.Props)
 	}
 	for _, name := range sortedKeys(p.Vars) {
 		line("var %s %s", name, p.Vars[name])

@@ -57,7 +57,24 @@ type Instance struct {
 	streamStart, streamRoom, streamCancel, callerLeft                   vm.Value
 	nodeCrypto, programClasses, programEntries                          vm.Value
 	namespaceProto, idProto, stateProto, storageProto, transactionProto vm.Value
-	noID, storageGet, storagePut, bringPart                             vm.Value
+	noID, storageGet, storagePut, bringPart, older                      vm.Value
+}
+
+// Older is what differs for programs of an older compatibility date.
+type Older struct {
+	RelativeURLs bool // a stub's fetch takes a URL without scheme and host
+	NoCalls      bool // stubs have fetch alone
+	NoExports    bool // ctx has no exports
+}
+
+// Older makes the Web APIs what such a program is used to. It is called before the program runs.
+func (in *Instance) Older(o Older) error {
+	if o == (Older{}) {
+		return nil
+	}
+	v, err := in.r.Call(in.older, vm.Undefined, vm.Bool(o.RelativeURLs), vm.Bool(o.NoCalls), vm.Bool(o.NoExports))
+	in.r.Free(v)
+	return err
 }
 
 // Load runs the prelude in a fresh runtime and makes r.Host the Instance. Everything of it lives as long as r.
@@ -136,6 +153,7 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"nodeCrypto", &in.nodeCrypto},
 		{"programClasses", &in.programClasses},
 		{"programEntries", &in.programEntries},
+		{"older", &in.older},
 	} {
 		if *d.to, err = r.GetName(doors, d.name); err != nil {
 			return nil, err

@@ -66,6 +66,12 @@ type prelude struct {
 	globals map[string]string                   // name of a global to that of its part
 }
 
+// Warm compiles the prelude, which Load would otherwise do the first time. It may be called from any goroutine, beside
+// what else a start has to do.
+func Warm() {
+	_, _ = compiled() // Load tells what is wrong with it
+}
+
 // Frame is the file name of the prelude in stacks. Those frames are no help to the author of a program.
 const Frame = "everloop:web"
 

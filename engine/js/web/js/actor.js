@@ -62,8 +62,12 @@ class DurableObjectNamespace {
 natives(DurableObjectNamespace, { idFromName: host.namespaceIDFromName, get: host.namespaceGet, getByName: host.namespaceGetByName });
 webClass(DurableObjectNamespace, "DurableObjectNamespace");
 
+// relativeURLs: a stub takes a URL without scheme and host, as it did before 2021-11-10.
+let relativeURLs = false;
+
 // fetchThrough sends a request to a stub, of an object or an entry point.
 function fetchThrough(stub, input, init) {
+  if (relativeURLs && !isRequest(input)) input = new URL(`${input}`, "https://fake-host/").href;
   if (init === undefined || init === null) {
     // A request of the host that was only looked at: in one step.
     const reply = host.stubForward(stub, input);

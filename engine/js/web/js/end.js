@@ -29,9 +29,22 @@ function bringPart(name, part) {
   return exports;
 }
 
+// older makes the Web APIs what a program with an older compatibility date is used to.
+function older(relative, withoutCalls, withoutExports) {
+  if (relative) relativeURLs = true;
+  if (withoutCalls) {
+    setPrototypeOf(Fetcher.prototype, ObjectPrototype);
+    setPrototypeOf(DurableObjectStub.prototype, ObjectPrototype);
+  }
+  if (withoutExports) {
+    delete ExecutionContext.prototype.exports;
+    delete DurableObjectState.prototype.exports;
+  }
+}
+
 return {
   __proto__: null,
-  bringPart,
+  bringPart, older,
   programClasses, programEntries, workerFetch, reply: replyWith, fireTimer,
   workerCall, objectCall, exportCall, pipelinedHere, pipelinedOn, crossShape, fromParts, takeReadable, streamOver: streamOf, takeWritable, writableOver, newStub, disposable, hasDisposer, disposeExport, loopbackFrom, programExports,
   streamStart, streamRoom, streamCancel, callerLeft,
