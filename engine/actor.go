@@ -19,8 +19,8 @@ type origin struct {
 	actor *actor // nil: an event of an entry point
 	event *Event // the event, where actor is nil; both are nil for a loop itself: see owner.outside
 
-	writing, reading []*Stream    // bodies under way that it produces and reads; of objects only
-	out              *subrequests // nil until it makes one
+	bodies *bodies      // nil for an event, and until there is one
+	out    *subrequests // nil until it makes one
 }
 
 // learn adds a dependency: o has received something that could reveal record dep.

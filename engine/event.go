@@ -185,17 +185,12 @@ func (ev *Event) unpin() {
 }
 
 // UnderWay is how much an entry point's event still waits for: calls that it made, timers, bodies, work off the loop, and what
-// Pin began. A caller whose leaving it waits for counts as one more; its own answer does not count. What has nothing under way goes
-// on only if another event makes it.
+// Pin began. Its own answer does not count. What has nothing under way goes on only if another event makes it.
 func (ev *Event) UnderWay() int {
-	n := int(ev.pins)
-	if !ev.answered {
-		n--
+	if ev.answered {
+		return int(ev.pins)
 	}
-	if ev.leaving != nil && len(ev.leaving.watchers) > 0 {
-		n++
-	}
-	return n
+	return int(ev.pins) - 1
 }
 
 // Loop is the index of the loop that an entry point's event runs on. Safe from any goroutine.

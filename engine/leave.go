@@ -1,6 +1,10 @@
 package engine
 
-import "everloop/loop"
+import (
+	"runtime"
+
+	"everloop/loop"
+)
 
 // A caller may leave before it has all of its answer: a client that closes its connection, a program that aborts its
 // fetch. The event's context ends with that only if it is not answered yet; whoever wants to know of a caller that leaves
@@ -100,6 +104,7 @@ func (ev *Event) answering(r *Response) {
 		return
 	}
 	r.Body.stream.answer = ev
+	runtime.AddCleanup(r.Body.stream, (*Event).completed, ev) // one that nobody ever reads
 }
 
 // Complete says that the whole answer is out: nobody can leave any more. It is called on the loop that serves the event.

@@ -149,7 +149,7 @@ func (q *Subrequest) send() {
 	q.by.out.connecting++
 	own.eng.metrics.sent.Add(1)
 	go func() {
-		resp, err := own.eng.roundTrip(req)
+		resp, err := own.eng.roundTrip(req) //nolint:bodyclose // answered, or whoever reads the body, closes it
 		if !own.loop.Post(loop.Func(func() { q.answered(resp, err); own.drain() })) && resp != nil {
 			_ = resp.Body.Close() // the engine has closed
 		}

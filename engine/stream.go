@@ -193,8 +193,8 @@ func (s *Stream) start(to *owner, in *origin, sink Sink) *Stream {
 	if in != nil {
 		s.toSec = in.section()
 		in.pin()
-		if in.actor != nil {
-			in.reading = append(in.reading, s)
+		if b := in.bodiesOf(); b != nil {
+			b.reading = append(b.reading, s)
 		}
 	}
 	s.tell(func() {
@@ -203,8 +203,8 @@ func (s *Stream) start(to *owner, in *origin, sink Sink) *Stream {
 		}
 		s.started = true
 		s.by.pin()
-		if s.by.actor != nil {
-			s.by.writing = append(s.by.writing, s)
+		if b := s.by.bodiesOf(); b != nil {
+			b.writing = append(b.writing, s)
 		}
 		s.source.Start(&BodyWriter{s})
 	})
@@ -253,7 +253,9 @@ func (s *Stream) Cancel() {
 func (s *Stream) stop() {
 	if !s.ended {
 		s.ended = true
-		s.by.writing = without(s.by.writing, s)
+		if b := s.by.bodies; b != nil {
+			b.writing = without(b.writing, s)
+		}
 		s.by.unpin()
 		if s.by.actor != nil {
 			s.by.actor.checkRetired()
@@ -266,9 +268,22 @@ func (s *Stream) finish() {
 	s.done = true
 	s.queue = nil
 	if s.in != nil {
-		s.in.reading = without(s.in.reading, s)
+		if b := s.in.bodies; b != nil {
+			b.reading = without(b.reading, s)
+		}
 		s.in.unpin()
 	}
+}
+
+// bodies are the bodies under way that an object produces and reads.
+type bodies struct{ writing, reading []*Stream }
+
+// bodiesOf is where the bodies of an object are kept, for its reset; nil for all others, which have none.
+func (o *origin) bodiesOf() *bodies {
+	if o.actor != nil && o.bodies == nil {
+		o.bodies = new(bodies)
+	}
+	return o.bodies
 }
 
 func without(list []*Stream, s *Stream) []*Stream {
@@ -280,13 +295,17 @@ func without(list []*Stream, s *Stream) []*Stream {
 
 // dropStreams ends the streams of an object that was reset: its readers get an error, its producers are told to stop.
 func (o *origin) dropStreams() {
-	for _, s := range slices.Clone(o.writing) {
+	b := o.bodies
+	if b == nil {
+		return
+	}
+	for _, s := range slices.Clone(b.writing) {
 		s.lose()
 	}
-	for _, s := range slices.Clone(o.reading) {
+	for _, s := range slices.Clone(b.reading) {
 		s.Cancel()
 	}
-	o.writing, o.reading = nil, nil
+	o.bodies = nil
 }
 
 // tell runs fn in a turn of the producer. If the producer is gone, so is the stream.

@@ -136,7 +136,7 @@ func (a *actor) checkRetired() {
 
 // answeredAll reports whether nobody waits for anything from the actor: an answer, or the rest of a body.
 func (a *actor) answeredAll() bool {
-	return len(a.inflight) == 0 && a.top == nil && len(a.writing) == 0
+	return len(a.inflight) == 0 && a.top == nil && (a.bodies == nil || len(a.bodies.writing) == 0)
 }
 
 // succeeded ends a retiring actor, and gives what waited to its successor. It is a turn.

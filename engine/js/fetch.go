@@ -72,7 +72,9 @@ func (rl *realm) WatchCaller(m web.Message, signal vm.Value) {
 		return
 	}
 	held := rl.r.Dup(signal)
+	r.by.bodyBegins() // an event of a Worker that waits for its caller to leave is not over, and does not wait for nothing
 	r.ev.OnLeave(func(left bool) {
+		defer r.by.bodyEnds()
 		switch {
 		case rl.r.Err() != nil:
 		case left && r.by.alive():

@@ -33,7 +33,9 @@ func peer(t *testing.T) string {
 		}
 		var names []string
 		for name := range r.Header {
-			names = append(names, name)
+			if name != "Accept-Encoding" {
+				names = append(names, name)
+			}
 		}
 		sort.Strings(names)
 		w.Header().Set("X-Length", strconv.FormatInt(r.ContentLength, 10))
@@ -44,6 +46,9 @@ func peer(t *testing.T) string {
 		if len(body) > 0 {
 			fmt.Fprintf(w, " body=%s", body)
 		}
+	})
+	mux.HandleFunc("/accepts", func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, strings.Join(r.Header["Accept-Encoding"], "|"))
 	})
 	mux.HandleFunc("/plain", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "plain") })
 	mux.HandleFunc("/count", func(w http.ResponseWriter, r *http.Request) {

@@ -68,7 +68,7 @@ func (e *event) stopLooking() {
 // alone reports whether nothing else in the runtime could settle what the event waits for.
 func (e *event) alone() bool {
 	rl := e.rl
-	if len(rl.timers)+len(rl.away)+len(rl.inbound)+len(rl.outbound) > 0 {
+	if len(rl.timers)+len(rl.away)+len(rl.fetches)+len(rl.inbound)+len(rl.outbound) > 0 {
 		return false
 	}
 	for _, w := range rl.waiting {

@@ -253,11 +253,11 @@ func (f *fetching) follow(r *engine.Response, location string) (*engine.Request,
 		return nil, &engine.Error{Name: "TypeError", Message: "Unexpected redirect: the request was made with redirect: \"error\"."}
 	}
 	if f.hops++; f.hops > maxRedirects {
-		return nil, &engine.Error{Name: "TypeError", Message: fmt.Sprintf("Too many redirects: more than %d.", maxRedirects)}
+		return nil, &engine.Error{Name: "TypeError", Message: "Too many redirects."}
 	}
 	u, ok := web.ResolveURL(f.req.URL, location)
 	if !ok {
-		return nil, &engine.Error{Name: "TypeError", Message: fmt.Sprintf("Invalid redirect to %q.", location)}
+		return nil, &engine.Error{Name: "TypeError", Message: "Invalid Location header; unable to follow redirect."}
 	}
 	next := &engine.Request{Method: f.req.Method, URL: u, Header: f.req.Header, Body: f.req.Body}
 	if f.to == nil {
@@ -275,7 +275,7 @@ func (f *fetching) follow(r *engine.Response, location string) (*engine.Request,
 		next.Header = without(next.Header, "content-encoding", "content-language", "content-location", "content-type", "content-length")
 	}
 	if next.Body.Streamed() {
-		return nil, &engine.Error{Name: "TypeError", Message: fmt.Sprintf("The redirect to %s wants the body again, and it is a stream, which can be sent once.", u)}
+		return nil, &engine.Error{Name: "TypeError", Message: errOneTimeBody}
 	}
 	return next, nil
 }
@@ -289,6 +289,10 @@ func without(h engine.Header, names ...string) (kept engine.Header) {
 	}
 	return kept
 }
+
+// errOneTimeBody has workerd's text.
+const errOneTimeBody = "A request with a one-time-use body (it was initialized from a stream, not a buffer) encountered a redirect requiring the body to be retransmitted. " +
+	"To avoid this error in the future, construct this request from a buffer-like body initializer."
 
 // reject rejects a promise with an error as JavaScript sees it.
 func (rl *realm) reject(promise vm.Value, err error) error {

@@ -90,7 +90,10 @@ export default { async fetch(request, env, ctx) {
 func TestStreamsEndWithTheirOwners(t *testing.T) {
 	v := serve(t, sentStreamsProgram, setup{loops: 2})
 	for _, x := range []struct{ path, want, told string }{
-		{"/unread", "ok", "cancelled"}, {"/begun", "ok", "cancelled,cancelled"}, {"/parameter", "begundropped", ""}, {"/forward", "ok", ""},
+		{"/unread", "ok", "cancelled"},
+		{"/begun", "ok", "cancelled,cancelled"},
+		{"/parameter", "begundropped", ""},
+		{"/forward", "ok", ""},
 		{"/writable", "ok", "cancelled,cancelled,write,WritableStream received over RPC wa"},
 	} {
 		if got := v.get(x.path); got != x.want {
@@ -186,8 +189,15 @@ export default { async fetch(request, env, ctx) {
 `, setup{loops: 2})
 	const object, worker = "Error: Promise will never complete. true", "The Workers runtime canceled this request because it detected that your Worker's code had hung and would never generate a response. Refer to: https://developers.cloudflare.com/workers/observability/errors/"
 	for _, x := range []struct{ path, want string }{
-		{"/never", object}, {"/thenable", object}, {"/pipelined", object}, {"/fetch", object}, {"/kept", "settled"},
-		{"/callback", "Error: " + worker + " true"}, {"/own", "error: Error: " + worker}, {"/timer", "timer"}, {"/", "ok"},
+		{"/never", object},
+		{"/thenable", object},
+		{"/pipelined", object},
+		{"/fetch", object},
+		{"/kept", "settled"},
+		{"/callback", "Error: " + worker + " true"},
+		{"/own", "error: Error: " + worker},
+		{"/timer", "timer"},
+		{"/", "ok"},
 	} {
 		if got := v.get(x.path); got != x.want {
 			t.Errorf("%s: %s", x.path, got)
@@ -244,6 +254,7 @@ func (l *library) Told(err *value.Error) error      { return err }
 func (l *library) Busy() error {
 	return &engine.Error{Name: "Error", Message: "busy", Overloaded: true}
 }
+
 func (l *library) Again() error {
 	return &engine.Error{Name: "Error", Message: "again", Retryable: true}
 }

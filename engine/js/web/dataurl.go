@@ -54,7 +54,8 @@ func mimeType(s string) string {
 	if !ok || !isToken(kind) || !isToken(sub) {
 		return ""
 	}
-	out := strings.ToLower(kind + "/" + sub)
+	var out strings.Builder
+	out.WriteString(strings.ToLower(kind + "/" + sub))
 	seen := map[string]bool{}
 	for params != "" {
 		var param string
@@ -76,9 +77,9 @@ func mimeType(s string) string {
 		if !isToken(value) {
 			value = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value) + `"`
 		}
-		out += ";" + name + "=" + value
+		out.WriteString(";" + name + "=" + value)
 	}
-	return out
+	return out.String()
 }
 
 // nextParameter cuts a parameter off, up to a semicolon outside of quotes.
@@ -110,7 +111,7 @@ func unquoted(s string) string {
 }
 
 func isToken(s string) bool {
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		c := s[i]
 		alpha := c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9'
 		if !alpha && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
