@@ -34,6 +34,7 @@ func (m response) URL() string {
 	url, _, _ := strings.Cut(m.req.URL, "#")
 	return url
 }
+
 func (m response) Status() int {
 	if m.answer.Status == 0 {
 		return 200

@@ -93,7 +93,11 @@ func TestStreamsEndWithTheirOwners(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // what is forgotten is found then, too, and only then
 	v := serve(t, sentStreamsProgram, setup{loops: 2})
 	for _, x := range []struct{ path, want, told string }{
-		{"/gone", "ok", "cancelled"}, {"/unread", "ok", "cancelled,cancelled"}, {"/begun", "ok", "cancelled,cancelled,cancelled"}, {"/parameter", "begundropped", ""}, {"/forward", "ok", ""},
+		{"/gone", "ok", "cancelled"},
+		{"/unread", "ok", "cancelled,cancelled"},
+		{"/begun", "ok", "cancelled,cancelled,cancelled"},
+		{"/parameter", "begundropped", ""},
+		{"/forward", "ok", ""},
 		{"/writable", "ok", "cancelled,cancelled,cancelled,write,WritableStream received over RPC wa"},
 	} {
 		if got := v.get(x.path); got != x.want {
@@ -189,8 +193,15 @@ export default { async fetch(request, env, ctx) {
 `, setup{loops: 2})
 	const object, worker = "Error: Promise will never complete. true", "The Workers runtime canceled this request because it detected that your Worker's code had hung and would never generate a response. Refer to: https://developers.cloudflare.com/workers/observability/errors/"
 	for _, x := range []struct{ path, want string }{
-		{"/never", object}, {"/thenable", object}, {"/pipelined", object}, {"/fetch", object}, {"/kept", "settled"},
-		{"/callback", "Error: " + worker + " true"}, {"/own", "error: Error: " + worker}, {"/timer", "timer"}, {"/", "ok"},
+		{"/never", object},
+		{"/thenable", object},
+		{"/pipelined", object},
+		{"/fetch", object},
+		{"/kept", "settled"},
+		{"/callback", "Error: " + worker + " true"},
+		{"/own", "error: Error: " + worker},
+		{"/timer", "timer"},
+		{"/", "ok"},
 	} {
 		if got := v.get(x.path); got != x.want {
 			t.Errorf("%s: %s", x.path, got)
@@ -247,6 +258,7 @@ func (l *library) Told(err *value.Error) error      { return err }
 func (l *library) Busy() error {
 	return &engine.Error{Name: "Error", Message: "busy", Overloaded: true}
 }
+
 func (l *library) Again() error {
 	return &engine.Error{Name: "Error", Message: "again", Retryable: true}
 }
