@@ -11,7 +11,7 @@ const (
 
 // crowded answers an event that finds too much else waiting for its object.
 func (o *owner) crowded(a *actor, ev *Event) bool {
-	why := ""
+	var why string
 	switch opts := &o.eng.opts; {
 	case a.queue.len()+len(a.inflight)+a.retiring.len() >= opts.MaxEvents:
 		why = tooManyQueued

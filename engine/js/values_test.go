@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,7 @@ export default { async fetch(request, env, ctx) {
 	const a = env.Thing.getByName("a"), b = env.Thing.getByName("b"), path = new URL(request.url).pathname;
 	const tried = async (f) => { try { return String(await f()); } catch (e) { return e.name + ": " + e.message; } };
 	switch (path) {
+	case "/gone": a.endless(); return new Response("ok");
 	case "/unread": await a.endless(); leak = await b.endless(); return new Response("ok");
 	case "/begun": { const r = (await a.endless()).getReader(); await r.read(); leak = r; return new Response("ok"); }
 	case "/parameter": return new Response(await a.begin(endless()) + await b.drop(endless()));
@@ -88,13 +90,15 @@ export default { async fetch(request, env, ctx) {
 // A stream ends with the event or the instance that has an end of it, and nothing of it is kept: not by what was never read, what
 // was begun and left, what went on to others, and what outlived its event in a variable.
 func TestStreamsEndWithTheirOwners(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // what is forgotten is found then, too, and only then
 	v := serve(t, sentStreamsProgram, setup{loops: 2})
 	for _, x := range []struct{ path, want, told string }{
-		{"/unread", "ok", "cancelled"},
-		{"/begun", "ok", "cancelled,cancelled"},
+		{"/gone", "ok", "cancelled"},
+		{"/unread", "ok", "cancelled,cancelled"},
+		{"/begun", "ok", "cancelled,cancelled,cancelled"},
 		{"/parameter", "begundropped", ""},
 		{"/forward", "ok", ""},
-		{"/writable", "ok", "cancelled,cancelled,write,WritableStream received over RPC wa"},
+		{"/writable", "ok", "cancelled,cancelled,cancelled,write,WritableStream received over RPC wa"},
 	} {
 		if got := v.get(x.path); got != x.want {
 			t.Errorf("%s: %s", x.path, got)
@@ -459,4 +463,18 @@ export default { async fetch(request, env) {
 		}
 		return v.nothingKept()
 	})
+}
+
+// What others call of one event of a Worker at once is bounded, as it is for an object.
+func TestTooManyCallsOfOneEvent(t *testing.T) {
+	v := serve(t, `
+import { DurableObject } from "cloudflare:workers";
+export class Thing extends DurableObject {
+	async flood(f, n) { const all = []; for (let i = 0; i < n; i++) all.push(f().then(() => "called", (e) => e.overloaded + e.message)); const counts = {}; for (const r of await Promise.all(all)) counts[r] = (counts[r] ?? 0) + 1; return JSON.stringify(counts) + await f(); }
+}
+export default { async fetch(request, env) { let n = 0; return new Response(await env.Thing.getByName("a").flood(() => ++n, 17000) + n); } };
+`, setup{})
+	if got := v.get("/"); got != `{"called":16382,"trueToo many calls are under way that others make to one event of an entry point.":618}1638316383` {
+		t.Error(got)
+	}
 }
