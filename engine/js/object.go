@@ -134,6 +134,7 @@ func (o *object) startRead(b engine.Body, max int, done func([]byte, error)) {
 func (o *object) startStream(b engine.Body, sink engine.Sink) *engine.Stream {
 	return o.st.StartStream(b, sink)
 }
+
 func (o *object) startFetch(req *engine.Request, r engine.Replier) *engine.Subrequest {
 	return o.st.StartFetch(req, r)
 }

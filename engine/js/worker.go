@@ -127,6 +127,7 @@ func (e *event) startRead(b engine.Body, max int, done func([]byte, error)) {
 func (e *event) startStream(b engine.Body, sink engine.Sink) *engine.Stream {
 	return e.ev.StartStream(b, sink)
 }
+
 func (e *event) startFetch(req *engine.Request, r engine.Replier) *engine.Subrequest {
 	return e.ev.StartFetch(req, r)
 }

@@ -57,7 +57,7 @@ type Instance struct {
 	streamStart, streamRoom, streamCancel, callerLeft                   vm.Value
 	nodeCrypto, programClasses, programEntries                          vm.Value
 	namespaceProto, idProto, stateProto, storageProto, transactionProto vm.Value
-	noID, storageGet, storagePut, bringPart                             vm.Value
+	routing, storageGet, storagePut, bringPart                          vm.Value
 }
 
 // Load runs the prelude in a fresh runtime and makes r.Host the Instance. Everything of it lives as long as r.
@@ -105,7 +105,7 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"storageProto", &in.storageProto},
 		{"transactionProto", &in.transactionProto},
 		{"bringPart", &in.bringPart},
-		{"noID", &in.noID},
+		{"routing", &in.routing},
 		{"storageGet", &in.storageGet},
 		{"storagePut", &in.storagePut},
 		{"streamStart", &in.streamStart},
