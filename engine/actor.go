@@ -195,12 +195,17 @@ func (a *actor) turn() {
 // turned ends a turn.
 func (a *actor) turned() {
 	a.current = nil
+	a.rest()
+	a.settle()
+	a.checkRetired()
+}
+
+// rest begins the time after which an object is evicted, if nothing keeps it.
+func (a *actor) rest() {
 	if a.pins == 0 && a.holds == 0 && a.object != nil {
 		a.idleAt = a.own.loop.Now()
 		a.own.armIdle(a)
 	}
-	a.settle()
-	a.checkRetired()
 }
 
 // step delivers the event to an actor: as a new event, or as the answer to one that the actor sent.

@@ -40,7 +40,7 @@ var (
 	// ErrReset: the object was reset while the caller waited.
 	ErrReset = errors.New("Durable Object reset because its state was broken.")
 	// ErrDepth: critical sections are nested deeper than 64.
-	ErrDepth = errors.New("blockConcurrencyWhile() calls are nested too deeply: the limit is 64.")
+	ErrDepth = errors.New("blockConcurrencyWhile() calls are nested too deeply.")
 	// What exceeds a limit of storage. RangeErrors in TypeScript.
 	ErrKeyTooLarge   = fmt.Errorf("Keys cannot be larger than %d bytes.", MaxKeyBytes)
 	ErrValueTooLarge = fmt.Errorf("Keys and values together cannot be larger than %d bytes.", MaxEntryBytes)

@@ -206,6 +206,11 @@ func (ev *Event) Namespace(class string) *Namespace {
 // loop, has returned. work starts when everything that the event knows is durable.
 func (ev *Event) Start(work func(), done func(error)) { ev.self.offLoop(work, done) }
 
+// Expire is State.Expire for an entry point's event.
+func (ev *Event) Expire(d time.Duration, fn func()) (cancel func()) {
+	return ev.origin().afterUngated(d, fn)
+}
+
 // After calls fn in a later turn of the event, when d has passed: never earlier.
 func (ev *Event) After(d time.Duration, fn func()) (cancel func()) { return ev.self.after(d, fn) }
 

@@ -88,8 +88,11 @@ func (o *origin) tell(l *Live, ev *Event) {
 // for. Unhold is called in a turn of the object.
 func (s *State) Hold() { s.a.holds++ }
 
-// Unhold ends what Hold began.
-func (s *State) Unhold() { s.a.holds-- }
+// Unhold ends what Hold began. It may be called outside of a turn of the object.
+func (s *State) Unhold() {
+	s.a.holds--
+	s.a.rest()
+}
 
 // Hold keeps an entry point's event until Unhold, because others refer to it: as Pin does, but it is no work that
 // Engine.Close waits for.

@@ -168,6 +168,10 @@ func (s *State) Start(work func(), done func(error)) { s.a.offLoop(work, done) }
 // The timer is gone when the object is reset or the process ends; an alarm is what survives.
 func (s *State) After(d time.Duration, fn func()) (cancel func()) { return s.a.after(d, fn) }
 
+// Expire calls fn in a turn of its own when d has passed, whatever the input gate says. It keeps nothing: whoever calls it
+// cancels it when the object is evicted or reset.
+func (s *State) Expire(d time.Duration, fn func()) (cancel func()) { return s.a.afterUngated(d, fn) }
+
 // Pin keeps the object from eviction until Unpin (waitUntil).
 func (s *State) Pin() { s.a.pin() }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -22,6 +23,7 @@ import (
 //	--- program                  code that the cases share: the classes that are exported, helpers
 //	--- restart                  before the next case, everything is closed and started again with the same data
 //	--- case SECTION: SENTENCE   the body of an async function (env, ctx, request), which runs in the Worker
+//	--- inside SECTION: SENTENCE the same of (storage, ctx, env, object), which runs in an object of its own
 //	--- differs: REASON          the sentence holds on Cloudflare, and not here; optional
 //	--- absent: REASON           it does not hold yet, and the program is told so; optional
 //	--- expect                   what it returns, as show() below writes it, or "Name: message" of what it throws
@@ -36,6 +38,7 @@ type conformanceCase struct {
 	state, reason     string
 	want              string
 	restart           bool
+	inside            bool // runs in an object
 }
 
 // What a case says of everloop; "" where it does as Cloudflare does.
@@ -85,12 +88,13 @@ func readConformance(t *testing.T, path string) *conformanceFile {
 			into = &f.program
 		case isMark && rest == "restart":
 			restart, into = true, nil
-		case isMark && strings.HasPrefix(rest, "case "):
-			section, sentence, ok := strings.Cut(rest[len("case "):], ": ")
+		case isMark && (strings.HasPrefix(rest, "case ") || strings.HasPrefix(rest, "inside ")):
+			kind, about, _ := strings.Cut(rest, " ")
+			section, sentence, ok := strings.Cut(about, ": ")
 			if !ok {
 				t.Fatalf("%s:%d: a case has a section and a sentence", path, n+1)
 			}
-			f.cases = append(f.cases, conformanceCase{line: n + 1, section: section, sentence: sentence, restart: restart})
+			f.cases = append(f.cases, conformanceCase{line: n + 1, section: section, sentence: sentence, restart: restart, inside: kind == "inside"})
 			restart = false
 			into = &f.cases[len(f.cases)-1].code
 		case isMark && (state == differs || state == absent) && len(f.cases) > 0 && reason != "":
@@ -117,6 +121,16 @@ func readConformance(t *testing.T, path string) *conformanceFile {
 	return f
 }
 
+// The class of the objects that cases run in.
+const conformanceObject = `
+import { DurableObject as ConformanceObject } from "cloudflare:workers";
+export class Inside extends ConformanceObject {
+	async run(n) {
+		try { return show(await conformanceCases[n](this.ctx.storage, this.ctx, this.env, this)); } catch (e) { return failed(e); }
+	}
+}
+`
+
 const conformanceTail = `
 function show(v) {
 	if (typeof v === "string") return v;
@@ -129,7 +143,7 @@ function failed(e) { return e instanceof Error || e instanceof DOMException ? e.
 async function attempt(f) { try { return await f(); } catch (e) { return failed(e); } }
 async function conformance(request, env, ctx) {
 	const n = Number(new URL(request.url).pathname.slice(1));
-	try { return new Response(show(await conformanceCases[n](env, ctx, request))); } catch (e) { return new Response(failed(e)); }
+	try { return new Response(show(await (conformanceInside[n] ? env.Inside.getByName("case " + n).run(n) : conformanceCases[n](env, ctx, request)))); } catch (e) { return new Response(failed(e)); }
 }
 export default { fetch: conformance, ...(typeof handlers === "undefined" ? {} : handlers) };
 `
@@ -139,9 +153,22 @@ func (f *conformanceFile) source() string {
 	b.WriteString(f.program)
 	b.WriteString("const conformanceCases = [\n")
 	for _, c := range f.cases {
-		fmt.Fprintf(&b, "async (env, ctx, request) => {\n%s},\n", c.code)
+		parameters := "env, ctx, request"
+		if c.inside {
+			parameters = "storage, ctx, env, object"
+		}
+		fmt.Fprintf(&b, "async (%s) => {\n%s},\n", parameters, c.code)
 	}
-	b.WriteString("];\n" + conformanceTail)
+	b.WriteString("];\n")
+	inside := make([]bool, len(f.cases))
+	for i, c := range f.cases {
+		inside[i] = c.inside
+	}
+	fmt.Fprintf(&b, "const conformanceInside = %s;\n", strings.ReplaceAll(fmt.Sprint(inside), " ", ", "))
+	if slices.Contains(inside, true) {
+		b.WriteString(conformanceObject)
+	}
+	b.WriteString(conformanceTail)
 	return b.String()
 }
 

@@ -205,7 +205,7 @@ func (c *crossing) moving(v vm.Value, writable bool) int {
 func (c *crossing) takeStreams() error {
 	rl := c.rl
 	if c.by == nil || !c.by.alive() {
-		return vm.PlainError("%s", errGlobalScope)
+		return vm.PlainError(globalScope)
 	}
 	for _, m := range c.moves {
 		if m.writable {

@@ -174,3 +174,16 @@ func (a *App) Retiring() int {
 	defer a.program.mu.Unlock()
 	return len(a.program.retiring)
 }
+
+// Waiting is the number of events of the Worker and of promises that waitUntil has. Call it while nothing runs.
+func (a *App) Waiting() (events, promises int) {
+	for _, h := range a.hosts {
+		for _, rl := range h.realms {
+			if rl != nil {
+				events += len(rl.events.all())
+				promises += len(rl.waits)
+			}
+		}
+	}
+	return events, promises
+}

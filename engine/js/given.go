@@ -70,7 +70,7 @@ func possessionsOf(by actor) *possessions {
 // somebody has a stub of needs its context. Objects are kept by whatever they give away.
 func (rl *realm) give(by actor, v vm.Value, own, hold bool) (*export, error) {
 	if by == nil || !by.alive() {
-		return nil, vm.PlainError("%s", errGlobalScope)
+		return nil, vm.PlainError(globalScope)
 	}
 	p := possessionsOf(by)
 	if p.live == nil {

@@ -13,7 +13,6 @@ import (
 	"everloop/engine/js/internal/clone"
 	"everloop/engine/js/internal/vm"
 	"everloop/engine/js/project"
-	"everloop/engine/js/web"
 )
 
 // The rest of what the prelude asks of its host: see [web.Host] for each.
@@ -69,7 +68,7 @@ type timer struct {
 func (rl *realm) TimerStart(ms float64, repeat bool) (int64, error) {
 	by := rl.current
 	if by == nil {
-		return 0, vm.PlainError("Disallowed operation called within global scope. Timers are started while an event is handled.")
+		return 0, vm.PlainError(globalScope)
 	}
 	if len(rl.timers) >= maxTimers {
 		return 0, vm.PlainError("Too many timers: a runtime has at most %d.", maxTimers)
@@ -247,7 +246,7 @@ func (rl *realm) Abort(object uint64, reason vm.Value, _ bool) error {
 	if !ok {
 		return engine.ErrReset
 	}
-	failure := error(nil)
+	failure := error(errAborted)
 	if !reason.IsUndefined() {
 		failure = rl.engineError(rl.r.Describe(rl.r.Dup(reason)), nil)
 	}
@@ -259,53 +258,4 @@ func (rl *realm) Abort(object uint64, reason vm.Value, _ bool) error {
 	return nil
 }
 
-// WaitBegin is part of [web.ObjectHost].
-func (rl *realm) WaitBegin(owner web.Owner, holder uint64) (int64, error) {
-	by, err := rl.holder(owner, holder)
-	if err != nil {
-		return 0, err
-	}
-	by.pin()
-	if e, ok := by.(*event); ok {
-		e.untils++
-	}
-	return int64(rl.waits.add(by)), nil
-}
-
-func (rl *realm) holder(owner web.Owner, holder uint64) (actor, error) {
-	switch owner {
-	case web.OwnerObject:
-		if o, ok := rl.objects.get(holder); ok {
-			return o, nil
-		}
-		return nil, engine.ErrReset
-	case web.OwnerEvent:
-		if e, ok := rl.events.get(holder); ok {
-			return e, nil
-		}
-	case web.OwnerUnknown:
-		if rl.current != nil {
-			return rl.current, nil
-		}
-	}
-	return nil, vm.PlainError("waitUntil() must be called while an event is handled.")
-}
-
-// WaitEnd is part of [web.ObjectHost].
-func (rl *realm) WaitEnd(_ web.Owner, _ uint64, n int64, failed bool, reason vm.Value) {
-	by, ok := rl.waits.get(uint64(n))
-	if !ok {
-		return
-	}
-	rl.waits.remove(uint64(n))
-	if failed {
-		e := rl.r.Describe(rl.r.Dup(reason))
-		class, id := by.where()
-		rl.app.opts.Logger.Warn("a promise given to waitUntil was rejected", "class", class, "object", id,
-			"err", e.Error(), "stack", sourceStack(rl.app.bundle, e.Stack))
-	}
-	if e, ok := by.(*event); ok {
-		e.untils--
-	}
-	by.unpin()
-}
+var errAborted = &engine.Error{Name: "Error", Message: "Application called abort() to reset Durable Object."}

@@ -98,12 +98,12 @@ func (e *event) hung() {
 			break // idle: there is no other
 		}
 	}
-	for n, by := range rl.waits.items {
-		if rl.waits.used[n] && by == actor(e) {
-			rl.waits.remove(uint64(n))
+	for n, w := range rl.waits {
+		if w.by == actor(e) {
+			delete(rl.waits, n)
+			w.cancel()
 			rl.app.opts.Logger.Warn("a promise given to waitUntil will never settle: nothing is under way that could", "class", e.entryPoint.name)
-			e.untils--
-			e.unpin()
+			rl.release(w)
 		}
 	}
 }

@@ -66,6 +66,8 @@ type object struct {
 	value  vm.Value
 	dead   bool
 	has    *possessions
+
+	promised int // promises that waitUntil keeps it for
 }
 
 // Deliver starts one event.
@@ -109,6 +111,7 @@ func (o *object) Evict() {
 	rl.r.Revoke(o.handle)
 	rl.forget(o, nil)
 	rl.forgetAway(o)
+	rl.forgetWaits(o)
 	rl.r.Free(o.value)
 }
 
@@ -118,6 +121,12 @@ func (o *object) labelled() *string                        { return &o.label }
 func (o *object) where() (class, id string)                { return o.class.name, o.st.ID().String() }
 func (o *object) pin()                                     { o.st.Pin() }
 func (o *object) unpin()                                   { o.st.Unpin() }
+
+func (o *object) promises(n int) int { o.promised += n; return o.promised }
+func (o *object) expire(d time.Duration, fn func()) func() {
+	return o.st.Expire(d, fn)
+}
+
 func (o *object) startRead(b engine.Body, max int, done func([]byte, error)) {
 	o.st.StartRead(b, max, done)
 }
@@ -130,10 +139,13 @@ func (o *object) startFetch(req *engine.Request, r engine.Replier) *engine.Subre
 	return o.st.StartFetch(req, r)
 }
 func (o *object) streamFrom(src engine.Source) engine.Body { return o.st.StreamFrom(src) }
-func (o *object) bodyBegins()                              { o.hold() }
-func (o *object) bodyEnds()                                { o.unhold() }
-func (o *object) start(work func(), done func(error))      { o.st.Start(work, done) }
-func (o *object) after(d time.Duration, fn func()) func()  { return o.st.After(d, fn) }
+
+// bodyBegins keeps the instance for a body, also while nobody reads it yet: it is there that it would be produced.
+func (o *object) bodyBegins() { o.st.Hold() }
+func (o *object) bodyEnds()   { o.st.Unhold() }
+
+func (o *object) start(work func(), done func(error))     { o.st.Start(work, done) }
+func (o *object) after(d time.Duration, fn func()) func() { return o.st.After(d, fn) }
 
 func (o *object) to(l *engine.Live) *engine.Stub         { return o.st.To(l) }
 func (o *object) entry(p engine.Entrypoint) *engine.Stub { return o.st.Entry(p) }

@@ -65,9 +65,9 @@ type realm struct {
 	stubs    slots[*stub]
 	txns     slots[*transaction]
 	sections slots[func(error)]
-	waits    slots[actor]
 	away     []*awayWork
 	timers   map[int64]*timer
+	waits    map[int64]*wait
 	lastID   int64 // of a timer or a wait
 
 	// Bodies under way, by numbers that are not used again.
@@ -120,6 +120,10 @@ type actor interface {
 	// pin keeps it until unpin.
 	pin()
 	unpin()
+	// promises counts the promises that waitUntil keeps it for, and adds n.
+	promises(n int) int
+	// expire calls fn in a turn of its own when d has passed, and keeps nothing.
+	expire(d time.Duration, fn func()) (cancel func())
 	// hold keeps it until unhold, because others have something of it.
 	hold()
 	unhold()
@@ -183,7 +187,7 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 	}()
 	r.SetLimit(a.opts.CPULimit)
 	rl := &realm{
-		app: a, host: h, index: index, r: r, classes: make(map[string]vm.Value), timers: make(map[int64]*timer),
+		app: a, host: h, index: index, r: r, classes: make(map[string]vm.Value), timers: make(map[int64]*timer), waits: make(map[int64]*wait),
 		env: vm.Undefined, exports: vm.Undefined, entries: make(map[string]vm.Value), objectProto: vm.Undefined,
 		underway: make(map[uintptr]*calling), following: make(map[*engine.Event]*follower), kept: make(map[*engine.Event]*keptResult),
 		inbound: make(map[uint64]*inbound), outbound: make(map[uint64]*outbound),
@@ -201,6 +205,7 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 	rl.writer.IsDOMException, rl.reader.DOMException = rl.isDOMException, rl.makeDOMException
 	rl.writer.Plain, rl.writer.Instances, rl.writer.Special = rl.plain, true, rl.storable
 	rl.reader.Web = rl.fromParts
+	rl.writer.ErrorProps = true
 	if err = rl.makeRecall(); err != nil {
 		return nil, err
 	}
@@ -629,8 +634,9 @@ func (rl *realm) drop(event, object *engine.Error) {
 		t.cancel()
 	}
 	// What a promise kept going goes on no longer. (Whatever objects had pending ended with them.)
-	for _, by := range rl.waits.all() {
-		by.unpin()
+	for n, w := range rl.waits {
+		delete(rl.waits, n)
+		w.cancel()
+		rl.release(w)
 	}
-	rl.waits = slots[actor]{}
 }

@@ -45,15 +45,18 @@ func (rl *realm) StorageGet(s web.Store, key []byte) (vm.Value, error) {
 	if err != nil {
 		return vm.Undefined, err
 	}
-	return rl.get(st, view(key))
+	v, _, err := rl.get(st, view(key))
+	return v, err
 }
 
-func (rl *realm) get(st *engine.Storage, key string) (vm.Value, error) {
+// get reads a value. One that is undefined can be there: storage.kv stores it.
+func (rl *realm) get(st *engine.Storage, key string) (v vm.Value, found bool, err error) {
 	encoded, found, err := st.GetRaw(key)
 	if err != nil || !found {
-		return vm.Undefined, rl.storageError(err)
+		return vm.Undefined, false, rl.storageError(err)
 	}
-	return rl.reader.Read(rl.r, encoded)
+	v, err = rl.reader.Read(rl.r, encoded)
+	return v, true, err
 }
 
 // StorageGetMany is part of [web.StorageHost].
@@ -67,11 +70,11 @@ func (rl *realm) StorageGetMany(s web.Store, keys [][]byte, out *web.Entries) er
 	}
 	slices.SortFunc(keys, slices.Compare)
 	for _, k := range slices.CompactFunc(keys, slices.Equal) {
-		v, err := rl.get(st, view(k))
+		v, found, err := rl.get(st, view(k))
 		if err != nil {
 			return err
 		}
-		if !v.IsUndefined() {
+		if found {
 			out.Add(k, v)
 		}
 	}

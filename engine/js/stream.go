@@ -33,7 +33,7 @@ func (rl *realm) bodyReader(m web.Message) (actor, error) {
 		}
 	}
 	if by == nil {
-		return nil, vm.PlainError("Disallowed operation called within global scope. Bodies are read while an event is handled.")
+		return nil, vm.PlainError(globalScope)
 	}
 	return by, nil
 }

@@ -38,7 +38,7 @@ func (rl *realm) open(s *stub) error {
 		s.owner, s.to = rl.current, nil
 	}
 	if s.owner == nil {
-		return vm.PlainError("%s", errGlobalScope)
+		return vm.PlainError(globalScope)
 	}
 	if s.to != nil {
 		return nil
@@ -76,10 +76,8 @@ func (rl *realm) namespaceOf(ns uint64) (*engine.Namespace, error) {
 	if s := rl.space(ns); s != nil {
 		return s, nil
 	}
-	return nil, vm.PlainError("%s", errGlobalScope)
+	return nil, vm.PlainError(globalScope)
 }
-
-const errGlobalScope = "Disallowed operation called within global scope. Calls to Durable Objects are made while an event is handled."
 
 // IDFromName is part of [web.NamespaceHost].
 func (rl *realm) IDFromName(ns uint64, name string) (string, error) {

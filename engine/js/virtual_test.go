@@ -81,6 +81,13 @@ func (v *virtual) until(done func() bool) {
 	}
 }
 
+// pass lets time pass.
+func (v *virtual) pass(d time.Duration) {
+	v.t.Helper()
+	end := v.pool.Now() + d.Milliseconds()
+	v.until(func() bool { return v.pool.Now() >= end })
+}
+
 func (v *virtual) ask(i int) string {
 	var reply engine.Reply
 	answered := false
@@ -111,4 +118,5 @@ func (v *virtual) close() {
 	v.until(func() bool { return closed })
 	v.app.Close()
 	v.pool.Close(0)
+	time.Sleep(time.Second) // the bundler leaves a goroutine behind that sleeps
 }

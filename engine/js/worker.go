@@ -122,6 +122,12 @@ func (e *event) labelled() *string                        { return &e.entryPoint
 func (e *event) where() (class, id string)                { return e.entryPoint.name, "" }
 func (e *event) pin()                                     { e.ev.Pin(); e.waits++ }
 func (e *event) unpin()                                   { e.waits--; e.ev.Unpin(); e.leave() }
+
+func (e *event) promises(n int) int { e.untils += n; return e.untils }
+func (e *event) expire(d time.Duration, fn func()) func() {
+	return e.ev.Expire(d, fn)
+}
+
 func (e *event) startRead(b engine.Body, max int, done func([]byte, error)) {
 	e.ev.StartRead(b, max, done)
 }

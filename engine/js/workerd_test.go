@@ -132,7 +132,7 @@ func (w *workerd) start() {
 		w.t.Fatal(err)
 	}
 	defer func() { _ = ready.Close() }()
-	w.command = exec.Command(w.program, "serve", "config.capnp", "--control-fd=3", "--experimental") //nolint:gosec // named by whoever runs the test
+	w.command = exec.Command(w.program, "serve", "config.capnp", "--control-fd=3", "--experimental")
 	w.command.Dir, w.command.Stdout, w.command.Stderr, w.command.ExtraFiles = w.dir, w.logs, w.logs, []*os.File{child}
 	if err := w.command.Start(); err != nil {
 		w.t.Fatal(err)

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"errors"
+
 	"everloop/engine/js/internal/vm"
 )
 
@@ -34,8 +36,8 @@ func (in *Instance) Namespace(ns uint64) (vm.Value, error) {
 var (
 	errEvicted = vm.PlainError("This Durable Object instance is no longer running: it was evicted or reset. What it left behind cannot use its storage any more.")
 	errOver    = vm.PlainError("This event is over: waitUntil must be called while it is being handled.")
-	errTxnBack = vm.PlainError("Cannot perform operation on a rolled back transaction.")
-	errTxnOver = vm.PlainError("Cannot perform operation on a transaction that has already committed.")
+	errTxnBack = errors.New("web: the transaction was rolled back")
+	errTxnOver = errors.New("web: the transaction was committed")
 	errIllegal = vm.TypeError("Illegal invocation")
 )
 

@@ -94,10 +94,8 @@ func (in *Instance) stub(ns uint64, idValue vm.Value) (vm.Value, error) {
 		in.r.Free(name)
 		return vm.Undefined, err
 	}
-	if err = in.r.Define(v, keyID, in.r.Dup(idValue), vm.Plain); err == nil {
-		err = in.r.Define(v, keyName, name, vm.Plain)
-	} else {
-		in.r.Free(name)
+	if err = in.r.Define(v, keyName, name, vm.Plain); err == nil { // Object.keys has them in workerd's order
+		err = in.r.Define(v, keyID, in.r.Dup(idValue), vm.Plain)
 	}
 	if err != nil {
 		in.r.Free(v)
@@ -120,6 +118,9 @@ var (
 		if err != nil {
 			return vm.Undefined, err
 		}
+		if len(args) == 0 {
+			return vm.Undefined, wrongType("idFromName", "DurableObjectNamespace", 1, "string")
+		}
 		if !args.At(0).IsString() {
 			name, err := in.r.ToStringValue(args.At(0))
 			if err != nil {
@@ -136,13 +137,22 @@ var (
 			return vm.Undefined, err
 		}
 		if !in.r.IsHost(idClass, args.At(0)) {
-			return in.r.Call(in.noID, vm.Undefined, args.At(0))
+			return vm.Undefined, wrongType("get", "DurableObjectNamespace", 1, "DurableObjectId")
+		}
+		if err := in.checkRouting(args.At(1)); err != nil {
+			return vm.Undefined, err
 		}
 		return in.stub(ns, args.At(0))
 	})
 	_ = method("namespaceGetByName", "getByName", 1, func(in *Instance, this vm.Value, args vm.Args) (vm.Value, error) {
 		ns, err := in.namespace(this)
 		if err != nil {
+			return vm.Undefined, err
+		}
+		if len(args) == 0 {
+			return vm.Undefined, wrongType("getByName", "DurableObjectNamespace", 1, "string")
+		}
+		if err := in.checkRouting(args.At(1)); err != nil {
 			return vm.Undefined, err
 		}
 		name := in.r.Dup(args.At(0))
@@ -202,3 +212,17 @@ var (
 		return in.r.String(id.name)
 	})
 )
+
+// wrongType refuses an argument in Cloudflare's words.
+func wrongType(method, of string, n int, want string) error {
+	return vm.TypeError("Failed to execute '%s' on '%s': parameter %d is not of type '%s'.", method, of, n, want)
+}
+
+// checkRouting refuses options of get that ask for what there cannot be. Getters of them run.
+func (in *Instance) checkRouting(options vm.Value) error {
+	if options.IsNullish() {
+		return nil
+	}
+	_, err := in.r.Call(in.routing, vm.Undefined, options)
+	return err
+}

@@ -57,7 +57,7 @@ type Instance struct {
 	streamStart, streamRoom, streamCancel, callerLeft                   vm.Value
 	nodeCrypto, programClasses, programEntries                          vm.Value
 	namespaceProto, idProto, stateProto, storageProto, transactionProto vm.Value
-	noID, storageGet, storagePut, bringPart, older                      vm.Value
+	routing, storageGet, storagePut, bringPart, older                   vm.Value
 }
 
 // Older is what differs for programs of an older compatibility date.
@@ -122,7 +122,7 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"storageProto", &in.storageProto},
 		{"transactionProto", &in.transactionProto},
 		{"bringPart", &in.bringPart},
-		{"noID", &in.noID},
+		{"routing", &in.routing},
 		{"storageGet", &in.storageGet},
 		{"storagePut", &in.storagePut},
 		{"streamStart", &in.streamStart},

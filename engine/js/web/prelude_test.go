@@ -97,8 +97,8 @@ func TestParts(t *testing.T) {
 				}
 			}
 			h.r.Props(exports, func(k, v vm.Value) error {
-				// Two words of others' comments and members are no use.
-				if name := h.r.GoString(k); name != "formats" && name != "operations" && !h.r.IsFunction(v) && !slices.Contains(part.globals, name) {
+				// Words of others' comments, texts and members are no use.
+				if name := h.r.GoString(k); !slices.Contains([]string{"formats", "operations", "optional"}, name) && !h.r.IsFunction(v) && !slices.Contains(part.globals, name) {
 					t.Errorf("%s of %s is used elsewhere and is neither a function nor a class", name, part.name)
 				}
 				return nil

@@ -2,6 +2,7 @@ package web
 
 import (
 	"strconv"
+	"strings"
 
 	"everloop/engine/js/internal/vm"
 )
@@ -76,11 +77,13 @@ func (in *Instance) key(v vm.Value) []byte {
 	return in.r.AppendString(nil, v)
 }
 
+// registerStore adds a host function that is called storage and the method it does the work of, and Many where it is of several keys.
 func registerStore(name string, length int, fn func(in *Instance, s Store, args vm.Args) (vm.Value, error)) struct{} {
+	method := strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(name, "storage"), "Many"))
 	return register(name, length, func(in *Instance, args vm.Args) (vm.Value, error) {
 		s, err := in.store(args.At(0))
 		if err != nil {
-			return vm.Undefined, err
+			return vm.Undefined, ended(err, method)
 		}
 		return fn(in, s, args)
 	})
@@ -116,12 +119,15 @@ var (
 	_ = method("storageGetMethod", "get", 1, func(in *Instance, this vm.Value, args vm.Args) (vm.Value, error) {
 		key := args.At(0)
 		keys, isList := in.plainKeys(key)
-		if !key.IsString() && !isList {
+		if !key.IsString() && !isList || !args.At(1).IsNullish() && !args.At(1).IsObject() {
+			if len(args) == 0 {
+				return in.rejected(wrongType("get", in.storeName(this), 1, "string or Array"))
+			}
 			return in.slow(in.storageGet, this, args)
 		}
 		s, err := in.store(this)
 		if err != nil {
-			return in.rejected(err)
+			return in.rejected(ended(err, "get"))
 		}
 		var p vm.Value
 		if isList {
@@ -137,11 +143,16 @@ var (
 	_ = method("storagePutMethod", "put", 2, func(in *Instance, this vm.Value, args vm.Args) (vm.Value, error) {
 		key, v := args.At(0), args.At(1)
 		if !key.IsString() || v.IsUndefined() || !args.At(2).IsUndefined() {
+			if len(args) == 0 {
+				return in.rejected(wrongType("put", in.storeName(this), 1, "string or object"))
+			}
 			return in.slow(in.storagePut, this, args)
 		}
 		s, err := in.store(this)
 		if err == nil {
 			err = in.Host.StoragePut(s, in.key(key), v, 0)
+		} else {
+			err = ended(err, "put")
 		}
 		if err != nil {
 			return in.rejected(err)
@@ -228,11 +239,16 @@ var (
 	})
 	// txnEnd(txn, commit) ends a transaction, unless the program has rolled it back.
 	_ = register("txnEnd", 2, func(in *Instance, args vm.Args) (vm.Value, error) {
-		txn, err := in.endTransaction(args.At(0), txnOver)
+		commit := args.At(1).Truth()
+		state := uint64(txnBack)
+		if commit {
+			state = txnOver
+		}
+		txn, err := in.endTransaction(args.At(0), state)
 		switch {
 		case err != nil:
 			return vm.Undefined, nil
-		case args.At(1).Truth():
+		case commit:
 			return vm.Undefined, in.Host.TxnCommit(txn)
 		}
 		return vm.Undefined, in.Host.TxnRollback(txn)
@@ -244,22 +260,21 @@ var (
 		case err == errTxnBack:
 			return vm.Undefined, nil
 		case err != nil:
-			return vm.Undefined, err
+			return vm.Undefined, ended(err, "rollback")
 		}
 		return vm.Undefined, in.Host.TxnRollback(txn)
 	})
-	// txnOpen(txn) throws unless it is open.
-	_ = register("txnOpen", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
-		_, err := in.store(args.At(0))
-		return vm.Undefined, err
+	// storeName(store): see storeName.
+	_ = register("storeName", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		return in.r.String(in.storeName(args.At(0)))
 	})
 )
 
 // The payload of a transaction's handle is its number and, in the low bits, what became of it.
 const (
 	txnStateBits = 2
-	txnBack      = 1 // rolled back by the program
-	txnOver      = 2 // committed, or ended
+	txnBack      = 1 // rolled back, by the program or because it failed
+	txnOver      = 2 // committed
 )
 
 // openTransaction is the number of a transaction that is open.
@@ -271,6 +286,25 @@ func openTransaction(payload uint64) (uint64, error) {
 		return 0, errTxnOver
 	}
 	return payload >> txnStateBits, nil
+}
+
+// ended says in the words of a method that the transaction is over.
+func ended(err error, method string) error {
+	switch err {
+	case errTxnBack:
+		return vm.PlainError("Cannot %s() on rolled back transaction", method)
+	case errTxnOver:
+		return vm.PlainError("Cannot call %s() on transaction that has already committed: did you move `txn` outside of the closure?", method)
+	}
+	return err
+}
+
+// storeName is the class of a storage or transaction.
+func (in *Instance) storeName(v vm.Value) string {
+	if in.r.IsHost(transactionClass, v) {
+		return "DurableObjectTransaction"
+	}
+	return "DurableObjectStorage"
 }
 
 // endTransaction closes a transaction that is open.

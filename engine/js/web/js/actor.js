@@ -12,6 +12,16 @@ function promiseOf(value) {
   return p;
 }
 
+// wrongType refuses an argument in Cloudflare's words.
+function wrongType(method, of, n, type) {
+  return new TypeErrorCtor(`Failed to execute '${method}' on '${of}': parameter ${n} is not of type '${type}'.`);
+}
+
+// noOptions reports what can hold no options.
+function noOptions(options) {
+  return options !== undefined && options !== null && typeof options !== "object" && typeof options !== "function";
+}
+
 // An id is the host's handle of it itself, as is a namespace, a stub, a state, a storage and a transaction: an object of the host
 // with the prototype of its class. What is done on every request is the host's as well.
 class DurableObjectId {
@@ -22,17 +32,24 @@ class DurableObjectId {
     return host.idHex(this);
   }
   equals(other) {
-    if (!host.isID(other)) throw new TypeErrorCtor(`DurableObjectId.equals needs a DurableObjectId, not ${typeName(other)}`);
+    if (!host.isID(other)) throw wrongType("equals", "DurableObjectId", 1, "DurableObjectId");
     return host.idHex(this) === host.idHex(other);
   }
+  // name and jurisdiction are properties of its own on Cloudflare: to define them would cost every request.
   get name() {
     return host.idName(this);
+  }
+  get jurisdiction() {
+    host.idName(this);
+    return undefined;
   }
 }
 webClass(DurableObjectId, "DurableObjectId");
 
-function noID(v) {
-  throw new TypeErrorCtor(`DurableObjectNamespace.get needs a DurableObjectId, not ${typeName(v)}`);
+// routing looks at the options of get: a hint where an object should live has nothing to choose here.
+function routing(options) {
+  const mode = options.routingMode;
+  if (mode !== undefined && mode !== "primary-only") throw new RangeErrorCtor(`unknown routingMode: ${mode}`);
 }
 
 function noJurisdiction(j) {
@@ -44,6 +61,7 @@ class DurableObjectNamespace {
     throw illegalConstructor();
   }
   idFromString(id) {
+    if (arguments.length === 0) throw wrongType("idFromString", "DurableObjectNamespace", 1, "string");
     // 0: it is not an id at all; 1: it is an id of another class.
     const made = host.idFromString(this, `${id}`);
     if (made === 0) throw new TypeErrorCtor("Invalid Durable Object ID: must be 64 hex digits");
@@ -94,16 +112,12 @@ class DurableObjectStub {
 webClass(DurableObjectStub, "DurableObject");
 defineProperty(DurableObjectStub, "name", { __proto__: null, value: "DurableObject", configurable: true });
 
-// storageKeys takes an array of keys (any iterable), each made a string. One more than there may be is enough: the host refuses
+// storageKeys takes an array of keys, each made a string. One more than there may be is enough: the host refuses
 // them then.
 function storageKeys(keys) {
   const out = [];
   for (const k of keys) if (push(out, `${k}`) > 128) break;
   return out;
-}
-
-function isKeyList(v) {
-  return typeof v === "object" && v !== null && typeof v[iteratorSymbol] === "function";
 }
 
 function mapFrom(flat) {
@@ -122,12 +136,17 @@ function writeFlags(options) {
 // throw, or return a promise.
 
 function storageGet(h, key, options) {
-  if (isKeyList(key)) return host.storageGetMany(h, storageKeys(key));
+  if (noOptions(options)) throw wrongType("get", host.storeName(h), 2, "GetOptions");
+  if (isArray(key)) return host.storageGetMany(h, storageKeys(key));
   return host.storageGet(h, `${key}`);
 }
 
 function storagePut(h, key, value, options) {
-  if (typeof key === "object" && key !== null) {
+  if (noOptions(options)) throw wrongType("put", host.storeName(h), 3, "PutOptions");
+  if (typeof key === "function" || (typeof key === "object" && key !== null && !isArray(key))) {
+    if (noOptions(value)) {
+      throw new TypeErrorCtor("put() may only be called with a single key-value pair and optional options as put(key, value, options) or with multiple key-value pairs and optional options as put(entries, options)");
+    }
     // put(entries, options)
     return host.storagePutMany(h, key, writeFlags(value));
   }
@@ -137,34 +156,41 @@ function storagePut(h, key, value, options) {
 }
 
 function storageDelete(h, key, options) {
-  if (isKeyList(key)) return host.storageDeleteMany(h, storageKeys(key), writeFlags(options));
+  if (noOptions(options)) throw wrongType("delete", host.storeName(h), 2, "PutOptions");
+  if (isArray(key)) return host.storageDeleteMany(h, storageKeys(key), writeFlags(options));
   return host.storageDelete(h, `${key}`, writeFlags(options));
 }
 
 function listBound(v) {
-  return v === undefined || v === null ? null : `${v}`;
+  return v === undefined ? null : `${v}`;
 }
 
-// storageList returns a flat array of keys and values.
-function storageList(h, options) {
+// listLimit makes an integer of a limit as Web IDL does, which has 32 bits; nothing is no limit.
+function listLimit(v) {
+  if (v === undefined) return 0;
+  v = +v;
+  v = v - v === 0 ? trunc(v) : 0; // NaN and the infinities are 0
+  if (v < -2147483648 || v > 2147483647) throw new TypeErrorCtor("Value out of range. Must be between -2147483648 and 2147483647 (inclusive).");
+  if (v <= 0) throw new TypeErrorCtor("List limit must be positive.");
+  return v;
+}
+
+// storageList returns a flat array of keys and values. of is the class whose list it is.
+function storageList(h, options, of) {
+  if (noOptions(options)) throw wrongType("list", of, 1, "ListOptions");
   if (options === undefined || options === null) return host.storageList(h, null, null, null, null, false, 0);
   const start = listBound(options.start);
   const after = listBound(options.startAfter);
   const end = listBound(options.end);
   const prefix = listBound(options.prefix);
   const reverse = !!options.reverse;
-  let limit = 0; // no limit
-  if (options.limit !== undefined && options.limit !== null) {
-    limit = trunc(+options.limit);
-    if (!(limit > 0)) throw new TypeErrorCtor("List limit must be positive.");
-    if (limit > 2147483647) limit = 2147483647;
-  }
+  const limit = listLimit(options.limit);
   if (start !== null && after !== null) throw new TypeErrorCtor("list() cannot be called with both start and startAfter values.");
   return host.storageList(h, start, after, end, prefix, reverse, limit);
 }
 
-// SyncKV is storage.kv: the same entries, at once.
-class SyncKV {
+// SyncKvStorage is storage.kv: the same entries, at once.
+class SyncKvStorage {
   #h;
   constructor(key, h) {
     if (key !== internal) throw illegalConstructor();
@@ -174,22 +200,33 @@ class SyncKV {
     return host.kvGet(this.#h, `${key}`);
   }
   put(key, value) {
-    key = `${key}`;
-    if (value === undefined) throw new TypeErrorCtor("put() called with undefined value.");
-    host.kvPut(this.#h, key, value);
+    host.kvPut(this.#h, `${key}`, value);
   }
   delete(key) {
     return host.kvDelete(this.#h, `${key}`);
   }
   list(options = undefined) {
-    return pairs(storageList(this.#h, options));
+    return new ListIterator(internal, storageList(this.#h, options, "SyncKvStorage"));
   }
 }
-webClass(SyncKV, "SyncKvStorage");
+webClass(SyncKvStorage, "SyncKvStorage");
 
-function* pairs(flat) {
-  for (let i = 0; i < flat.length; i += 2) yield [flat[i], flat[i + 1]];
+class ListIterator {
+  #flat;
+  #at = 0;
+  constructor(key, flat) {
+    if (key !== internal) throw illegalConstructor();
+    this.#flat = flat;
+  }
+  next() {
+    const i = this.#at;
+    if (i >= this.#flat.length) return { value: undefined, done: true };
+    this.#at = i + 2;
+    return { value: [this.#flat[i], this.#flat[i + 1]], done: false };
+  }
 }
+webClass(ListIterator, "ListIterator");
+setPrototypeOf(ListIterator.prototype, IteratorPrototype);
 
 // What an object has on Cloudflare and not here yet says so when it is used, not when it is looked at: programs probe.
 const absent = (feature) => new ErrorCtor(`${feature}: this version of everloop does not have it.`);
@@ -267,6 +304,7 @@ class DurableObjectStorage {
   }
   delete(key, options = undefined) {
     try {
+      if (arguments.length === 0) throw wrongType("delete", "DurableObjectStorage", 1, "string or Array");
       return storageDelete(this, key, options);
     } catch (e) {
       return rejected(e);
@@ -274,7 +312,7 @@ class DurableObjectStorage {
   }
   list(options = undefined) {
     try {
-      return resolved(mapFrom(storageList(this, options)));
+      return resolved(mapFrom(storageList(this, options, "DurableObjectStorage")));
     } catch (e) {
       return rejected(e);
     }
@@ -283,7 +321,7 @@ class DurableObjectStorage {
     let kv = weakMapGet(syncKVs, this);
     if (kv === undefined) {
       stateOnly(this);
-      kv = new SyncKV(internal, this);
+      kv = new SyncKvStorage(internal, this);
       weakMapSet(syncKVs, this, kv);
     }
     return kv;
@@ -311,6 +349,7 @@ class DurableObjectStorage {
   }
   deleteAll(options = undefined) {
     try {
+      if (noOptions(options)) throw wrongType("deleteAll", "DurableObjectStorage", 1, "PutOptions");
       return host.storageDeleteAll(this, writeFlags(options));
     } catch (e) {
       return rejected(e);
@@ -328,12 +367,12 @@ class DurableObjectStorage {
   transaction(callback) {
     return attempt(() => {
       const h = this;
-      if (typeof callback !== "function") throw new TypeErrorCtor(`transaction() needs a function, not ${typeName(callback)}`);
+      if (typeof callback !== "function") throw wrongType("transaction", "DurableObjectStorage", 1, "function");
       return inSection(h, (section, promise) => runTransaction(h, section, callback, promise));
     });
   }
   transactionSync(callback) {
-    if (typeof callback !== "function") throw new TypeErrorCtor(`transactionSync() needs a function, not ${typeName(callback)}`);
+    if (typeof callback !== "function") throw wrongType("transactionSync", "DurableObjectStorage", 1, "function");
     const txn = host.txnBegin(this, true);
     let v;
     try {
@@ -354,16 +393,26 @@ class DurableObjectTransaction {
     throw illegalConstructor();
   }
   delete(key, options = undefined) {
-    return attempt(() => storageDelete(this, key, options));
+    const none = arguments.length === 0;
+    return attempt(() => {
+      if (none) throw wrongType("delete", "DurableObjectTransaction", 1, "string or Array");
+      return storageDelete(this, key, options);
+    });
   }
   list(options = undefined) {
-    return attempt(() => resolved(mapFrom(storageList(this, options))));
+    return attempt(() => resolved(mapFrom(storageList(this, options, "DurableObjectTransaction"))));
+  }
+  getAlarm() {
+    return noAlarms();
+  }
+  setAlarm() {
+    return noAlarms();
+  }
+  deleteAlarm() {
+    return noAlarms();
   }
   deleteAll() {
-    return attempt(() => {
-      host.txnOpen(this);
-      throw new ErrorCtor("Cannot call deleteAll() within a transaction");
-    });
+    return rejected(new ErrorCtor("Cannot call deleteAll() within a transaction"));
   }
   rollback() {
     host.txnRollback(this);
@@ -412,11 +461,12 @@ class DurableObjectState {
   blockConcurrencyWhile(callback) {
     return attempt(() => {
       const h = this;
-      if (typeof callback !== "function") throw new TypeErrorCtor(`blockConcurrencyWhile() needs a function, not ${typeName(callback)}`);
+      if (typeof callback !== "function") throw wrongType("blockConcurrencyWhile", "DurableObjectState", 1, "function");
       return inSection(h, (section, promise) => runSection(h, section, callback, promise));
     });
   }
   waitUntil(promise) {
+    if (arguments.length === 0) throw wrongType("waitUntil", "DurableObjectState", 1, "Promise");
     holdFor(this, promise);
   }
   acceptWebSocket() {

@@ -49,7 +49,7 @@ return {
   workerCall, objectCall, exportCall, pipelinedHere, pipelinedOn, crossShape, fromParts, takeReadable, streamOver: streamOf, takeWritable, writableOver, newStub, disposable, hasDisposer, disposeExport, loopbackFrom, programExports,
   streamStart, streamRoom, streamCancel, callerLeft,
   nothing() {},
-  noID, storageGet, storagePut,
+  routing, storageGet, storagePut,
   nodeCrypto,
   requestProto: Request.prototype,
   responseProto: Response.prototype,

@@ -23,6 +23,7 @@ class ExecutionContext {
   }
   waitUntil(promise) {
     contextOnly(this);
+    if (arguments.length === 0) throw wrongType("waitUntil", "ExecutionContext", 1, "Promise");
     holdFor(this, promise);
   }
   passThroughOnException() {}
