@@ -100,6 +100,8 @@ func TestBadInput(t *testing.T) {
 		{name: "throws-in-prepare", code: `const was = Error.prepareStackTrace; Error.prepareStackTrace = () => { throw new Error("again"); }; try { await null; throw new Error("first"); } finally { queueMicrotask(() => { Error.prepareStackTrace = was; }); }`, want: "error: Error: first"},
 		{name: "throws-response", code: `throw new Response("thrown");`, want: "error: Error: "},
 
+		{name: "throws-null-reason", code: `return Promise.reject();`, want: "error: Error: undefined"},
+
 		// What is returned.
 		{name: "returns-nothing", code: ``, want: "error: TypeError: Incorrect type for Promise: the Promise did not resolve to 'Response' (it resolved to undefined)"},
 		{name: "returns-null", code: `return null;`, want: "error: TypeError: Incorrect type for Promise"},
@@ -175,6 +177,15 @@ func TestBadInputThatNeverEnds(t *testing.T) {
 	runHostile(t, []hostileCase{
 		{name: "loops", code: `for (;;) ;`, want: "error: Error: ", resets: true},
 		{name: "loops-in-getter", code: `new Headers({ get a() { for (;;) ; } });`, want: "error: Error: ", resets: true},
+		{name: "loops-in-thrown-getter", code: `throw { get message() { for (;;) ; } };`, want: "error: Error: ", resets: true},
+		{name: "loops-in-thrown-name", code: `await null; throw Object.defineProperty(new Error("x"), "name", { get() { for (;;) ; } });`, want: "error: Error: ", resets: true},
+		{name: "loops-in-lost-rejection", code: `Promise.reject({ get message() { for (;;) ; } }); await scheduler.wait(1); return new Response("answered");`, want: "", resets: true},
+		{name: "loops-in-waitUntil-rejection", code: `ctx.waitUntil(Promise.reject({ get stack() { for (;;) ; } })); await scheduler.wait(1); return new Response("answered");`, want: "", resets: true},
+		{name: "loops-in-reported", code: `reportError({ get message() { for (;;) ; } }); return new Response("answered");`, want: "", resets: true},
+		{name: "loops-in-timer-error", code: `setTimeout(() => { throw { get stack() { for (;;) ; } }; }, 0); await scheduler.wait(5); return new Response("answered");`, want: "", resets: true},
+		{name: "loops-in-rpc-result", code: `const stub = env.OBJECT.getByName("x"); try { await stub.echo({ get x() { for (;;) ; } }); } catch (e) { return new Response(e.message); }`, want: "error: Error: ", resets: true},
+		{name: "loops-in-unhandled-listener", code: `globalThis.once ??= (addEventListener("unhandledrejection", (e) => { if (e.reason === "loop") for (;;) ; }), 1); Promise.reject("loop"); await scheduler.wait(1); return new Response("answered");`, want: "", resets: true},
+		{name: "loops-in-unhandled-chain", code: `globalThis.twice ??= (addEventListener("unhandledrejection", (e) => { if (e.reason === "chain") { e.preventDefault(); Promise.reject("chain"); } }), 1); Promise.reject("chain"); await scheduler.wait(1); return new Response("answered");`, want: "", resets: true},
 		{name: "loops-in-thenable", code: `return { then() { for (;;) ; } };`, want: "error: Error: ", resets: true},
 		{name: "loops-in-catch", code: `for (;;) try { throw 1; } catch {} finally { continue; }`, want: "error: Error: ", resets: true},
 		{name: "loops-in-regex", code: `return new Response(String(/^(a+)+$/.test("a".repeat(40) + "b")));`, want: "error: Error: ", resets: true},

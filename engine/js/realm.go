@@ -236,7 +236,10 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 	case vm.Pending:
 		return nil, fmt.Errorf("start %s: %w", relative(a.project, a.project.Main), errNeverStarts)
 	case vm.Rejected:
-		return nil, fmt.Errorf("start %s: %w", relative(a.project, a.project.Main), mapped(a.bundle, r.Describe(r.PromiseResult(done))))
+		r.Begin(&label)
+		failure := r.Describe(r.PromiseResult(done))
+		r.End()
+		return nil, fmt.Errorf("start %s: %w", relative(a.project, a.project.Main), mapped(a.bundle, failure))
 	}
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(a.namespaces))) {
 		if rl.classes[name], err = r.GetName(exports, name); err != nil {
@@ -431,6 +434,13 @@ func (rl *realm) end(err error) {
 		if perr != nil && (lost(perr) || errors.Is(perr, vm.ErrInterrupted)) {
 			err = perr
 		}
+		for err == nil && rl.r.AnyUnhandled() {
+			// The program hears of it in this turn, and may reject more. What ends that is the turn's limit.
+			rl.unhandled(w)
+			if _, perr := rl.r.Pump(); perr != nil && (lost(perr) || errors.Is(perr, vm.ErrInterrupted)) {
+				err = perr
+			}
+		}
 	}
 	rl.r.End()
 	if errors.Is(err, vm.ErrInterrupted) {
@@ -462,12 +472,6 @@ func (rl *realm) end(err error) {
 		rl.lose(err)
 		return
 	}
-	rl.r.Unhandled(func(_, reason vm.Value) {
-		e := rl.r.Describe(rl.r.Dup(reason))
-		class, id := w.where()
-		rl.app.opts.Logger.Warn("a promise was rejected and nobody handled it", "class", class, "object", id,
-			"err", e.Error(), "stack", sourceStack(rl.app.bundle, e.Stack))
-	})
 	rl.settle()
 	rl.current = nil
 	if len(rl.later) > 0 {
@@ -475,6 +479,21 @@ func (rl *realm) end(err error) {
 		rl.later = rl.later[:0]
 	}
 	rl.collect()
+}
+
+// unhandled gives rejections that nobody handles to the program's listeners for "unhandledrejection", and to the log unless one
+// of them prevents that.
+func (rl *realm) unhandled(w actor) {
+	rl.r.Unhandled(func(promise, reason vm.Value) {
+		prevented, err := rl.in.UnhandledRejection(promise, reason)
+		if prevented || err != nil {
+			return
+		}
+		e := rl.r.Describe(rl.r.Dup(reason))
+		class, id := w.where()
+		rl.app.opts.Logger.Warn("a promise was rejected and nobody handled it", "class", class, "object", id,
+			"err", e.Error(), "stack", sourceStack(rl.app.bundle, e.Stack))
+	})
 }
 
 // leftoverLimit bounds what is run of others after a turn was interrupted: they had been waiting for a moment, no more.
@@ -503,14 +522,21 @@ func (rl *realm) settle() {
 		rl.waiting[i] = rl.waiting[last]
 		rl.waiting[last] = waiting{}
 		rl.waiting = rl.waiting[:last]
+		// What was thrown may have getters, and they may run for ever.
+		by := w.by()
+		rl.r.Begin(by.labelled())
 		if pending {
 			rl.r.Free(w.promise)
 			w.fail(rl, errHung(&w))
 		} else {
 			rl.answer(w)
 		}
+		rl.r.End()
 		if rl.r.Err() != nil {
 			return
+		}
+		if rl.r.Interrupted() && by.alive() {
+			by.interrupted()
 		}
 	}
 }

@@ -69,6 +69,13 @@ func (in *Instance) CallerLeft(signal vm.Value) error {
 	return err
 }
 
+// UnhandledRejection gives a rejection that nobody handles to the program's listeners, and reports whether one of them wants it
+// to go no further. Both values are borrowed.
+func (in *Instance) UnhandledRejection(promise, reason vm.Value) (prevented bool, err error) {
+	v, err := in.r.Call(in.unhandledRejection, vm.Undefined, promise, reason)
+	return v.Truth(), err
+}
+
 // FireTimer runs a timer's function. It reports false if the timer was stopped.
 func (in *Instance) FireTimer(id int64) (bool, error) {
 	v, err := in.r.Call(in.fireTimer, vm.Undefined, vm.Int64(id))

@@ -55,7 +55,7 @@ func TestFormBodies(t *testing.T) {
 		{"another type is refused", `return await err(() => new Response("x").formData()) + await err(() => new Response(new Uint8Array(1)).formData())`, "TypeErrorTypeError"},
 		{"a boundary is needed", `return await err(() => new Response("x", {headers: {"content-type": "multipart/form-data"}}).formData())`, "TypeError"},
 		{"broken multipart is refused", `return await err(() => new Response("x", {headers: {"content-type": "multipart/form-data; boundary=b"}}).formData())`, "TypeError"},
-		{"blob has the type", `const b = await new Response("x", {headers: {"content-type": "A/B"}}).blob(); return b.type + await b.text() + (await new Response(new Blob(["y"], {type: "c/d"})).blob()).type + (await new Response("z").blob()).type`, "a/bxc/dtext/plain;charset=utf-8"},
+		{"blob has the type", `const b = await new Response("x", {headers: {"content-type": "A/B"}}).blob(); return b.type + await b.text() + (await new Response(new Blob(["y"], {type: "c/d"})).blob()).type + (await new Response("z").blob()).type`, "a/bxc/dtext/plain;charset=UTF-8"},
 		{"a Blob body gives its type", `return new Response(new Blob(["y"], {type: "c/d"})).headers.get("content-type") + new Response(new Blob(["y"])).headers.get("content-type")`, "c/dnull"},
 		{"a form is used once", `const r = new Response(new FormData()); await r.formData(); return r.bodyUsed + await err(() => r.formData())`, "trueTypeError"},
 		{"a form of a stream", `const r = new Response(new Blob(["a=1"]).stream(), {headers: {"content-type": "application/x-www-form-urlencoded;charset=UTF-8"}}); return (await r.formData()).get("a")`, "1"},

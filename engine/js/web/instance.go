@@ -55,7 +55,7 @@ type Instance struct {
 	hasDisposer                                                         vm.Value
 	disposeExport, loopbackFrom, exports, pipelinedHere, pipelinedOn    vm.Value
 	streamStart, streamRoom, streamCancel, callerLeft                   vm.Value
-	nodeCrypto, programClasses, programEntries                          vm.Value
+	nodeCrypto, programClasses, programEntries, unhandledRejection      vm.Value
 	namespaceProto, idProto, stateProto, storageProto, transactionProto vm.Value
 	routing, storageGet, storagePut, bringPart, older                   vm.Value
 }
@@ -151,6 +151,7 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"loopbackFrom", &in.loopbackFrom},
 		{"programExports", &in.exports},
 		{"nodeCrypto", &in.nodeCrypto},
+		{"unhandledRejection", &in.unhandledRejection},
 		{"programClasses", &in.programClasses},
 		{"programEntries", &in.programEntries},
 		{"older", &in.older},

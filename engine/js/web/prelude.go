@@ -27,7 +27,7 @@ var sources embed.FS
 
 // order is the part of the prelude that every runtime has, in the order in which it runs.
 var order = []string{
-	"prim", "taken", "domexception", "encoding", "url", "headers", "event", "timer", "crypto", "misc", "queuing", "body",
+	"prim", "taken", "domexception", "encoding", "url", "headers", "event", "timer", "crypto", "misc", "queuing", "message", "body",
 	"request", "response", "fetch", "actor", "worker", "rpc", "crossing", "end",
 }
 

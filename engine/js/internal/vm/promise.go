@@ -249,6 +249,9 @@ func (r *Runtime) forget(promise Value) {
 	}
 }
 
+// AnyUnhandled reports whether Unhandled has something to tell.
+func (r *Runtime) AnyUnhandled() bool { return len(r.rejections) > 0 }
+
 // Unhandled calls f with every promise that was rejected and has no handler
 // yet, and forgets it. promise and reason are borrowed. Call it after Pump.
 func (r *Runtime) Unhandled(f func(promise, reason Value)) {

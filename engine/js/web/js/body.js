@@ -48,7 +48,8 @@ function bodyFrom(v) {
     return form.bytes;
   }
   if (typeof v[asyncIteratorSymbol] === "function") return readableObject(readableFrom(v));
-  throw new TypeErrorCtor(`A body cannot be made of ${typeName(v)}: give a string, an ArrayBuffer, a view of one, URLSearchParams, FormData, a Blob, a ReadableStream, or the body of a Request or Response`);
+  givenType = textType;
+  return `${v}`;
 }
 
 // streamOf makes the stream of a body. Its controller is made when somebody reads it.
@@ -162,7 +163,7 @@ function cloneBody(body) {
 }
 
 function teeBody(stream) {
-  const branches = readableTee(openReadable(readableOf(stream)));
+  const branches = readableTee(openReadable(readableOf(stream)), true);
   return [readableObject(branches[0]), readableObject(branches[1])];
 }
 
@@ -198,7 +199,7 @@ function bodyArrayBuffer(body) {
 }
 
 function bodyBlob(body, type) {
-  return whole(body, (bytes) => new Blob(internal, { __proto__: null, bytes, type: type === null ? "" : blobType(type) }));
+  return whole(body, (bytes) => new Blob(internal, { __proto__: null, bytes, type: type === null ? "" : host.mimeType(type) }));
 }
 
 function bodyForm(body, type) {

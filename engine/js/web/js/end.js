@@ -3,7 +3,7 @@
 const globals = {
   __proto__: null,
   AbortController, AbortSignal, ByteLengthQueuingStrategy, CountQueuingStrategy, Crypto, CustomEvent, DOMException, ErrorEvent, Event, EventTarget, ExecutionContext, Headers,
-  Navigator, Performance, Request, Response, Scheduler, TextDecoder, TextEncoder, URL, URLSearchParams, WebSocket,
+  MessageChannel, MessageEvent, MessagePort, Navigator, Performance, PromiseRejectionEvent, Request, Response, Scheduler, TextDecoder, TextEncoder, URL, URLSearchParams, WebSocket,
   WebSocketPair, DurableObjectId, DurableObjectNamespace, DurableObjectState, DurableObjectStorage,
   DurableObjectTransaction, DurableObject: DurableObjectStub, Fetcher,
 };
@@ -45,7 +45,7 @@ function older(relative, withoutCalls, withoutExports) {
 return {
   __proto__: null,
   bringPart, older,
-  programClasses, programEntries, workerFetch, reply: replyWith, fireTimer,
+  programClasses, programEntries, unhandledRejection, workerFetch, reply: replyWith, fireTimer,
   workerCall, objectCall, exportCall, pipelinedHere, pipelinedOn, crossShape, fromParts, takeReadable, streamOver: streamOf, takeWritable, writableOver, newStub, disposable, hasDisposer, disposeExport, loopbackFrom, programExports,
   streamStart, streamRoom, streamCancel, callerLeft,
   nothing() {},

@@ -295,7 +295,8 @@ let followSignal; // (signal) a new signal that aborts with it
 class AbortSignal extends EventTarget {
   #reason = undefined; // undefined: not aborted
   #steps = null;
-  #sources = null; // the signals that this one follows; kept so that they are not collected before it
+  #sources = null; // of one that follows others: these, none of which follows others itself
+  #dependents = null; // those that follow this one
   constructor(key = undefined) {
     if (key !== internal) throw illegalConstructor();
     super();
@@ -339,9 +340,27 @@ class AbortSignal extends EventTarget {
     AbortSignal.#follow(s, list);
     return s;
   }
+  // #follow makes s one that aborts with any of a list: with what they follow, where they follow others.
   static #follow(s, list) {
-    s.#sources = list;
-    for (let i = 0; i < list.length; i++) onAbort(list[i], () => abortSignal(s, list[i].#reason));
+    const sources = [];
+    s.#sources = sources;
+    for (let i = 0; i < list.length; i++) {
+      const roots = list[i].#sources === null ? [list[i]] : list[i].#sources;
+      for (let j = 0; j < roots.length; j++) {
+        const root = roots[j];
+        if (arrIndexOf(sources, root) >= 0) continue;
+        push(sources, root);
+        if (root.#dependents === null) root.#dependents = [];
+        push(root.#dependents, s);
+      }
+    }
+  }
+  static #ended(s) {
+    const steps = s.#steps;
+    s.#steps = null;
+    s.#sources = null;
+    if (steps !== null) for (let i = 0; i < steps.length; i++) steps[i]();
+    dispatchTrusted(s, new Event("abort"));
   }
   static {
     isAbortSignal = (v) => typeof v === "object" && v !== null && #steps in v;
@@ -357,11 +376,20 @@ class AbortSignal extends EventTarget {
     abortSignal = (s, reason) => {
       if (s.#reason !== undefined) return;
       s.#reason = reason === undefined ? new DOMException("The operation was aborted", "AbortError") : reason;
-      const steps = s.#steps;
-      s.#steps = null;
-      s.#sources = null;
-      if (steps !== null) for (let i = 0; i < steps.length; i++) steps[i]();
-      dispatchTrusted(s, new Event("abort"));
+      // All that follow it have aborted before anything runs that could look at them.
+      const dependents = s.#dependents;
+      const others = [];
+      if (dependents !== null) {
+        s.#dependents = null;
+        for (let i = 0; i < dependents.length; i++) {
+          const d = dependents[i];
+          if (d.#reason !== undefined) continue;
+          d.#reason = s.#reason;
+          push(others, d);
+        }
+      }
+      AbortSignal.#ended(s);
+      for (let i = 0; i < others.length; i++) AbortSignal.#ended(others[i]);
     };
     followSignal = (from) => {
       const s = new AbortSignal(internal);

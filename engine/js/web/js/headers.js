@@ -24,6 +24,14 @@ function headerName(name) {
   return lower;
 }
 
+// byteString lets a name, or the value of one, pass if it is a string of bytes, as WebIDL has it.
+function byteString(text, name = undefined) {
+  for (let i = 0; i < text.length; i++) {
+    if (charCode(text, i) > 255) throw new TypeErrorCtor(name === undefined ? `Invalid header name: ${jsonStringify(text)}` : `Invalid header value for ${jsonStringify(name)}: ${jsonStringify(text)}`);
+  }
+  return text;
+}
+
 // headerValue checks a value and strips the white space around it.
 function headerValue(name, value) {
   if (typeof value !== "string") value = `${value}`;
@@ -61,14 +69,14 @@ class Headers {
       this.#list = copyList(headersList(init));
       return;
     }
-    if ((method === undefined || method === null) && getOwnPropertySymbols(init).length === 0) {
+    if (method === undefined || method === null) {
       const list = host.headerRecord(init);
       if (list !== null) {
         this.#list = list;
         return;
       }
     }
-    const flat = method !== undefined && method !== null ? pairsFrom(init, method, "Headers") : recordFrom(init, "Headers");
+    const flat = method !== undefined && method !== null ? pairsFrom(init, method, "Headers") : recordFrom(init, "Headers", byteString);
     for (let i = 0; i < flat.length; i += 2) {
       const name = headerName(flat[i]);
       flat[i + 1] = headerValue(name, flat[i + 1]);
@@ -103,11 +111,13 @@ class Headers {
   }
   get(name) {
     const list = this.#list;
+    if (arguments.length < 1) throw new TypeErrorCtor("Headers.get needs a name");
     name = headerName(name);
     if (list === null) return host.msgHeader(this.#src, name);
     return combined(list, name);
   }
   has(name) {
+    if (arguments.length < 1) throw new TypeErrorCtor("Headers.has needs a name");
     return headersHas(this, headerName(name));
   }
   getSetCookie() {

@@ -8,7 +8,7 @@
 // called by every array that grows, ours too.)
 
 const { apply, construct, ownKeys, getOwnPropertyDescriptor, defineProperty, getPrototypeOf } = Reflect;
-const { assign, freeze, setPrototypeOf, keys: objectKeys, getOwnPropertySymbols } = Object;
+const { assign, freeze, setPrototypeOf, keys: objectKeys } = Object;
 const { isArray } = Array;
 const callOf = Function.prototype.call;
 const uncurry = callOf.bind.bind(callOf);
@@ -145,7 +145,7 @@ function natives(cls, methods) {
 // webPrototypes has the prototype of every class of the Web APIs.
 const webPrototypes = new WeakSet();
 
-// webClass gives a class what WebIDL asks for: enumerable members and a toStringTag.
+// webClass gives a class what WebIDL asks for: enumerable members, static ones too, and a toStringTag.
 function webClass(cls, tag) {
   const proto = cls.prototype;
   weakSetAdd(webPrototypes, proto);
@@ -153,6 +153,11 @@ function webClass(cls, tag) {
   for (let i = 0; i < names.length; i++) {
     if (names[i] === "constructor" || typeof names[i] === "symbol") continue;
     defineProperty(proto, names[i], { __proto__: null, enumerable: true });
+  }
+  const statics = ownKeys(cls);
+  for (let i = 0; i < statics.length; i++) {
+    const name = statics[i];
+    if (name !== "length" && name !== "name" && name !== "prototype") defineProperty(cls, name, { __proto__: null, enumerable: true });
   }
   defineProperty(proto, toStringTagSymbol, { __proto__: null, value: tag, configurable: true });
 }
@@ -227,18 +232,18 @@ function pairsFrom(init, method, what) {
   return flat;
 }
 
-// recordFrom reads them out of a plain object: own enumerable string keys in their order.
-function recordFrom(init, what) {
-  // Object.keys takes a fraction of the time of asking for each property's descriptor.
+// recordFrom reads them out of a plain object: own enumerable string keys in their order. convert checks or
+// converts a string: a name before its value is read, and a value before the next one is.
+function recordFrom(init, what, convert) {
+  // By the book (WebIDL, record<K, V>): a property that a getter or a proxy takes away meanwhile does not count.
   const flat = [];
-  const names = objectKeys(init);
-  for (let i = 0; i < names.length; i++) {
-    flat[2 * i] = names[i];
-    flat[2 * i + 1] = init[names[i]];
-  }
-  const symbols = getOwnPropertySymbols(init);
-  for (let i = 0; i < symbols.length; i++) {
-    if (getOwnPropertyDescriptor(init, symbols[i])?.enumerable) throw new TypeErrorCtor(`${what}: a symbol cannot be a name`);
+  const keys = ownKeys(init);
+  for (let i = 0; i < keys.length; i++) {
+    const d = getOwnPropertyDescriptor(init, keys[i]);
+    if (d === undefined || !d.enumerable) continue;
+    if (typeof keys[i] === "symbol") throw new TypeErrorCtor(`${what}: a symbol cannot be a name`);
+    const name = convert(keys[i]);
+    push(flat, name, convert(`${init[keys[i]]}`, name));
   }
   return flat;
 }

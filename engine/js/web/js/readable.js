@@ -125,7 +125,6 @@ class ReadableStream {
 }
 hide(ReadableStream.prototype, asyncIteratorSymbol, ReadableStream.prototype.values);
 webClass(ReadableStream, "ReadableStream");
-defineProperty(ReadableStream, "from", { __proto__: null, enumerable: true });
 
 // enforceRange is WebIDL's conversion to an unsigned long long that refuses what does not fit.
 function enforceRange(v, what) {
@@ -664,11 +663,20 @@ function fromSync(c, iterator, r) {
 
 // Tee.
 
-function readableTee(s) {
-  return s.controller.bytes ? byteTee(s) : defaultTee(s);
+// readableTee makes two streams of one. clone says that each is to have chunks of its own, as bodies are.
+function readableTee(s, clone = false) {
+  return s.controller.bytes ? byteTee(s) : defaultTee(s, clone);
 }
 
-function defaultTee(s) {
+// cloneChunk is a chunk with memory of its own.
+function cloneChunk(v) {
+  if (!isView(v)) return structuredClone(v);
+  const bytes = host.bodyBytes(bytesOf(v));
+  const kind = typedTag(v);
+  return kind === "Uint8Array" ? bytes : makeView(kind ?? "DataView", typedBuffer(bytes), typedByteOffset(bytes), typedByteLength(bytes));
+}
+
+function defaultTee(s, clone) {
   const reader = acquireReader(s);
   let reading = false;
   let again = false;
@@ -687,8 +695,19 @@ function defaultTee(s) {
       chunk(value) {
         microtask(() => {
           again = false;
+          let value2 = value;
+          if (clone && !canceled2) {
+            try {
+              value2 = cloneChunk(value);
+            } catch (e) {
+              controllerError(branch1.controller, e);
+              controllerError(branch2.controller, e);
+              follow(cancel, readableCancel(s, e));
+              return;
+            }
+          }
           if (!canceled1) defaultEnqueue(branch1.controller, value);
-          if (!canceled2) defaultEnqueue(branch2.controller, value);
+          if (!canceled2) defaultEnqueue(branch2.controller, value2);
           reading = false;
           if (again) pull();
         });

@@ -15,6 +15,8 @@ function requestMethod(method) {
   return method;
 }
 
+const cacheModes = { __proto__: null, default: true, "no-store": true, reload: true, "no-cache": true, "force-cache": true, "only-if-cached": true };
+
 let isRequest;
 let sendRequest; // (stub, request) sends it to a stub of the host
 let requestParts; // (request) what it crosses to another program as: see crossing.js
@@ -98,7 +100,11 @@ class Request {
           d.signal = signal;
         }
         if (i.cf !== undefined) d.cf = i.cf;
-        if (i.cache !== undefined) d.cache = `${i.cache}`;
+        if (i.cache !== undefined) {
+          const cache = `${i.cache}`;
+          if (cacheModes[cache] !== true) throw new TypeErrorCtor(`Unsupported cache mode: ${cache}`);
+          d.cache = cache;
+        }
         if (i.integrity !== undefined) d.integrity = `${i.integrity}`;
         if (i.keepalive !== undefined) d.keepalive = !!i.keepalive;
         headers = i.headers;
@@ -177,20 +183,20 @@ class Request {
     return d.never;
   }
   get cf() {
-    return #d in this ? this.#d.cf : undefined;
+    return Request.#details(this).cf;
   }
   get cache() {
-    return #d in this ? this.#d.cache : undefined;
+    return Request.#details(this).cache;
   }
   get integrity() {
-    return #d in this ? this.#d.integrity : "";
+    return Request.#details(this).integrity;
   }
   get duplex() {
     void Request.#details(this);
     return "half";
   }
   get keepalive() {
-    return #d in this ? this.#d.keepalive : false;
+    return Request.#details(this).keepalive;
   }
   clone() {
     const from = Request.#details(this);

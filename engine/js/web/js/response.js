@@ -236,13 +236,16 @@ class Response {
     return #bits in this ? false : host.msgRedirected(this);
   }
   get type() {
-    return #bits in this && this.#bits & isErrorResponse ? "error" : "default";
+    if (!(#bits in this)) return void host.msgStatus(this), "default";
+    return this.#bits & isErrorResponse ? "error" : "default";
   }
   get webSocket() {
-    return !(#bits in this) || this.#x === null ? null : this.#x.webSocket;
+    if (!(#bits in this)) return void host.msgStatus(this), null;
+    return this.#x === null ? null : this.#x.webSocket;
   }
   get cf() {
-    return !(#bits in this) || this.#x === null ? undefined : this.#x.cf;
+    if (!(#bits in this)) return void host.msgStatus(this), undefined;
+    return this.#x === null ? undefined : this.#x.cf;
   }
   clone() {
     if (!(#bits in this)) return hostedClone(this);

@@ -191,7 +191,7 @@ class URLSearchParams {
         this.#list = copyList(URLSearchParams.#listOf(init));
       } else {
         const isList = method !== undefined && method !== null;
-        const flat = isList ? pairsFrom(init, method, "URLSearchParams") : recordFrom(init, "URLSearchParams");
+        const flat = isList ? pairsFrom(init, method, "URLSearchParams") : recordFrom(init, "URLSearchParams", (text) => text);
         let repaired = false;
         for (let i = 0; i < flat.length; i++) {
           const text = toWellFormed(`${flat[i]}`);

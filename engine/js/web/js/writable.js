@@ -361,7 +361,7 @@ function writableClose(s) {
 
 function acquireWriter(s) {
   if (s.writer !== null) throw new TypeErrorCtor(writerLockedText);
-  const w = { __proto__: null, object: null, stream: s, closed: null, ready: null, waiting: false };
+  const w = { __proto__: null, object: null, stream: s, closed: null, ready: null, waiting: false, released: null };
   s.writer = w;
   return w;
 }
@@ -375,7 +375,7 @@ function writerObject(w) {
 function writerReady(w) {
   if (w.ready === null) {
     const s = w.stream;
-    if (s === null) w.ready = refused(new TypeErrorCtor(writerReleasedText));
+    if (s === null) w.ready = refused(w.released);
     else if (s.state === isErroring || s.state === isFailed) w.ready = refused(s.error);
     else if (s.state === isWritable && s.backpressure && !closeAsked(s)) {
       w.ready = pending();
@@ -388,7 +388,7 @@ function writerReady(w) {
 function writerClosed(w) {
   if (w.closed === null) {
     const s = w.stream;
-    if (s === null) w.closed = refused(new TypeErrorCtor(writerReleasedText));
+    if (s === null) w.closed = refused(w.released);
     else if (s.state === isWritten) w.closed = resolved(undefined);
     else if (s.state === isFailed) w.closed = refused(s.error);
     else w.closed = pending();
@@ -410,13 +410,14 @@ function writerRelease(w) {
   const s = w.stream;
   if (s === null) return;
   const e = new TypeErrorCtor(writerReleasedText);
+  w.released = e;
   rejectReady(w, e);
   if (w.closed !== null) {
-    if (s.state === isWritten || s.state === isFailed) {
-      w.closed = refused(e);
-    } else {
+    if (host.promiseState(w.closed)[0] === 0) {
       handled(w.closed);
       refuse(w.closed, e);
+    } else {
+      w.closed = refused(e);
     }
   }
   s.writer = null;

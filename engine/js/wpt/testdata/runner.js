@@ -23,14 +23,15 @@ export default {
 function prepare(job, files) {
   const url = new URL(job.url);
   globalThis.self ??= globalThis;
+  if (!job.url.includes("idlharness")) base(url);
   globalThis.GLOBAL = { isWindow: () => false, isWorker: () => true };
   globalThis.META_TITLE = job.title;
   globalThis.location = { href: url.href, origin: url.origin, protocol: url.protocol, host: url.host, hostname: url.hostname, port: url.port, pathname: url.pathname, search: url.search, hash: url.hash };
-  // What is relative comes from the checkout; the rest is the program's own fetch, where there is one.
+  // What is relative, or of the suite's own server, comes from the checkout; the rest is the program's own fetch, where there is one.
   globalThis.fetch = async function fetch(input, init) {
-    if (typeof input === "string" && !URL.canParse(input)) {
-      return files.fetch(new URL(input, url), init);
-    }
+    const of = typeof input === "string" ? input : input.url;
+    if (!URL.canParse(of)) return files.fetch(new URL(of, url), init);
+    if (new URL(of).origin === url.origin) return files.fetch(input, init);
     if (ownFetch !== undefined) return ownFetch(input, init);
     throw new TypeError("there is no network here");
   };
@@ -55,6 +56,17 @@ globalThis.FileReader = class FileReader extends EventTarget {
     });
   }
 };
+
+// base gives relative URLs the base that they have in a page: a Worker refuses them.
+function base(url) {
+  const absolute = (v) => (v instanceof globalThis.Request || URL.canParse(v) || !URL.canParse(v, url) ? v : new URL(v, url).href);
+  globalThis.Request = new Proxy(globalThis.Request, {
+    construct: (target, [input, ...rest], self) => Reflect.construct(target, [absolute(input), ...rest], self === globalThis.Request ? target : self),
+  });
+  Object.defineProperty(globalThis.Request.prototype, "constructor", { value: globalThis.Request });
+  const { redirect } = Response;
+  Object.defineProperty(Response, "redirect", { value: (input, ...rest) => redirect(absolute(input), ...rest) });
+}
 
 function run(job) {
   return new Promise((resolve) => {
