@@ -24,6 +24,7 @@ import (
 //     is quadratic and never polls.
 //   - BigInt.asUintN and asIntN are right for negative numbers (bigint.go).
 //   - return() of iterator helpers does not need one below (mend.go).
+//   - then, and next of async generators, carry the context (context.go).
 //   - Date.now and Math.random can be driven by the host (clock.go).
 
 //go:linkname arrayProtoFuncs modernc.org/libquickjs._js_array_proto_funcs
@@ -137,6 +138,8 @@ func patchEngine() error {
 		{weakRefProtoFuncs[:], weakDeref, []string{"deref"}},
 		{mathFuncs[:], mathRandom, []string{"random"}},
 		{dateFuncs[:], dateNow, []string{"now"}},
+		{promiseProtoFuncs[:], promiseThen, []string{"then"}},
+		{asyncGeneratorProtoFuncs[:], generatorNext, []string{"next", "return", "throw"}},
 		{bigintFuncs[:], bigintWrap, []string{"asUintN", "asIntN"}},
 	} {
 		if err := replace(p.table, fp(p.f), p.names...); err != nil {
