@@ -1,9 +1,12 @@
 package js
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -58,11 +61,12 @@ type App struct {
 	namespaces    []string // the class of each namespace, by the number that the runtimes know it by
 	bindings      []Binding
 	hosts         []*host
-	main          *entry // the default export
-	paramsDup     bool   // stubs in the parameters of a call are duplicated, rather than handed over
-	errorProps    bool   // errors keep their own properties, their cause and their stack from one program to the next
-	signals       bool   // an AbortSignal can be sent to another program
-	requestSignal bool   // request.signal aborts when the client leaves
+	main          *entry      // the default export
+	paramsDup     bool        // stubs in the parameters of a call are duplicated, rather than handed over
+	errorProps    bool        // errors keep their own properties, their cause and their stack from one program to the next
+	signals       bool        // an AbortSignal can be sent to another program
+	requestSignal bool        // request.signal aborts when the client leaves
+	processEnv    [][2]string // what process.env begins with
 
 	quarantine quarantine
 	stop       chan struct{}
@@ -86,6 +90,9 @@ func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) 
 	a.signals = slices.Contains(p.CompatibilityFlags, "enable_abortsignal_rpc")
 	// The flag has no date from which it is on by default; a single file, which cannot name flags, has it.
 	a.requestSignal = p.Enabled("enable_request_signal", "disable_request_signal", "9999-12-31")
+	if p.Enabled("nodejs_compat_populate_process_env", "nodejs_compat_do_not_populate_process_env", "2025-04-01") {
+		a.processEnv = processEnv(p.Vars)
+	}
 	if err := a.quarantine.load(o.QuarantineFile); err != nil {
 		return nil, err
 	}
@@ -130,6 +137,23 @@ func Load(eng *engine.Engine, p *project.Project, b *project.Bundle, o Options) 
 		}
 	}
 	return a, nil
+}
+
+// processEnv is what process.env begins with: the variables of the project, sorted, those that are no strings as JSON.
+func processEnv(vars map[string]json.RawMessage) [][2]string {
+	var env [][2]string
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		var text string
+		if json.Unmarshal(vars[name], &text) != nil {
+			var compact bytes.Buffer
+			if json.Compact(&compact, vars[name]) != nil {
+				continue // a project with such a variable is refused when it is read
+			}
+			text = compact.String()
+		}
+		env = append(env, [2]string{name, text})
+	}
+	return env
 }
 
 // stripAbove is the size of a bundle, in bytes, from which runtimes do without the text of its functions: a bundle of

@@ -73,6 +73,9 @@ func (p *Project) Enabled(flag, off, since string) bool {
 	return p.CompatibilityDate == "" || p.CompatibilityDate >= since
 }
 
+// NodeJS reports whether the project has the flag nodejs_compat.
+func (p *Project) NodeJS() bool { return p.nodejs }
+
 // A ServiceBinding puts an entry point of a script into env under a name.
 type ServiceBinding struct {
 	Name       string

@@ -39,8 +39,8 @@ type Instance struct {
 	repaired []byte
 	part     []byte
 
-	// imported is what cloudflare:workers exports as env and exports just now, owned; nil where nobody imports it.
-	imported map[string]vm.Value
+	// ProcessEnv are the names and values that process.env begins with.
+	ProcessEnv [][2]string
 
 	// The prelude's doors, owned.
 	workerFetch, takeReply, fireTimer                                   vm.Value
@@ -52,7 +52,8 @@ type Instance struct {
 	hasDisposer                                                         vm.Value
 	disposeExport, loopbackFrom, exports, pipelinedHere, pipelinedOn    vm.Value
 	streamStart, streamRoom, streamCancel, callerLeft                   vm.Value
-	nodeCrypto, programClasses, programEntries                          vm.Value
+	moduleExports, nodeGlobals, workersModule                           vm.Value
+	programClasses, programEntries                                      vm.Value
 	namespaceProto, idProto, stateProto, storageProto, transactionProto vm.Value
 	noID, storageGet, storagePut                                        vm.Value
 }
@@ -129,7 +130,9 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"disposeExport", &in.disposeExport},
 		{"loopbackFrom", &in.loopbackFrom},
 		{"programExports", &in.exports},
-		{"nodeCrypto", &in.nodeCrypto},
+		{"moduleExports", &in.moduleExports},
+		{"nodeGlobals", &in.nodeGlobals},
+		{"workersModule", &in.workersModule},
 		{"programClasses", &in.programClasses},
 		{"programEntries", &in.programEntries},
 	} {

@@ -13,9 +13,9 @@ var sources embed.FS
 
 // order is the prelude: the files of js/, which together are the body of one function.
 var order = []string{
-	"prim", "domexception", "encoding", "url", "headers", "event", "timer", "subtle", "subtlekey", "subtlecrypto", "crypto", "nodecrypto", "console", "misc",
+	"prim", "domexception", "encoding", "url", "headers", "event", "timer", "subtle", "subtlekey", "subtlecrypto", "crypto", "console", "misc",
 	"queuing", "readable", "readablebytes", "writable", "pipe", "transform", "codec", "blob", "formdata", "body",
-	"request", "response", "fetch", "actor", "worker", "rpc", "crossing", "end",
+	"request", "response", "fetch", "actor", "modules", "worker", "rpc", "crossing", "end",
 }
 
 // compiled is the prelude's bytecode, made once for the process.

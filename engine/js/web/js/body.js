@@ -47,6 +47,11 @@ function bodyFrom(v) {
     givenType = form.type;
     return form.bytes;
   }
+  const text = boxedString(v);
+  if (text !== null) {
+    givenType = textType;
+    return text;
+  }
   if (typeof v[asyncIteratorSymbol] === "function") return readableObject(readableFrom(v));
   throw new TypeErrorCtor(`A body cannot be made of ${typeName(v)}: give a string, an ArrayBuffer, a view of one, URLSearchParams, FormData, a Blob, a ReadableStream, or the body of a Request or Response`);
 }

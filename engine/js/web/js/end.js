@@ -26,6 +26,8 @@ for (let i = 0; i < memberNames.length; i++) {
   defineProperty(globalThis, memberNames[i], { __proto__: null, value: members[memberNames[i]], writable: true, enumerable: true, configurable: true });
 }
 
+const workers = { __proto__: null, DurableObject, WorkerEntrypoint, RpcTarget, RpcStub, RpcPromise, RpcProperty, waitUntil, withEnv, withExports, withEnvAndExports };
+
 return {
   __proto__: null,
   programClasses, programEntries, workerFetch, reply: replyWith, fireTimer,
@@ -33,7 +35,7 @@ return {
   streamStart, streamRoom, streamCancel, callerLeft,
   nothing() {},
   noID, storageGet, storagePut,
-  nodeCrypto,
+  moduleExports, nodeGlobals,
   requestProto: Request.prototype,
   responseProto: Response.prototype,
   contextProto: ExecutionContext.prototype,
@@ -45,5 +47,5 @@ return {
   transactionProto: DurableObjectTransaction.prototype,
   fetcherProto: Fetcher.prototype,
   DOMException,
-  workers: { __proto__: null, DurableObject, WorkerEntrypoint, RpcTarget, RpcStub, RpcPromise, RpcProperty, exports: programExports, waitUntil, withEnv, withExports, withEnvAndExports },
+workers, workersModule,
 };
