@@ -2,6 +2,8 @@ package web
 
 import (
 	"embed"
+	"errors"
+	"io/fs"
 	"strings"
 	"sync"
 
@@ -31,8 +33,11 @@ func moduleCode(name string) (*vm.Code, error) {
 		return once.(func() (*vm.Code, error))()
 	}
 	text, err := moduleSources.ReadFile(moduleFile(name))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil, nil // there is no such file: nothing else can fail, in a program's own binary
+		return nil, err
 	}
 	once, _ := moduleCodes.LoadOrStore(name, sync.OnceValues(func() (*vm.Code, error) {
 		return vm.Compile("everloop:"+name, []byte("(function (kit, need) { \"use strict\";\n"+string(text)+"})"), vm.CompileOptions{StripSource: true})

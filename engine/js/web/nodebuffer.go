@@ -69,9 +69,9 @@ func (in *Instance) bufferBytes(encoding string, text vm.Value) (b []byte, ok bo
 		return b, true
 	case "utf16le":
 		units := in.r.AppendUTF16(nil, text)
-		b = make([]byte, 0, 2*len(units))
-		for _, u := range units {
-			b = append(b, byte(u), byte(u>>8))
+		b = make([]byte, 2*len(units))
+		for i, u := range units {
+			b[2*i], b[2*i+1] = byte(u), byte(u>>8)
 		}
 		return b, true
 	}

@@ -80,7 +80,7 @@ func (c *ciphering) update(t *keyTable, b []byte) ([]byte, error) {
 		c.stream.XORKeyStream(out, b)
 		return out, nil
 	}
-	all := append(c.rest, b...)
+	all := slices.Concat(c.rest, b)
 	n := len(all) &^ (aes.BlockSize - 1)
 	if !c.encrypt && n == len(all) && n > 0 {
 		n -= aes.BlockSize // it may be padding
