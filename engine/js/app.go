@@ -1,9 +1,12 @@
 package js
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -78,11 +81,12 @@ type App struct {
 	namespaces    []string // the class of each namespace, by the number that the runtimes know it by
 	bindings      []Binding
 	hosts         []*host
-	main          *entry // the default export
-	paramsDup     bool   // stubs in the parameters of a call are duplicated, rather than handed over
-	errorProps    bool   // errors keep their own properties, their cause and their stack from one program to the next
-	signals       bool   // an AbortSignal can be sent to another program
-	requestSignal bool   // request.signal aborts when the client leaves
+	main          *entry      // the default export
+	paramsDup     bool        // stubs in the parameters of a call are duplicated, rather than handed over
+	errorProps    bool        // errors keep their own properties, their cause and their stack from one program to the next
+	signals       bool        // an AbortSignal can be sent to another program
+	requestSignal bool        // request.signal aborts when the client leaves
+	processEnv    [][2]string // what process.env begins with
 
 	quarantine quarantine
 	stop       chan struct{}
@@ -126,6 +130,9 @@ func prepare(eng *engine.Engine, of *program, p *project.Project, b *project.Bun
 	a.signals = slices.Contains(p.CompatibilityFlags, "enable_abortsignal_rpc")
 	// The flag has no date from which it is on by default; a single file, which cannot name flags, has it.
 	a.requestSignal = p.On(project.RequestSignal)
+	if p.On(project.PopulateProcessEnv) {
+		a.processEnv = processEnv(p.Vars)
+	}
 	if err := a.quarantine.load(o.QuarantineFile); err != nil {
 		return nil, err
 	}
@@ -208,6 +215,23 @@ func (a *App) enter(old *App) error {
 // classNames are the classes that the program binds, sorted.
 func (a *App) classNames() []string {
 	return slices.Compact(slices.Sorted(slices.Values(a.namespaces)))
+}
+
+// processEnv is what process.env begins with: the variables of the project, sorted, those that are no strings as JSON.
+func processEnv(vars map[string]json.RawMessage) [][2]string {
+	var env [][2]string
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		var text string
+		if json.Unmarshal(vars[name], &text) != nil {
+			var compact bytes.Buffer
+			if json.Compact(&compact, vars[name]) != nil {
+				continue // a project with such a variable is refused when it is read
+			}
+			text = compact.String()
+		}
+		env = append(env, [2]string{name, text})
+	}
+	return env
 }
 
 // stripAbove is the size of a bundle, in bytes, from which runtimes do without the text of its functions: a bundle of

@@ -216,7 +216,13 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 		return nil, fmt.Errorf("make env: %w", err)
 	}
 	r.AddModule(rl.in.WorkersModule(r.Dup(rl.env)))
-	r.AddModule(rl.in.NodeCryptoModule())
+	r.SetResolver(func(name, _ string) (*vm.NativeModule, error) { return rl.in.Module(name) })
+	if a.project.NodeJS() {
+		rl.in.ProcessEnv = a.processEnv
+		if err = rl.in.EnableNode(); err != nil {
+			return nil, err
+		}
+	}
 	label := "the program's top level"
 	r.Begin(&label)
 	exports, done, err := r.RunModule(a.code)

@@ -55,10 +55,12 @@ func (p *Project) Bundle() (*Bundle, error) {
 		LogLevel:       api.LogLevelSilent,
 		LogLimit:       bundleErrors,
 
-		Format:   api.FormatESModule,
-		Target:   api.ES2022,
-		Charset:  api.CharsetUTF8,
-		Platform: api.PlatformNeutral,
+		Format: api.FormatESModule,
+		Target: api.ES2022,
+		// The engine leaves a loop over an async iterator without waiting for its return().
+		Supported: map[string]bool{"for-await": false},
+		Charset:   api.CharsetUTF8,
+		Platform:  api.PlatformNeutral,
 		// A neutral platform has neither conditions nor main fields of its own.
 		Conditions:    []string{"workerd", "worker", "browser"},
 		MainFields:    []string{"browser", "module", "main"},

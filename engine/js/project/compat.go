@@ -34,6 +34,8 @@ const (
 	ErrorProps
 	// RequestSignal: request.signal tells of a client that leaves.
 	RequestSignal
+	// PopulateProcessEnv: process.env has the variables.
+	PopulateProcessEnv
 	// NodejsCompat: Node's modules are there under their bare names.
 	NodejsCompat
 
@@ -53,6 +55,7 @@ var switchTable = [switches]struct{ on, off, since string }{
 	AutoReplyToClose:      {"web_socket_auto_reply_to_close", "web_socket_manual_reply_to_close", "2026-04-07"},
 	ErrorProps:            {"enhanced_error_serialization", "legacy_error_serialization", "2026-04-21"},
 	RequestSignal:         {"enable_request_signal", "disable_request_signal", "9999-12-31"}, // no date yet; without one it is on
+	PopulateProcessEnv:    {"nodejs_compat_populate_process_env", "nodejs_compat_do_not_populate_process_env", "2025-04-01"},
 	NodejsCompat:          {"nodejs_compat", "no_nodejs_compat", ""},
 }
 

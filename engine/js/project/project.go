@@ -64,6 +64,9 @@ type ObjectBinding struct {
 	ScriptName string // the script that exports it; "" for this one
 }
 
+// NodeJS reports whether the project has the flag nodejs_compat.
+func (p *Project) NodeJS() bool { return p.nodejs }
+
 // A ServiceBinding puts an entry point of a script into env under a name.
 type ServiceBinding struct {
 	Name       string

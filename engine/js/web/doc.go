@@ -27,6 +27,11 @@
 // it is about; there is no notion of a current object, because a promise that one object resolves can run another's
 // continuation.
 //
+// # Modules
+//
+// What programs import by Node's and Cloudflare's names is in js/node and js/cloudflare, a file a module (modules.go). Each is a
+// function of the prelude's kit (modules.js), which is compiled when the first program of the process imports it.
+//
 // # Calls by name
 //
 // Whatever name a stub does not have is a method or property of what it stands for: rpc.js makes it, out of a proxy at the

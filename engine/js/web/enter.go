@@ -108,7 +108,7 @@ func (in *Instance) names(door, exports vm.Value) (names []string, err error) {
 	return names, err
 }
 
-// Workers is the object of what the module cloudflare:workers exports, besides env. Owned by the caller.
+// Workers is the object of what the module cloudflare:workers exports, besides env and exports. Owned by the caller.
 func (in *Instance) Workers() vm.Value { return in.r.Dup(in.workers) }
 
 // WorkersExports are the names in it, and env.
@@ -117,26 +117,8 @@ var WorkersExports = []string{"DurableObject", "WorkerEntrypoint", "RpcTarget", 
 // WorkersModule is the module for [vm.Runtime.AddModule]. env, which is consumed, is the object of bindings.
 func (in *Instance) WorkersModule(env vm.Value) *vm.NativeModule {
 	return &vm.NativeModule{Name: "cloudflare:workers", Exports: WorkersExports, Values: func(r *vm.Runtime) (vm.Value, error) {
-		v := in.Workers()
-		in.imported = map[string]vm.Value{"env": r.Dup(env), "exports": r.Dup(in.exports)}
-		if err := r.SetName(v, "env", env); err != nil {
-			r.Free(v)
-			return vm.Undefined, err
-		}
-		return v, nil
+		v, err := r.Call(in.workersModule, vm.Undefined, env)
+		r.Free(env)
+		return v, err
 	}}
 }
-
-// rebind(name, value) changes what cloudflare:workers exports under a name, and returns what that was.
-var _ = register("rebind", 2, func(in *Instance, args vm.Args) (vm.Value, error) {
-	name := in.r.GoString(args.At(0))
-	was, ok := in.imported[name]
-	if !ok {
-		return vm.Undefined, nil // nobody has imported it
-	}
-	if err := in.r.SetExport("cloudflare:workers", name, args.At(1)); err != nil {
-		return vm.Undefined, err
-	}
-	in.imported[name] = in.r.Dup(args.At(1))
-	return was, nil
-})

@@ -39,11 +39,11 @@ type Instance struct {
 	repaired []byte
 	part     []byte
 
-	// parts are the lazy parts of the prelude that are there, by name: what they export, owned.
+	// brought are the lazy parts of the prelude that are there, by name: what they export, owned.
 	brought map[string]vm.Value
 
-	// imported is what cloudflare:workers exports as env and exports just now, owned; nil where nobody imports it.
-	imported map[string]vm.Value
+	// ProcessEnv are the names and values that process.env begins with.
+	ProcessEnv [][2]string
 
 	// The prelude's doors, owned.
 	workerFetch, takeReply, fireTimer                                   vm.Value
@@ -55,7 +55,8 @@ type Instance struct {
 	hasDisposer                                                         vm.Value
 	disposeExport, loopbackFrom, exports, pipelinedHere, pipelinedOn    vm.Value
 	streamStart, streamRoom, streamCancel, callerLeft                   vm.Value
-	nodeCrypto, programClasses, programEntries, unhandledRejection      vm.Value
+	moduleExports, nodeGlobals, workersModule, unhandledRejection       vm.Value
+	programClasses, programEntries                                      vm.Value
 	namespaceProto, idProto, stateProto, storageProto, transactionProto vm.Value
 	routing, storageGet, storagePut, bringPart, older                   vm.Value
 }
@@ -150,8 +151,10 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"disposeExport", &in.disposeExport},
 		{"loopbackFrom", &in.loopbackFrom},
 		{"programExports", &in.exports},
-		{"nodeCrypto", &in.nodeCrypto},
 		{"unhandledRejection", &in.unhandledRejection},
+		{"moduleExports", &in.moduleExports},
+		{"nodeGlobals", &in.nodeGlobals},
+		{"workersModule", &in.workersModule},
 		{"programClasses", &in.programClasses},
 		{"programEntries", &in.programEntries},
 		{"older", &in.older},

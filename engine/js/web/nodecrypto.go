@@ -7,7 +7,6 @@ import (
 	"crypto/pbkdf2"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/hex"
 	"hash"
 	"math/big"
 	"slices"
@@ -131,46 +130,14 @@ var (
 		}
 		return vm.Int64(n.Int64()), nil
 	})
-	// nodeEncode(bytes, encoding): a string; null for an unknown encoding.
-	_ = register("nodeEncode", 2, func(in *Instance, args vm.Args) (vm.Value, error) {
-		b := in.view(args.At(0))
-		encoding, _ := in.r.Latin1(args.At(1))
-		switch strings.ToLower(string(encoding)) {
-		case "hex":
-			return in.r.StringLatin1(hex.AppendEncode(nil, b))
-		case "base64":
-			return in.r.StringLatin1(base64.StdEncoding.AppendEncode(nil, b))
-		case "base64url":
-			return in.r.StringLatin1(base64.RawURLEncoding.AppendEncode(nil, b))
-		case "latin1", "binary":
-			return in.r.StringLatin1(b)
-		case "utf8", "utf-8":
-			text, _, _ := decodeText(nil, "utf-8", b, decodeIgnoreBOM, true)
-			return in.r.StringBytes(text)
-		}
-		return vm.Null, nil
-	})
-	// nodeDecode(text, encoding): an ArrayBuffer; null for an unknown encoding. As Node.js does, it takes what it can read.
+	// nodeDecode(text, encoding): an ArrayBuffer; null for an unknown encoding.
 	_ = register("nodeDecode", 2, func(in *Instance, args vm.Args) (vm.Value, error) {
-		text := in.r.AppendString(nil, args.At(0))
 		encoding, _ := in.r.Latin1(args.At(1))
-		switch strings.ToLower(string(encoding)) {
-		case "utf8", "utf-8":
-			return in.r.ArrayBuffer(text)
-		case "hex":
-			n, _ := hex.Decode(text, text[:len(text)&^1])
-			return in.r.ArrayBuffer(text[:n])
-		case "base64", "base64url":
-			return in.r.ArrayBuffer(looseBase64(text))
-		case "latin1", "binary":
-			units := in.r.AppendUTF16(nil, args.At(0))
-			b := make([]byte, len(units))
-			for i, u := range units {
-				b[i] = byte(u)
-			}
-			return in.r.ArrayBuffer(b)
+		b, ok := in.bufferBytes(string(encoding), args.At(0))
+		if !ok {
+			return vm.Null, nil
 		}
-		return vm.Null, nil
+		return in.r.ArrayBuffer(b)
 	})
 )
 
@@ -197,16 +164,4 @@ func looseBase64(b []byte) []byte {
 	}
 	m, _ := base64.RawStdEncoding.Decode(b[:n], b[:n]) // every character was checked
 	return b[:m]
-}
-
-// NodeCryptoModule is the module node:crypto, for [vm.Runtime.AddModule].
-func (in *Instance) NodeCryptoModule() *vm.NativeModule {
-	return &vm.NativeModule{Name: "node:crypto", Exports: nodeCryptoExports, Values: func(r *vm.Runtime) (vm.Value, error) {
-		return r.Call(in.nodeCrypto, vm.Undefined)
-	}}
-}
-
-var nodeCryptoExports = []string{
-	"Hash", "Hmac", "createHash", "createHmac", "default", "getHashes", "getRandomValues", "hash", "pbkdf2", "pbkdf2Sync", "randomBytes",
-	"randomFillSync", "randomInt", "randomUUID", "subtle", "timingSafeEqual", "webcrypto",
 }

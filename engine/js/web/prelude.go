@@ -27,7 +27,7 @@ var sources embed.FS
 
 // order is the part of the prelude that every runtime has, in the order in which it runs.
 var order = []string{
-	"prim", "taken", "domexception", "encoding", "url", "headers", "event", "timer", "crypto", "misc", "queuing", "message", "body",
+	"prim", "taken", "context", "domexception", "encoding", "url", "headers", "event", "timer", "crypto", "misc", "queuing", "message", "body",
 	"request", "response", "fetch", "actor", "worker", "rpc", "crossing", "end",
 }
 
@@ -38,6 +38,8 @@ type lazyPart struct {
 	globals []string
 	// never are functions that tell whether a value is the part's: none is before the part is there.
 	never []string
+	// needs are parts that are brought in before it: it keeps their classes, and must not keep what stands in for them.
+	needs []string
 }
 
 var lazyParts = []lazyPart{
@@ -56,13 +58,14 @@ var lazyParts = []lazyPart{
 	{name: "console", files: []string{"console"}, globals: []string{"console"}},
 	{name: "urlpattern", files: []string{"urlpattern"}, globals: []string{"URLPattern"}},
 	{name: "webassembly", files: []string{"webassembly"}, globals: []string{"WebAssembly"}},
-	{name: "nodecrypto", files: []string{"nodecrypto"}},
+	{name: "modules", files: []string{"modules"}, needs: []string{"streams", "forms", "subtle", "console"}},
 }
 
 // prelude is the compiled prelude. It is the same in all runtimes.
 type prelude struct {
 	code    *vm.Code
 	parts   map[string]func() (*vm.Code, error) // compiled when first called
+	needs   map[string][]string
 	globals map[string]string                   // name of a global to that of its part
 }
 
@@ -81,11 +84,12 @@ var compiled = sync.OnceValues(func() (*prelude, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &prelude{parts: map[string]func() (*vm.Code, error){}, globals: map[string]string{}}
+	p := &prelude{parts: map[string]func() (*vm.Code, error){}, needs: map[string][]string{}, globals: map[string]string{}}
 	for i, part := range lazyParts {
 		p.parts[part.name] = sync.OnceValues(func() (*vm.Code, error) {
 			return vm.Compile(Frame, []byte(parts[i]), vm.CompileOptions{StripSource: true})
 		})
+		p.needs[part.name] = part.needs
 		for _, g := range part.globals {
 			p.globals[g] = part.name
 		}
@@ -247,6 +251,11 @@ func (in *Instance) bring(part string) error {
 		p, err := compiled()
 		if err != nil {
 			return err
+		}
+		for _, need := range p.needs[part] {
+			if err := in.bring(need); err != nil {
+				return err
+			}
 		}
 		code, err := p.parts[part]()
 		if err != nil {

@@ -108,6 +108,8 @@ var _ = register("subtleKey", 1, func(in *Instance, args vm.Args) (vm.Value, err
 // sizeOf is roughly how much memory a key takes.
 func sizeOf(m material) int {
 	switch k := m.(type) {
+	case *ciphering:
+		return 1<<10 + len(k.data)
 	case *secret:
 		return 512 + len(k.bytes)
 	case *rsa.PublicKey:

@@ -107,8 +107,7 @@ func (r *Runtime) settleAsync(state *lib.TJSAsyncFunctionState, result lib.TJSVa
 		result = lib.XJS_GetException(r.tls, r.ctx)
 	}
 	switch p := state.Fresolving_funcs[0]; {
-	case r.classOf(Value{p}) != lib.EJS_CLASS_PROMISE:
-		// A module with top-level await, which the engine has started.
+	case !r.ours(state):
 		arg := r.tls.Alloc(valueSize)
 		*at[lib.TJSValue](arg) = result
 		r.Free(Value{lib.XJS_Call(r.tls, r.ctx, state.Fresolving_funcs[reject], Undefined.js, 1, arg)})
@@ -119,6 +118,12 @@ func (r *Runtime) settleAsync(state *lib.TJSAsyncFunctionState, result lib.TJSVa
 		r.resolvePromise(p, result)
 	}
 	r.Free(Value{result})
+}
+
+// ours tells an async function that asyncCall has started from a module with
+// top-level await, which the engine has.
+func (r *Runtime) ours(state *lib.TJSAsyncFunctionState) bool {
+	return r.classOf(Value{state.Fresolving_funcs[0]}) == lib.EJS_CLASS_PROMISE
 }
 
 // promiseOf is PromiseResolve(%Promise%, v) (ECMA-262, 27.2.4.7.1). v is
@@ -146,6 +151,11 @@ func (r *Runtime) promiseOf(v Value) (p Value, ok bool) {
 // await has the function behind s resumed when p, which is borrowed, is
 // settled. It reports false with an exception pending.
 func (r *Runtime) await(s uintptr, p Value) bool {
+	if r.contexts {
+		if state := at[lib.TJSAsyncFunctionState](s); r.ours(state) {
+			r.keepContext(state)
+		}
+	}
 	d := r.promiseData(p)
 	if d.Fpromise_state == lib.EJS_PROMISE_PENDING {
 		m := r.tls.Alloc(4 * valueSize)
@@ -217,6 +227,9 @@ func awaitedCall(tls *libc.TLS, ctx uintptr, fn, this lib.TJSValue, argc int32, 
 		arg = r.Dup(*at[Value](argv))
 	}
 	state := at[lib.TJSAsyncFunctionState](s)
+	if r.contexts && r.ours(state) {
+		r.restoreContext(state)
+	}
 	state.Fthrow_flag = rejected
 	if rejected != 0 {
 		lib.XJS_Throw(tls, ctx, arg.js)
@@ -284,7 +297,12 @@ func (r *Runtime) resolvePromise(p, v lib.TJSValue) {
 		if (Value{then}).Same(r.promiseThen) && r.classOf(Value{v}) == lib.EJS_CLASS_PROMISE {
 			job = fp(followJob)
 		}
-		if !r.enqueue(job, Value{p}, Value{v}, Value{then}) {
+		if job == fp(resolveThenableJob) && !r.context.IsUndefined() {
+			inContext := r.contextual(Value{then})
+			r.Free(Value{then})
+			then = inContext
+		}
+		if then.Ftag == tagException || !r.enqueue(job, Value{p}, Value{v}, Value{then}) {
 			r.rejectPending(p)
 		}
 	}

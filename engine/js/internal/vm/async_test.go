@@ -8,19 +8,31 @@ import (
 	"time"
 )
 
-// asyncLog runs a program that pushes onto the array log, with our async functions or with the engine's own, and returns
-// what it has logged once no job is left.
-func asyncLog(t *testing.T, source string, engines bool) string {
+// asyncMode says whose async functions run a program: the engine's own, ours, or ours in a context (context.go).
+type asyncMode int
+
+const (
+	engines asyncMode = iota
+	oursAlone
+	oursInContext
+)
+
+// asyncLog runs a program that pushes onto the array log and returns what it has logged once no job is left.
+func asyncLog(t *testing.T, source string, mode asyncMode) string {
 	t.Helper()
 	if err := engineOK(); err != nil {
 		t.Fatal(err)
 	}
-	r, err := newRuntime(Options{engineAsync: engines, GCThreshold: 1 << 14})
+	r, err := newRuntime(Options{engineAsync: mode == engines, GCThreshold: 1 << 14})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.closeIdle()
+	if mode == oursInContext {
+		r.UseContexts()
+	}
 	for _, s := range []string{"globalThis.log = []; 0", source + "\n;0"} {
+		r.SetContext(Int(1))
 		v, err := r.Eval("p.js", s)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, source)
@@ -90,9 +102,11 @@ var asyncPrograms = []string{
 
 func TestAsyncIsTheEngines(t *testing.T) {
 	for _, source := range asyncPrograms {
-		want, got := asyncLog(t, source, true), asyncLog(t, source, false)
-		if want == "" || got != want {
-			t.Errorf("%s\ngot:  %s\nwant: %s", source, got, want)
+		want := asyncLog(t, source, engines)
+		for _, mode := range []asyncMode{oursAlone, oursInContext} {
+			if got := asyncLog(t, source, mode); want == "" || got != want {
+				t.Errorf("mode %d: %s\ngot:  %s\nwant: %s", mode, source, got, want)
+			}
 		}
 	}
 }
@@ -144,9 +158,11 @@ func TestRandomAsyncIsTheEngines(t *testing.T) {
 	}
 	for range n {
 		source := randomAsync(rnd)
-		want, got := asyncLog(t, source, true), asyncLog(t, source, false)
-		if got != want {
-			t.Fatalf("seed %d:\n%s\ngot:  %s\nwant: %s", seed, source, got, want)
+		want := asyncLog(t, source, engines)
+		for _, mode := range []asyncMode{oursAlone, oursInContext} {
+			if got := asyncLog(t, source, mode); got != want {
+				t.Fatalf("seed %d, mode %d:\n%s\ngot:  %s\nwant: %s", seed, mode, source, got, want)
+			}
 		}
 	}
 }

@@ -25,6 +25,7 @@ import (
 //   - BigInt.asUintN and asIntN are right for negative numbers (bigint.go).
 //   - return() of iterator helpers does not need one below (mend.go).
 //   - The values of lazy properties can be the host's (lazy.go).
+//   - then, and next of async generators, carry the context (context.go).
 //   - Date.now and Math.random can be driven by the host (clock.go).
 
 //go:linkname arrayProtoFuncs modernc.org/libquickjs._js_array_proto_funcs
@@ -139,6 +140,8 @@ func patchEngine() error {
 		{weakRefProtoFuncs[:], weakDeref, []string{"deref"}},
 		{mathFuncs[:], mathRandom, []string{"random"}},
 		{dateFuncs[:], dateNow, []string{"now"}},
+		{promiseProtoFuncs[:], promiseThen, []string{"then"}},
+		{asyncGeneratorProtoFuncs[:], generatorNext, []string{"next", "return", "throw"}},
 		{bigintFuncs[:], bigintWrap, []string{"asUintN", "asIntN"}},
 	} {
 		if err := replace(p.table, fp(p.f), p.names...); err != nil {

@@ -192,7 +192,14 @@ func (r *Runtime) React(p, fulfilled, rejected Value) (err error) {
 	defer r.leave(r.enter(), &err)
 	args := r.tls.Alloc(4 * valueSize)
 	defer r.tls.Free(4 * valueSize)
-	*at[[4]Value](args) = [4]Value{fulfilled, rejected, Undefined, Undefined}
+	v := at[[4]Value](args)
+	*v = [4]Value{fulfilled, rejected, Undefined, Undefined}
+	if !r.context.IsUndefined() {
+		if !r.contextualPair((*[2]Value)(unsafe.Pointer(v)), fulfilled, rejected) {
+			return r.thrown()
+		}
+		defer r.FreeAll(v[0], v[1])
+	}
 	if performPromiseThen(r.tls, r.ctx, p.js, args, args+uintptr(2*valueSize)) < 0 {
 		return r.thrown()
 	}
@@ -217,6 +224,13 @@ func (r *Runtime) Then(p, fulfilled, rejected Value) (then Value, err error) {
 	defer r.tls.Free(4 * valueSize)
 	v := at[[4]Value](m)
 	*v = [4]Value{fulfilled, rejected, Undefined, Undefined}
+	if !r.context.IsUndefined() {
+		if !r.contextualPair((*[2]Value)(unsafe.Pointer(v)), fulfilled, rejected) {
+			r.Free(then)
+			return Undefined, r.thrown()
+		}
+		defer r.FreeAll(v[0], v[1])
+	}
 	if !r.resolvingPair((*[2]lib.TJSValue)(unsafe.Pointer(&v[2])), then.js) ||
 		performPromiseThen(r.tls, r.ctx, p.js, m, m+uintptr(2*valueSize)) < 0 {
 		err = r.thrown()
@@ -281,6 +295,7 @@ func (r *Runtime) Pump() (jobs int, err error) {
 	}
 	defer r.leave(r.enter(), &err)
 	for {
+		r.noContext() // what the last job, or the turn before the first one, has left
 		n := lib.XJS_ExecutePendingJob(r.tls, r.rt, 0)
 		if r.turn.hit || r.heap.refused {
 			jobs += int(n & 1)

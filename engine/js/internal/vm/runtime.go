@@ -76,6 +76,9 @@ type Runtime struct {
 
 	kept map[uintptr]Value // what WeakRefs were asked for in this turn; owned. See weakref.go.
 
+	context  Value // see context.go; owned
+	contexts bool  // contexts are followed
+
 	// promiseThen is the engine's own Promise.prototype.then; owned. See async.go.
 	promiseThen Value
 	// functionCall is the engine's own Function.prototype.call; owned. See bound.go.
@@ -128,7 +131,7 @@ func newRuntime(o Options) (_ *Runtime, err error) {
 	if o.GCThreshold == 0 {
 		o.GCThreshold = defaultGCThreshold
 	}
-	r := &Runtime{tls: libc.NewTLS(), lastThrown: Undefined, open: true, group: o.Group}
+	r := &Runtime{tls: libc.NewTLS(), lastThrown: Undefined, context: Undefined, open: true, group: o.Group}
 	live.Lock()
 	live.set[r] = struct{}{}
 	live.n.Add(1)
@@ -248,7 +251,7 @@ func (r *Runtime) release() {
 	_ = r.heap.pages.Close() // unmapping fails on no mapping of its own
 	r.tls.Close()
 	r.rt, r.ctx, r.atoms, r.rejections = 0, 0, nil, nil
-	r.lastException, r.lastThrown = nil, Undefined
+	r.lastException, r.lastThrown, r.context = nil, Undefined, Undefined
 	live.Lock()
 	delete(live.set, r)
 	live.n.Add(-1)

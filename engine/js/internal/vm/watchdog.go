@@ -33,6 +33,7 @@ type turnState struct {
 // while the turn runs. Only inside a turn can JavaScript be interrupted. It
 // costs two stores.
 func (r *Runtime) Begin(label *string) {
+	r.noContext()
 	r.turn.label.Store(label)
 	if r.turn.hit {
 		r.turn.hit, r.turn.where = false, ""

@@ -47,6 +47,11 @@ function bodyFrom(v) {
     givenType = form.type;
     return form.bytes;
   }
+  const text = boxedString(v);
+  if (text !== null) {
+    givenType = textType;
+    return text;
+  }
   if (typeof v[asyncIteratorSymbol] === "function") return readableObject(readableFrom(v));
   givenType = textType;
   return `${v}`;

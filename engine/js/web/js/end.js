@@ -42,6 +42,8 @@ function older(relative, withoutCalls, withoutExports) {
   }
 }
 
+const workers = { __proto__: null, DurableObject, WorkerEntrypoint, RpcTarget, RpcStub, RpcPromise, RpcProperty, waitUntil, withEnv, withExports, withEnvAndExports };
+
 return {
   __proto__: null,
   bringPart, older,
@@ -50,7 +52,7 @@ return {
   streamStart, streamRoom, streamCancel, callerLeft,
   nothing() {},
   routing, storageGet, storagePut,
-  nodeCrypto,
+  moduleExports, nodeGlobals,
   requestProto: Request.prototype,
   responseProto: Response.prototype,
   contextProto: ExecutionContext.prototype,
@@ -62,5 +64,5 @@ return {
   transactionProto: DurableObjectTransaction.prototype,
   fetcherProto: Fetcher.prototype,
   DOMException,
-  workers: { __proto__: null, DurableObject, WorkerEntrypoint, RpcTarget, RpcStub, RpcPromise, RpcProperty, exports: programExports, waitUntil, withEnv, withExports, withEnvAndExports },
+workers, workersModule,
 };

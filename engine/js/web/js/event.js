@@ -155,6 +155,7 @@ webClass(ErrorEvent, "ErrorEvent");
 
 let dispatchTrusted; // (target, event) as the runtime itself does it
 let hasListeners; // (target, type)
+let targetListeners; // (target, type) their callbacks
 
 class EventTarget {
   // [{type, callback, capture, once, passive, removed, handler}], replaced and never changed while it is walked.
@@ -247,6 +248,12 @@ class EventTarget {
   }
   static {
     dispatchTrusted = (target, event) => EventTarget.#dispatch(target, event, true);
+    targetListeners = (target, type) => {
+      const out = [];
+      const list = target.#listeners;
+      if (list !== null) for (let i = 0; i < list.length; i++) if (list[i].type === type) push(out, list[i].callback);
+      return out;
+    };
     hasListeners = (target, type) => {
       const list = target.#listeners;
       if (list === null) return false;

@@ -112,6 +112,16 @@ function bytesOf(v) {
   return null;
 }
 
+// boxedString is the text of a String object, which stands for it where an API takes strings and objects; null for anything else.
+const stringValue = uncurry(String.prototype.valueOf);
+function boxedString(v) {
+  try {
+    return stringValue(v);
+  } catch {
+    return null;
+  }
+}
+
 // typeName says what a value is, for error texts.
 function typeName(v) {
   if (v === null) return "null";

@@ -7,7 +7,7 @@ function startTimer(fn, ms, repeat, args) {
   ms = trunc(+ms);
   if (!(ms > 0 && ms <= 2147483647)) ms = 0;
   const id = host.timerStart(ms, repeat);
-  mapSet(timers, id, { __proto__: null, fn, repeat, args });
+  mapSet(timers, id, { __proto__: null, fn: contextual(fn), repeat, args });
   return id;
 }
 

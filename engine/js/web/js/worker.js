@@ -62,25 +62,56 @@ function waitUntil(promise) {
   holdFor(null, promise);
 }
 
-// withEnv and its kin change what the module exports while fn runs, up to its first wait.
-function withEnv(env, fn) {
-  const was = host.rebind("env", env);
+// What cloudflare:workers exports as env and exports looks at what withEnv and its kin have put in its place, in this
+// async context; else it is what the program was started with.
+function contextualObject(key, base) {
+  const now = () => {
+    const v = contextHas(key) ? contextValue(key) : base;
+    if ((typeof v !== "object" && typeof v !== "function") || v === null) throw new TypeErrorCtor(`${key.description} is ${typeName(v)} here, as it was given to withEnv or withExports`);
+    return v;
+  };
+  return new Proxy({}, {
+    __proto__: null,
+    get: (_, name) => now()[name],
+    set: (_, name, value) => reflectSet(now(), name, value),
+    has: (_, name) => name in now(),
+    deleteProperty: (_, name) => deleteProperty(now(), name),
+    ownKeys: () => ownKeys(now()),
+    defineProperty: (_, name, d) => defineProperty(now(), name, assign({ __proto__: null }, d, { configurable: true })),
+    getOwnPropertyDescriptor(_, name) {
+      const d = getOwnPropertyDescriptor(now(), name);
+      if (d !== undefined) d.configurable = true; // the target has no such property, so another answer is an error
+      return d;
+    },
+    getPrototypeOf: () => getPrototypeOf(now()),
+  });
+}
+const { set: reflectSet, deleteProperty } = Reflect;
+const envSlot = Symbol("env");
+const exportsSlot = Symbol("exports");
+
+function inContext(key, value, fn) {
+  useContexts();
+  const was = enterContext(key, value);
   try {
     return fn();
   } finally {
-    host.rebind("env", was);
+    host.setContext(was);
   }
 }
+function withEnv(env, fn) {
+  return inContext(envSlot, env, fn);
+}
 function withExports(exports, fn) {
-  const was = host.rebind("exports", exports);
-  try {
-    return fn();
-  } finally {
-    host.rebind("exports", was);
-  }
+  return inContext(exportsSlot, exports, fn);
 }
 function withEnvAndExports(env, exports, fn) {
   return withEnv(env, () => withExports(exports, fn));
+}
+
+// workersModule is what cloudflare:workers exports to a program with these bindings.
+function workersModule(env) {
+  return { __proto__: null, ...workers, env: contextualObject(envSlot, env), exports: contextualObject(exportsSlot, programExports) };
 }
 
 const noFetch = "Handler does not export a fetch() function.";

@@ -1,0 +1,20 @@
+import assert, { AssertionError, strict, ok, rejects, throws } from "node:assert";
+import strict2 from "node:assert/strict";
+
+export default async function (print) {
+  const show = (e) => `${e.name} [${e.code}] ${e.operator} ${e.generatedMessage}: ${e.message?.trimEnd()}`;
+  const t = (f) => { try { f(); print("passes"); } catch (e) { print(show(e)); } };
+  const ta = async (f) => { try { await f(); print("passes"); } catch (e) { print(show(e)); } };
+  t(() => assert(true)); t(() => assert(false, "said")); t(() => assert.ok(0, "m")); t(() => assert(0, new TypeError("own"))); t(() => assert.equal(1, "1")); t(() => assert.equal(1, 2)); t(() => assert.equal(NaN, NaN)); t(() => assert.notEqual(1, 1)); t(() => assert.equal(1, 2, "why"));
+  t(() => assert.strictEqual(1, 1)); t(() => assert.strictEqual(1, 2)); t(() => assert.strictEqual("a", "b")); t(() => assert.strictEqual(NaN, NaN)); t(() => assert.notStrictEqual(1, 1)); t(() => assert.notStrictEqual(1, 2)); t(() => assert.strictEqual(1));
+  t(() => assert.deepEqual({ a: 1 }, { a: "1" })); t(() => assert.deepStrictEqual({ a: 1 }, { a: 1 })); t(() => assert.notDeepStrictEqual({ a: 1 }, { a: 1 })); t(() => assert.notDeepEqual({ a: 1 }, { a: 2 })); t(() => assert.deepStrictEqual([1, 2, 3], [1, 2, 3]));
+  t(() => assert.deepEqual([1, , 3], [1, undefined, 3])); t(() => assert.deepEqual(new Set([1, "2"]), new Set(["1", 2]))); t(() => assert.deepEqual(new Map([[1, "a"]]), new Map([[1, "a"]]))); t(() => assert.deepEqual(new Date(1), new Date(1)));
+  t(() => assert.fail()); t(() => assert.fail("text")); t(() => assert.fail(new RangeError("given")));
+  t(() => assert.throws(() => { throw new TypeError("bad thing"); })); t(() => assert.throws(() => {})); t(() => assert.throws(() => {}, TypeError)); t(() => assert.throws(() => {}, /x/, "needed")); t(() => assert.throws(() => { throw new TypeError("bad"); }, TypeError)); t(() => assert.throws(() => { throw new TypeError("bad"); }, RangeError)); t(() => assert.throws(() => { throw new TypeError("bad"); }, /ba/)); t(() => assert.throws(() => { throw new TypeError("bad"); }, /zz/)); t(() => assert.throws(() => { throw new TypeError("bad"); }, { message: "bad", name: "TypeError" })); t(() => assert.throws(() => { throw new TypeError("bad"); }, { message: /^b/ })); t(() => assert.throws(() => { throw new TypeError("bad"); }, (e) => e instanceof TypeError)); t(() => assert.throws(() => { throw new TypeError("bad"); }, () => false)); t(() => assert.throws("x")); t(() => assert.throws(() => { throw new Error("same"); }, "same")); t(() => assert.throws(() => { throw new Error("e"); }, {}));
+  t(() => assert.doesNotThrow(() => 1)); t(() => assert.doesNotThrow(() => { throw new Error("oops"); })); t(() => assert.doesNotThrow(() => { throw new Error("oops"); }, "note"));
+  await ta(() => assert.rejects(Promise.reject(new Error("r")))); await ta(() => assert.rejects(async () => { throw new TypeError("t"); }, TypeError)); await ta(() => assert.rejects(Promise.resolve(1))); await ta(() => assert.rejects(5)); await ta(() => assert.rejects(() => 5)); await ta(() => assert.doesNotReject(Promise.resolve())); await ta(() => assert.doesNotReject(Promise.reject(new Error("z"))));
+  t(() => assert.ifError(null)); t(() => assert.ifError(new Error("err"))); t(() => assert.ifError("text")); t(() => assert.match("abc", /b/)); t(() => assert.match("abc", /z/)); t(() => assert.doesNotMatch("abc", /b/)); t(() => assert.match("abc", "b")); t(() => assert.match(5, /5/));
+  t(() => strict.equal(1, "1")); t(() => strict2.deepEqual({ a: 1 }, { a: "1" })); print(strict === strict2, assert.strict === strict, strict.strict === strict, ok === assert.ok);
+  const e = new AssertionError({ message: "m", actual: 1, expected: 2, operator: "op" }); print(show(e), e instanceof Error, String(e), Object.keys(e).sort().join()); t(() => new AssertionError());
+  try { assert.deepStrictEqual({ a: 1, b: [1, 2] }, { a: 1, b: [1, 3] }); } catch (x) { print(x.message.split("\n").filter((l) => /^[+-] {5}/.test(l)).join("|"), x.code); }
+}

@@ -1,0 +1,11 @@
+import { Effect, Schedule, Schema, Stream, Ref, Queue, Fiber, Exit, Cause, Option, Layer, Context, Duration, pipe } from "effect";
+
+export default async function (print) {
+  const run = (e) => Effect.runPromise(e); print(Effect.runSync(Effect.succeed(1)), await run(pipe(Effect.succeed(2), Effect.map((x) => x * 21))));
+  const prog = Effect.gen(function* () { const r = yield* Ref.make(0); yield* Effect.all(Array.from({ length: 20 }, (_, i) => Effect.gen(function* () { yield* Effect.sleep("1 millis"); yield* Ref.update(r, (n) => n + i); })), { concurrency: 5 }); return yield* Ref.get(r); }); print(await run(prog));
+  let tries = 0; print(await run(Effect.retry(Effect.suspend(() => (++tries < 3 ? Effect.fail("again") : Effect.succeed("done"))), Schedule.recurs(5))), tries); const ex = await Effect.runPromiseExit(Effect.fail(new Error("boom"))); print(Exit.isFailure(ex), await run(Effect.catch(Effect.fail("x"), (e) => Effect.succeed(`caught ${e}`))), await run(Effect.timeoutOption(Effect.sleep("1 seconds"), "5 millis").pipe(Effect.map(Option.isNone))));
+  print((await run(Stream.runCollect(Stream.range(1, 10).pipe(Stream.filter((n) => n % 2 === 0), Stream.mapEffect((n) => Effect.succeed(n * n)), Stream.take(3))))).join(), await run(Effect.gen(function* () { const f = yield* Effect.forkChild(Effect.never); yield* Fiber.interrupt(f); return Exit.isFailure(yield* Fiber.await(f)); })));
+  const log = []; await run(Effect.scoped(Effect.gen(function* () { yield* Effect.acquireRelease(Effect.sync(() => log.push("open")), () => Effect.sync(() => log.push("close"))); log.push("use"); }))); print(log.join());
+  const q = await run(Effect.gen(function* () { const q = yield* Queue.unbounded(); yield* Effect.forkChild(Effect.forEach([1, 2, 3], (n) => Queue.offer(q, n))); return [yield* Queue.take(q), yield* Queue.take(q), yield* Queue.take(q)]; })); print(q.join()); print(Duration.toMillis("2 minutes"));
+  const S = Schema.Struct({ name: Schema.String, n: Schema.NumberFromString }); print(JSON.stringify(Schema.decodeUnknownSync(S)({ name: "a", n: "5" })), JSON.stringify(Schema.encodeSync(S)({ name: "a", n: 5 }))); try { Schema.decodeUnknownSync(S)({ name: 1 }); } catch (e) { print(e instanceof Error, /name|string/i.test(e.message)); } print(Option.getOrElse(Option.none(), () => "none"));
+}

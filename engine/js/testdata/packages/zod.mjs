@@ -1,0 +1,13 @@
+import { z } from "zod";
+
+export default async function (print) {
+  const User = z.object({ name: z.string().min(2), age: z.number().int().positive().optional(), email: z.email(), tags: z.array(z.string()).default([]), role: z.enum(["admin", "user"]), meta: z.record(z.string(), z.unknown()).optional(), when: z.coerce.date().optional() });
+  print(JSON.stringify(User.parse({ name: "Bob", email: "b@x.org", role: "user", extra: 1 })));
+  const bad = User.safeParse({ name: "B", age: 1.5, email: "no", role: "root", tags: [1] }); print(bad.success, JSON.stringify(bad.error.issues.map((i) => [i.path.join("."), i.code, i.message])));
+  print(JSON.stringify(z.flattenError(bad.error)), z.prettifyError(bad.error));
+  const Shape = z.discriminatedUnion("kind", [z.object({ kind: z.literal("circle"), r: z.number() }), z.object({ kind: z.literal("sq"), side: z.number() })]); print(JSON.stringify(Shape.parse({ kind: "sq", side: 2 })), Shape.safeParse({ kind: "tri" }).error.issues[0].code);
+  const Tree = z.object({ v: z.number(), get kids() { return z.array(Tree); } }); print(JSON.stringify(Tree.parse({ v: 1, kids: [{ v: 2, kids: [] }] })), Tree.safeParse({ v: 1, kids: [{ v: "x", kids: [] }] }).error.issues[0].path.join("."));
+  print(z.string().transform((s) => s.length).pipe(z.number().max(3)).safeParse("abcd").success, await z.string().refine(async (s) => s === "ok", "not ok").parseAsync("ok"), (await z.string().refine(async () => false, "never").safeParseAsync("x")).error.issues[0].message, z.coerce.number().parse("42"), z.bigint().parse(5n), JSON.stringify(z.tuple([z.string(), z.number()]).rest(z.boolean()).parse(["a", 1, true])), z.union([z.string(), z.number()]).parse(5), z.literal(["a", "b"]).parse("b"), z.string().nullish().parse(null), z.uuid().safeParse("x").success, z.url().parse("http://a.b/"), z.iso.datetime().safeParse("2020-01-01T00:00:00Z").success, z.ipv4().safeParse("1.2.3.4").success, z.base64().safeParse("YQ==").success);
+  print(JSON.stringify(User.partial().pick({ name: true }).parse({})), JSON.stringify(User.omit({ email: true }).extend({ x: z.boolean() }).strict().safeParse({ name: "Al", role: "user", x: true, y: 1 }).error.issues[0]), JSON.stringify(z.toJSONSchema(User.omit({ when: true }))), z.map(z.string(), z.number()).parse(new Map([["a", 1]])).get("a"), z.set(z.number()).parse(new Set([1])).size, z.instanceof(Date).safeParse({}).success);
+  const Branded = z.string().brand("Id"); print(Branded.parse("x"), z.string().catch("fallback").parse(5), z.preprocess((v) => String(v), z.string()).parse(7), z.function({ input: [z.number()], output: z.string() }).implement((n) => "x".repeat(n))(3), z.templateLiteral(["a-", z.number()]).safeParse("a-5").success);
+}

@@ -1,0 +1,1 @@
+return need("path").posix;
