@@ -66,7 +66,7 @@ type prelude struct {
 	code    *vm.Code
 	parts   map[string]func() (*vm.Code, error) // compiled when first called
 	needs   map[string][]string
-	globals map[string]string                   // name of a global to that of its part
+	globals map[string]string // name of a global to that of its part
 }
 
 // Warm compiles the prelude, which Load would otherwise do the first time. It may be called from any goroutine, beside
