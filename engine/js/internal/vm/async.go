@@ -24,19 +24,7 @@ import (
 
 // shortenAsync puts the functions of this file into the engine's classes.
 func (r *Runtime) shortenAsync() (err error) {
-	global := r.Global()
-	defer r.Free(global)
-	ctor, err := r.GetName(global, "Promise")
-	if err != nil {
-		return err
-	}
-	defer r.Free(ctor)
-	proto, err := r.GetName(ctor, "prototype")
-	if err != nil {
-		return err
-	}
-	defer r.Free(proto)
-	if r.promiseThen, err = r.GetName(proto, "then"); err != nil {
+	if r.promiseThen, err = r.methodOf("Promise", "then"); err != nil {
 		return err
 	}
 	for class, call := range map[int]uintptr{
@@ -49,6 +37,23 @@ func (r *Runtime) shortenAsync() (err error) {
 		r.engineClass(class).Fcall = call
 	}
 	return r.shortenBound()
+}
+
+// methodOf is a method of the prototype of a global class; owned.
+func (r *Runtime) methodOf(class, method string) (Value, error) {
+	global := r.Global()
+	defer r.Free(global)
+	ctor, err := r.GetName(global, class)
+	if err != nil {
+		return Undefined, err
+	}
+	defer r.Free(ctor)
+	proto, err := r.GetName(ctor, "prototype")
+	if err != nil {
+		return Undefined, err
+	}
+	defer r.Free(proto)
+	return r.GetName(proto, method)
 }
 
 func (r *Runtime) engineClass(class int) *lib.TJSClass {

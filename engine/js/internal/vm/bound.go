@@ -30,20 +30,8 @@ func boundCall(tls *libc.TLS, ctx uintptr, fn, this lib.TJSValue, argc int32, ar
 }
 
 // shortenBound puts boundCall into the engine's class of bound functions.
-func (r *Runtime) shortenBound() error {
-	global := r.Global()
-	defer r.Free(global)
-	ctor, err := r.GetName(global, "Function")
-	if err != nil {
-		return err
-	}
-	defer r.Free(ctor)
-	proto, err := r.GetName(ctor, "prototype")
-	if err != nil {
-		return err
-	}
-	defer r.Free(proto)
-	if r.functionCall, err = r.GetName(proto, "call"); err != nil {
+func (r *Runtime) shortenBound() (err error) {
+	if r.functionCall, err = r.methodOf("Function", "call"); err != nil {
 		return err
 	}
 	r.engineClass(lib.EJS_CLASS_BOUND_FUNCTION).Fcall = fp(boundCall)

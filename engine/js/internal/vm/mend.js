@@ -74,55 +74,68 @@
       },
     };
   };
-  // A stack's resources are a chain of {run, next}, newest first.
-  const gone = 'This stack has been disposed of already.';
-
-  class DisposableStack {
-    #top = null;
-    #disposed = false;
-    static #push(s, run) {
-      s.#top = {__proto__: null, run, next: s.#top};
+  // Resources are what a stack disposes of: a chain of {run, next}, newest first.
+  class Resources {
+    constructor(of) {
+      this.of = of; // the class of the stack
+      this.top = null;
+      this.disposed = false;
     }
-    static #open(s) {
-      if (s.#disposed) throw new ReferenceErrorCtor(gone);
+    open() {
+      if (this.disposed) throw new ReferenceErrorCtor('This stack has been disposed of already.');
+      return this;
     }
-    get disposed() {
-      return this.#disposed;
-    }
-    use(value) {
-      DisposableStack.#open(this);
-      if (value === null || value === undefined) return value;
-      const f = methodOf(value, dispose, 'DisposableStack.use');
-      if (f === undefined) throw new TypeErrorCtor('DisposableStack.use: the value has no Symbol.dispose method');
-      DisposableStack.#push(this, () => apply(f, value, []));
-      return value;
+    push(run) {
+      this.top = {__proto__: null, run, next: this.top};
     }
     adopt(value, onDispose) {
-      DisposableStack.#open(this);
-      needsFunction(onDispose, 'DisposableStack.adopt');
-      DisposableStack.#push(this, () => apply(onDispose, undefined, [value]));
+      needsFunction(onDispose, `${this.of}.adopt`);
+      this.push(() => apply(onDispose, undefined, [value]));
       return value;
     }
     defer(onDispose) {
-      DisposableStack.#open(this);
-      needsFunction(onDispose, 'DisposableStack.defer');
-      DisposableStack.#push(this, () => apply(onDispose, undefined, []));
+      needsFunction(onDispose, `${this.of}.defer`);
+      this.push(() => apply(onDispose, undefined, []));
+    }
+    // take empties and closes the stack, and returns the chain.
+    take() {
+      const top = this.top;
+      this.top = null;
+      this.disposed = true;
+      return top;
+    }
+  }
+  setPrototypeOf(Resources.prototype, null);
+
+  class DisposableStack {
+    #held = new Resources('DisposableStack');
+    get disposed() {
+      return this.#held.disposed;
+    }
+    use(value) {
+      const held = this.#held.open();
+      if (value === null || value === undefined) return value;
+      const f = methodOf(value, dispose, 'DisposableStack.use');
+      if (f === undefined) throw new TypeErrorCtor('DisposableStack.use: the value has no Symbol.dispose method');
+      held.push(() => apply(f, value, []));
+      return value;
+    }
+    adopt(value, onDispose) {
+      return this.#held.open().adopt(value, onDispose);
+    }
+    defer(onDispose) {
+      this.#held.open().defer(onDispose);
     }
     move() {
-      DisposableStack.#open(this);
+      const top = this.#held.open().take();
       const s = new DisposableStack();
-      s.#top = this.#top;
-      this.#top = null;
-      this.#disposed = true;
+      s.#held.top = top;
       return s;
     }
     dispose() {
-      if (this.#disposed) return;
-      this.#disposed = true;
+      if (this.#held.disposed) return;
       const failed = failures();
-      let r = this.#top;
-      this.#top = null;
-      for (; r !== null; r = r.next) {
+      for (let r = this.#held.take(); r !== null; r = r.next) {
         try {
           r.run();
         } catch (e) {
@@ -137,61 +150,44 @@
   hide(globalThis, 'DisposableStack', DisposableStack);
 
   class AsyncDisposableStack {
-    #top = null;
-    #disposed = false;
-    static #push(s, run) {
-      s.#top = {__proto__: null, run, next: s.#top};
-    }
-    static #open(s) {
-      if (s.#disposed) throw new ReferenceErrorCtor(gone);
-    }
+    #held = new Resources('AsyncDisposableStack');
     get disposed() {
-      return this.#disposed;
+      return this.#held.disposed;
     }
     use(value) {
-      AsyncDisposableStack.#open(this);
+      const held = this.#held.open();
       if (value === null || value === undefined) {
-        AsyncDisposableStack.#push(this, () => undefined);
+        held.push(() => undefined);
         return value;
       }
       let f = methodOf(value, asyncDispose, 'AsyncDisposableStack.use');
       if (f !== undefined) {
-        AsyncDisposableStack.#push(this, () => apply(f, value, []));
+        held.push(() => apply(f, value, []));
         return value;
       }
       f = methodOf(value, dispose, 'AsyncDisposableStack.use');
       if (f === undefined) throw new TypeErrorCtor('AsyncDisposableStack.use: the value has neither a Symbol.asyncDispose nor a Symbol.dispose method');
-      AsyncDisposableStack.#push(this, () => {
+      held.push(() => {
         apply(f, value, []); // what a synchronous disposer returns is not waited for
       });
       return value;
     }
     adopt(value, onDispose) {
-      AsyncDisposableStack.#open(this);
-      needsFunction(onDispose, 'AsyncDisposableStack.adopt');
-      AsyncDisposableStack.#push(this, () => apply(onDispose, undefined, [value]));
-      return value;
+      return this.#held.open().adopt(value, onDispose);
     }
     defer(onDispose) {
-      AsyncDisposableStack.#open(this);
-      needsFunction(onDispose, 'AsyncDisposableStack.defer');
-      AsyncDisposableStack.#push(this, () => apply(onDispose, undefined, []));
+      this.#held.open().defer(onDispose);
     }
     move() {
-      AsyncDisposableStack.#open(this);
+      const top = this.#held.open().take();
       const s = new AsyncDisposableStack();
-      s.#top = this.#top;
-      this.#top = null;
-      this.#disposed = true;
+      s.#held.top = top;
       return s;
     }
     async disposeAsync() {
-      if (this.#disposed) return;
-      this.#disposed = true;
+      if (this.#held.disposed) return;
       const failed = failures();
-      let r = this.#top;
-      this.#top = null;
-      for (; r !== null; r = r.next) {
+      for (let r = this.#held.take(); r !== null; r = r.next) {
         try {
           await r.run();
         } catch (e) {
