@@ -87,13 +87,12 @@ func (o *origin) offLoop(work func(), done func(error)) {
 	}})
 }
 
-// after runs fn in a turn of o when d has passed.
+// after runs fn in a turn of o when d has passed. It counts from the call, however long the turn has run by then.
 func (o *origin) after(d time.Duration, fn func()) (cancel func()) {
 	sec := o.section()
 	o.pin()
 	pending := true
-	deadline := o.own.loop.Now() + int64((d+time.Millisecond-1)/time.Millisecond)
-	tm := o.own.loop.At(deadline, loop.Func(func() {
+	tm := o.own.loop.At(o.own.loop.Due(d), loop.Func(func() {
 		if !pending {
 			return
 		}
@@ -106,6 +105,37 @@ func (o *origin) after(d time.Duration, fn func()) (cancel func()) {
 		})
 		o.own.drain()
 	}))
+	return func() {
+		if pending {
+			pending = false
+			o.own.loop.Cancel(tm)
+			o.unpin()
+		}
+	}
+}
+
+// every runs fn in a turn of o when d has passed, and again after each d from then on, until it is cancelled.
+func (o *origin) every(d time.Duration, fn func()) (cancel func()) {
+	sec := o.section()
+	o.pin()
+	pending := true
+	ms := int64(max(d, time.Millisecond)+time.Millisecond-1) / int64(time.Millisecond)
+	var tm loop.Timer
+	var tick loop.Func
+	tick = func() {
+		o.inject(sec, func() {
+			if !pending {
+				return
+			}
+			// Whole milliseconds from the one that this tick is in: rounded up each time, as the first deadline is, a
+			// tick a millisecond would become one every other.
+			now, _ := o.own.loop.Clock()
+			tm = o.own.loop.At(now+ms, tick)
+			fn()
+		})
+		o.own.drain()
+	}
+	tm = o.own.loop.At(o.own.loop.Due(time.Duration(ms)*time.Millisecond), tick)
 	return func() {
 		if pending {
 			pending = false

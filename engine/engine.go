@@ -155,10 +155,8 @@ func (e *Engine) Loops() int { return len(e.owners) }
 func (e *Engine) Post(i int, fn func()) bool { return e.owners[i].loop.Post(loop.Func(fn)) }
 
 // Clock reads the clocks of loop i, on that loop: milliseconds since an arbitrary moment, which never go back, and
-// since 1970 (UTC). They are read once a round.
-func (e *Engine) Clock(i int) (now, wall int64) {
-	return e.owners[i].loop.Now(), e.owners[i].loop.Wall()
-}
+// since 1970 (UTC). They go on during a turn.
+func (e *Engine) Clock(i int) (now, wall int64) { return e.owners[i].loop.Clock() }
 
 // ownerOf returns the loop that owns an object.
 func (e *Engine) ownerOf(id *ID) *owner {

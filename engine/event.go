@@ -211,8 +211,11 @@ func (ev *Event) Expire(d time.Duration, fn func()) (cancel func()) {
 	return ev.origin().afterUngated(d, fn)
 }
 
-// After calls fn in a later turn of the event, when d has passed: never earlier.
+// After calls fn in a later turn of the event, when d has passed since the call: never earlier.
 func (ev *Event) After(d time.Duration, fn func()) (cancel func()) { return ev.self.after(d, fn) }
+
+// Every is [State.Every] for the event of an entry point.
+func (ev *Event) Every(d time.Duration, fn func()) (cancel func()) { return ev.self.every(d, fn) }
 
 func (ev *Event) wrap(err error) error {
 	if err == nil {

@@ -49,7 +49,7 @@ func (o *owner) evict(a *actor) {
 func (o *origin) afterUngated(d time.Duration, fn func()) (cancel func()) {
 	own := o.own
 	done := false
-	tm := own.loop.At(own.loop.Now()+d.Milliseconds(), loop.Func(func() {
+	tm := own.loop.At(own.loop.Due(d), loop.Func(func() {
 		if done {
 			return
 		}

@@ -164,9 +164,14 @@ func (s *State) Do(ctx context.Context, work func(ctx context.Context) error) er
 // Start is Do for code that ends by callback: done is called in a later turn of the object.
 func (s *State) Start(work func(), done func(error)) { s.a.offLoop(work, done) }
 
-// After calls fn in a turn of the object when d has passed: never earlier. It keeps the object from eviction.
+// After calls fn in a turn of the object when d has passed since the call: never earlier. It keeps the object from eviction.
 // The timer is gone when the object is reset or the process ends; an alarm is what survives.
 func (s *State) After(d time.Duration, fn func()) (cancel func()) { return s.a.after(d, fn) }
+
+// Every calls fn in turns of the object, first when d has passed since the call and then each time that d has passed
+// since fn was called last, until it is cancelled. It keeps the object from eviction. d is counted in milliseconds, at
+// least 1. A tick waits for the input gate, and no others gather meanwhile.
+func (s *State) Every(d time.Duration, fn func()) (cancel func()) { return s.a.every(d, fn) }
 
 // Expire calls fn in a turn of its own when d has passed, whatever the input gate says. It keeps nothing: whoever calls it
 // cancels it when the object is evicted or reset.

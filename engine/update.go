@@ -52,7 +52,7 @@ func (e *Engine) Update(name string, c Class, grace time.Duration) error {
 // objects uses it for what belongs to no object; fn starts no turn.
 func (e *Engine) After(i int, d time.Duration, fn func()) {
 	l := e.owners[i].loop
-	l.At(l.Now()+int64((d+time.Millisecond-1)/time.Millisecond), loop.Func(fn))
+	l.At(l.Due(d), loop.Func(fn))
 }
 
 // replace retires the instances of a class on this loop. Called as a task, on the base stack.
@@ -111,7 +111,7 @@ func (a *actor) retire(grace time.Duration) {
 		}
 		a.queue = own
 	}
-	a.retiring.deadline = a.own.loop.At(a.own.loop.Now()+grace.Milliseconds(), loop.Func(func() {
+	a.retiring.deadline = a.own.loop.At(a.own.loop.Due(grace), loop.Func(func() {
 		a.own.ready.push(entryStep{a.succeeded})
 		a.own.drain()
 	}))

@@ -15,6 +15,17 @@ func (c *Clock) Read() (now, wall int64) {
 	return t.Sub(c.start).Milliseconds(), t.UnixMilli()
 }
 
+// Due is the first whole millisecond of the monotonic time at which d has passed from now: not a fraction too early.
+// A d that is not positive is due at once.
+func (c *Clock) Due(d time.Duration) int64 {
+	elapsed := time.Since(c.start)
+	if d <= 0 {
+		return elapsed.Milliseconds()
+	}
+	whole := int64(elapsed/time.Millisecond) + int64(d/time.Millisecond) // apart, as their sum may be no Duration
+	return whole + int64((elapsed%time.Millisecond+d%time.Millisecond+time.Millisecond-1)/time.Millisecond)
+}
+
 // Until is how long it takes until the monotonic time reads deadline: never less, so that a timer set for it
 // does not fire a fraction of a millisecond early.
 func (c *Clock) Until(deadline int64) time.Duration {

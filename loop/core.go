@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"everloop/loop/wheel"
 )
@@ -72,6 +73,8 @@ type Driver interface {
 	Arm(deadline int64)
 	// Clock reads the time; see Loop.Now and Loop.Wall.
 	Clock() (now, wall int64)
+	// Due reads the time; see Loop.Due.
+	Due(d time.Duration) int64
 }
 
 // GoexitDriver is an optional interface of a [Driver] whose loops run on a goroutine that may end: that of a test,
@@ -137,6 +140,12 @@ func (c *Core) Now() int64 { return c.now }
 
 // Wall is part of [Loop].
 func (c *Core) Wall() int64 { return c.wall }
+
+// Clock is part of [Loop].
+func (c *Core) Clock() (now, wall int64) { return c.driver.Clock() }
+
+// Due is part of [Loop].
+func (c *Core) Due(d time.Duration) int64 { return c.driver.Due(d) }
 
 // At is part of [Loop].
 func (c *Core) At(deadline int64, t Task) Timer { return Timer(c.timers.Insert(deadline, t)) }

@@ -3,6 +3,7 @@ package loop_test
 import (
 	"log/slog"
 	"testing"
+	"time"
 
 	"everloop/loop"
 )
@@ -14,10 +15,11 @@ type counter struct {
 	now          int64
 }
 
-func (d *counter) Wake()                    { d.wakes++ }
-func (d *counter) Again()                   { d.again++ }
-func (d *counter) Arm(deadline int64)       { d.armed = deadline }
-func (d *counter) Clock() (now, wall int64) { return d.now, d.now }
+func (d *counter) Wake()                         { d.wakes++ }
+func (d *counter) Again()                        { d.again++ }
+func (d *counter) Arm(deadline int64)            { d.armed = deadline }
+func (d *counter) Clock() (now, wall int64)      { return d.now, d.now }
+func (d *counter) Due(after time.Duration) int64 { return d.now + after.Milliseconds() }
 
 func newCore() (*loop.Core, *counter) {
 	d := &counter{}

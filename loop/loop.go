@@ -60,6 +60,12 @@ type Loop interface {
 	Now() int64
 	// Wall is the wall clock in milliseconds since 1970 (UTC), read once a round; it may jump either way.
 	Wall() int64
+	// Clock reads both clocks anew. A round may run long: what a program sees of the time, and what it asks to be
+	// done later, goes by this moment and not by the one at which the round began.
+	Clock() (now, wall int64)
+	// Due is the deadline, for At, of what shall not run before d has passed from this moment, which is read anew. With
+	// a d that is not positive it is the present.
+	Due(d time.Duration) int64
 
 	// At runs t on the loop in the first round at or after the moment that Now reaches deadline: never
 	// earlier. It allocates nothing once the loop's wheel has grown.

@@ -145,6 +145,9 @@ func (l *netLoop) timeUp() {
 // Clock is part of [Driver].
 func (l *netLoop) Clock() (now, wall int64) { return l.net.clock.Read() }
 
+// Due is part of [Driver].
+func (l *netLoop) Due(d time.Duration) int64 { return l.net.clock.Due(d) }
+
 // serveSide handles what the side epoll reports.
 func (l *netLoop) serveSide() {
 	n, err := unix.EpollWait(l.side, l.events, 0)

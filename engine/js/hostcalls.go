@@ -46,7 +46,7 @@ func (rl *realm) ReportError(v vm.Value) {
 	rl.app.opts.Logger.LogAttrs(context.Background(), slog.LevelError, "uncaught error", attrs...)
 }
 
-// Now is the loop's clock: it stands still within a round, as Cloudflare's does within a turn.
+// Now is the loop's monotonic clock. Like Date.now() it goes on during a turn.
 func (rl *realm) Now() float64 {
 	now, _ := rl.app.eng.Clock(rl.host.loop)
 	return float64(now)
@@ -81,15 +81,13 @@ func (rl *realm) TimerStart(ms float64, repeat bool) (int64, error) {
 	id := rl.lastID
 	t := &timer{by: by}
 	rl.timers[id] = t
-	var fire func()
-	fire = func() {
+	fire := func() {
 		if rl.timers[id] != t || rl.r.Err() != nil || !by.alive() {
 			delete(rl.timers, id)
+			t.cancel()
 			return
 		}
-		if repeat {
-			t.cancel = by.after(max(d, time.Millisecond), fire)
-		} else {
+		if !repeat {
 			delete(rl.timers, id)
 		}
 		rl.begin(by)
@@ -103,7 +101,11 @@ func (rl *realm) TimerStart(ms float64, repeat bool) (int64, error) {
 		}
 		rl.end(err)
 	}
-	t.cancel = by.after(d, fire)
+	if repeat {
+		t.cancel = by.every(d, fire)
+	} else {
+		t.cancel = by.after(d, fire)
+	}
 	return id, nil
 }
 

@@ -145,6 +145,7 @@ func (o *object) bodyBegins() { o.st.Hold() }
 func (o *object) bodyEnds()   { o.st.Unhold() }
 
 func (o *object) start(work func(), done func(error))     { o.st.Start(work, done) }
+func (o *object) every(d time.Duration, fn func()) func() { return o.st.Every(d, fn) }
 func (o *object) after(d time.Duration, fn func()) func() { return o.st.After(d, fn) }
 
 func (o *object) to(l *engine.Live) *engine.Stub         { return o.st.To(l) }

@@ -129,6 +129,8 @@ type actor interface {
 	unhold()
 	// after calls fn in a later turn of it.
 	after(d time.Duration, fn func()) (cancel func())
+	// every calls fn in turns of it, again and again until it is cancelled.
+	every(d time.Duration, fn func()) (cancel func())
 	// start runs work off the loop, and then done in a turn of it.
 	start(work func(), done func(error))
 	// startRead reads a body and calls done in a turn of it.

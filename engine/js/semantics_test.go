@@ -350,3 +350,25 @@ export default {
 		}
 	}
 }
+
+// TestTimersCountFromTheirCall: a timer that is set after a long computation is neither early nor overtakes one that was due
+// before, and what the program sees of the time has moved on meanwhile.
+func TestTimersCountFromTheirCall(t *testing.T) {
+	v := serve(t, program(`
+export class OBJECT extends DurableObject {
+	fetch() {
+		const fired = [];
+		return new Promise((resolve) => {
+			const done = (name) => { fired.push(name); if (fired.length === 2) resolve(new Response(fired.join() + " " + moved)); };
+			setTimeout(done, 20, "older");
+			const start = Date.now(), began = performance.now();
+			while (Date.now() - start < 40);
+			const moved = performance.now() - began >= 39;
+			setTimeout(done, 15, "newer");
+		});
+	}
+}`), setup{})
+	if got := v.get("/a"); got != "older,newer true" {
+		t.Errorf("got %q", got)
+	}
+}

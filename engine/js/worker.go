@@ -146,6 +146,7 @@ func (e *event) streamFrom(src engine.Source) engine.Body { return e.ev.StreamFr
 func (e *event) bodyBegins()                             { e.hold() }
 func (e *event) bodyEnds()                               { e.unhold() }
 func (e *event) start(work func(), done func(error))     { e.ev.Start(work, done) }
+func (e *event) every(d time.Duration, fn func()) func() { return e.ev.Every(d, fn) }
 func (e *event) after(d time.Duration, fn func()) func() { return e.ev.After(d, fn) }
 
 func (e *event) to(l *engine.Live) *engine.Stub         { return e.ev.To(l) }

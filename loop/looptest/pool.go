@@ -81,6 +81,11 @@ func (d *driver) Clock() (now, wall int64) {
 	return d.pool.now, d.pool.now + d.pool.wall
 }
 
+// Due is part of [loop.Driver]. Virtual time knows no fractions of a millisecond.
+func (d *driver) Due(after time.Duration) int64 {
+	return d.pool.now + int64((max(0, after)+time.Millisecond-1)/time.Millisecond)
+}
+
 // New returns a pool of n loops whose choices are drawn from seed.
 func New(n int, seed uint64) *Pool {
 	if n < 1 {
@@ -192,7 +197,7 @@ func (p *Pool) Advance(d time.Duration) {
 		p.moveTo(max(p.now, next))
 		p.Run()
 	}
-	p.moveTo(target)
+	p.moveTo(max(p.now, target))
 	p.Run()
 }
 
@@ -212,6 +217,10 @@ func (p *Pool) moveTo(now int64) {
 		}
 	}
 }
+
+// Spend moves the virtual time by d (whole milliseconds) and runs nothing. Code on a loop calls it to take time, as a
+// long computation does: the round goes on, and its Now stays behind.
+func (p *Pool) Spend(d time.Duration) { p.moveTo(p.now + d.Milliseconds()) }
 
 // Close closes the pool as the one for production is closed: it tells the handlers of open connections
 // ([loop.Drainer]), runs until idle, lets patience pass, aborts the connections that are left, and runs what is
