@@ -119,7 +119,7 @@ func (ev *Event) Join(other *Event) {
 }
 
 // errLiveGone is what a call on a stub of a live instance gets when that has ended. The text is workerd's.
-var errLiveGone = &Error{Name: "Error", Message: "The destination object for this RPC no longer exists.", Retryable: true}
+var errLiveGone = &Error{Name: "Error", Message: "The execution context which hosts this callback is no longer running."}
 
 // over reports whether the instance or event has ended.
 func (o *origin) over() bool {

@@ -146,7 +146,7 @@ func TestLiveInstanceEnds(t *testing.T) {
 	poked := s.ask(ns.GetByName(taker), "write and poke", "")
 	s.settle()
 	var e *engine.Error
-	if !errors.As(poked.got.Err, &e) || e.Message != "The destination object for this RPC no longer exists." || !e.Retryable || e.Reset {
+	if !errors.As(poked.got.Err, &e) || e.Message != "The execution context which hosts this callback is no longer running." || e.Retryable || e.Reset {
 		t.Errorf("a call on an instance that was reset: %+v", poked.got)
 	}
 	heard := s.ask(ns.GetByName(giver), "heard", "")

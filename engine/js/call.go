@@ -274,7 +274,7 @@ func (rl *realm) deliver(by actor, ev *engine.Event) {
 	t, ok := ev.Target.(*target)
 	if !ok || t.export == nil || t.export.gone || rl.r.Err() != nil {
 		dropCaps(ev.Caps)
-		ev.Fail(&engine.Error{Name: "Error", Message: "The destination object for this RPC no longer exists.", Retryable: true})
+		ev.Fail(&engine.Error{Name: "Error", Message: "The execution context which hosts this callback is no longer running."})
 		return
 	}
 	x := t.export

@@ -303,7 +303,7 @@ export default { async fetch(request, env) {
 		case 11: return check(await party().make().bad().x.y().catch((e) => { if (e.message !== "bad") throw e; return "bad"; }), "bad");
 		}
 	};
-	const allowed = /^(reset|bad|The destination object for this RPC no longer exists\.|RPC stub used after being disposed\.|Durable Object reset because its state was broken\.)$/;
+	const allowed = /^(reset|bad|The execution context which hosts this callback is no longer running\.|RPC stub used after being disposed\.|Durable Object reset because its state was broken\.)$/;
 	await Promise.all(Array.from({ length: 8 }, () => one().catch((e) => { if (!allowed.test(e.message)) wrong.push(e.stack ?? String(e)); })));
 	return new Response(wrong.length ? wrong.join("\n") : "ok");
 } };

@@ -129,7 +129,7 @@ func TestStreamsOfAnObjectThatIsReset(t *testing.T) {
 	for _, x := range []struct{ path, want string }{
 		{"/reset", "Error: The Durable Object that produced the body was reset, or is gone."},
 		{"/reader", "Error: reset"},
-		{"/sinkreset", "Error: The destination object for this RPC no longer exists.|Error: The destination object for this RPC no longer exists."},
+		{"/sinkreset", "Error: The execution context which hosts this callback is no longer running.|Error: The execution context which hosts this callback is no longer running."},
 	} {
 		if got := v.get(x.path); got != x.want {
 			t.Errorf("%s: %s", x.path, got)
@@ -139,7 +139,7 @@ func TestStreamsOfAnObjectThatIsReset(t *testing.T) {
 	if got := v.get("/given"); got != "taken" {
 		t.Errorf("given: %s", got)
 	}
-	if got := v.get("/again"); got != "The destination object for this RPC no longer exists." {
+	if got := v.get("/again"); got != "The execution context which hosts this callback is no longer running." {
 		t.Errorf("a write to an event that is over: %s", got)
 	}
 	v.until(func() string {

@@ -96,10 +96,15 @@ func workerdConfig(t *testing.T, p *project.Project, bound []js.Binding) string 
 	for _, b := range p.Services {
 		switch {
 		case b.Service != p.Name:
-		case b.Entrypoint == "":
-			bindings = append(bindings, fmt.Sprintf(`(name = %q, service = "main")`, b.Name))
 		default:
-			bindings = append(bindings, fmt.Sprintf(`(name = %q, service = (name = "main", entrypoint = %q))`, b.Name, b.Entrypoint))
+			to := []string{`name = "main"`}
+			if b.Entrypoint != "" {
+				to = append(to, fmt.Sprintf("entrypoint = %q", b.Entrypoint))
+			}
+			if b.Props != nil {
+				to = append(to, fmt.Sprintf("props = (json = %q)", b.Props))
+			}
+			bindings = append(bindings, fmt.Sprintf("(name = %q, service = (%s))", b.Name, strings.Join(to, ", ")))
 		}
 	}
 	for name, v := range p.Vars {
@@ -112,7 +117,11 @@ func workerdConfig(t *testing.T, p *project.Project, bound []js.Binding) string 
 	}
 	return fmt.Sprintf(`using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
-  services = [(name = "main", worker = .main), (name = "objects", disk = (path = "objects", writable = true))],
+  services = [
+    (name = "main", worker = .main),
+    (name = "objects", disk = (path = "objects", writable = true)),
+    (name = "internet", network = (allow = ["public", "private", "local"])), # by default it does not reach this machine
+  ],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
 );
 const main :Workerd.Worker = (

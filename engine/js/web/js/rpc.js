@@ -132,7 +132,7 @@ class RpcPromise {
     return promiseFinally(readNode(nodeOf(this)), f);
   }
 }
-webClass(RpcPromise, "RpcPromise");
+webClass(RpcPromise, "JsRpcPromise");
 hide(RpcPromise.prototype, disposeSymbol, function () {
   disposeNode(nodeOf(this));
 });
@@ -151,7 +151,7 @@ class RpcProperty {
     return promiseFinally(readNode(nodeOf(this)), f);
   }
 }
-webClass(RpcProperty, "RpcProperty");
+webClass(RpcProperty, "JsRpcProperty");
 
 // An RpcStub is a stub of something that a program gave away. The constructor makes one of a program's own value.
 class RpcStub {
@@ -164,7 +164,7 @@ class RpcStub {
     return newStub(host.rpcDup(stubOf(this)));
   }
 }
-webClass(RpcStub, "RpcStub");
+webClass(RpcStub, "JsRpcStub");
 hide(RpcStub.prototype, disposeSymbol, function () {
   host.rpcDispose(stubOf(this));
 });
