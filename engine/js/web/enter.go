@@ -112,7 +112,10 @@ func (in *Instance) names(door, exports vm.Value) (names []string, err error) {
 func (in *Instance) Workers() vm.Value { return in.r.Dup(in.workers) }
 
 // WorkersExports are the names in it, and env.
-var WorkersExports = []string{"DurableObject", "WorkerEntrypoint", "RpcTarget", "RpcStub", "RpcPromise", "RpcProperty", "exports", "waitUntil", "withEnv", "withExports", "withEnvAndExports", "env"}
+var WorkersExports = []string{
+	"DurableObject", "WorkerEntrypoint", "RpcTarget", "RpcStub", "RpcPromise", "RpcProperty", "exports", "waitUntil", "withEnv", "withExports", "withEnvAndExports", "env",
+	"ServiceStub", "WorkflowEntrypoint", "abortIsolate", "cache", "restore", "tracing",
+}
 
 // WorkersModule is the module for [vm.Runtime.AddModule]. env, which is consumed, is the object of bindings.
 func (in *Instance) WorkersModule(env vm.Value) *vm.NativeModule {

@@ -42,7 +42,8 @@ function older(relative, withoutCalls, withoutExports) {
   }
 }
 
-const workers = { __proto__: null, DurableObject, WorkerEntrypoint, RpcTarget, RpcStub, RpcPromise, RpcProperty, waitUntil, withEnv, withExports, withEnvAndExports };
+const workers = { __proto__: null, DurableObject, WorkerEntrypoint, RpcTarget, RpcStub, RpcPromise, RpcProperty, waitUntil, withEnv, withExports, withEnvAndExports,
+  ServiceStub: Fetcher, WorkflowEntrypoint, abortIsolate, cache: theCache, restore: restoreSymbol, tracing: theTracing };
 
 return {
   __proto__: null,

@@ -35,6 +35,10 @@ class ExecutionContext {
     contextOnly(this);
     return programExports;
   }
+  get tracing() {
+    contextOnly(this);
+    return theTracing;
+  }
 }
 webClass(ExecutionContext, "ExecutionContext");
 
@@ -56,7 +60,28 @@ class WorkerEntrypoint {
   }
 }
 
+// A program may have workflows beside its objects. Nothing here starts one.
+class WorkflowEntrypoint {
+  constructor() {
+    throw new ErrorCtor("cloudflare:workers: WorkflowEntrypoint is not available: everloop has no Workflows.");
+  }
+}
+
 class RpcTarget {}
+
+function abortIsolate() {
+  throw new ErrorCtor("cloudflare:workers: abortIsolate is not available: many objects share a runtime here. ctx.abort() resets the object that calls it.");
+}
+
+// What cloudflare:workers has for the cache in front of the Worker, which is not there.
+const theCache = {
+  purge() {
+    return rejected(new ErrorCtor("cloudflare:workers: cache.purge is not available: everloop has no cache."));
+  },
+};
+
+// restoreSymbol names the method by which Cloudflare restores what a stub that was kept stands for. No stub can be kept here.
+const restoreSymbol = Symbol("cloudflare:workers:restore");
 
 function waitUntil(promise) {
   holdFor(null, promise);
@@ -134,7 +159,7 @@ function workerFetch(handler, request, env, ctx, props) {
   return handler.fetch(request, env, ctx);
 }
 
-// programClasses lists the exports of a program that are classes and no entry points. A class is a function whose prototype
+// programClasses lists the exports of a program that are classes of objects: neither entry points nor workflows. A class is a function whose prototype
 // cannot be replaced.
 function programClasses(exports) {
   const list = [];
@@ -143,7 +168,7 @@ function programClasses(exports) {
     const v = exports[names[i]];
     if (names[i] === "default" || typeof v !== "function") continue;
     const p = getOwnPropertyDescriptor(v, "prototype");
-    if (p !== undefined && !p.writable && !isEntryClass(p.value)) push(list, names[i]);
+    if (p !== undefined && !p.writable && !isEntryClass(p.value) && !isPrototypeOf(WorkflowEntrypoint.prototype, p.value)) push(list, names[i]);
   }
   return list;
 }
