@@ -78,7 +78,8 @@ type App struct {
 	code    *vm.Code
 	opts    Options
 
-	namespaces    []string // the class of each namespace, by the number that the runtimes know it by
+	namespaces    []string // the class of each namespace, by the number that the runtimes know it by; "": it turned out to be none
+	settled       bool     // a program of a single file has started, so it is known which of its exports are classes
 	bindings      []Binding
 	hosts         []*host
 	main          *entry      // the default export
@@ -95,7 +96,10 @@ type App struct {
 }
 
 // Binding is a class as env has it.
-type Binding struct{ Name, Class string }
+type Binding struct {
+	Name, Class string
+	number      int // of its namespace
+}
 
 // Warm makes ready what every program needs. A start calls it on a goroutine of its own, beside reading the project and the data
 // directory; without it, the first Load does it.
@@ -146,6 +150,9 @@ func prepare(eng *engine.Engine, of *program, p *project.Project, b *project.Bun
 		if d.ScriptName == "" || d.ScriptName == p.Name {
 			a.bind(d.Name, d.ClassName)
 		}
+	}
+	if p.SingleFile() {
+		a.bindExports()
 	}
 	// The program's top level can run forever, too.
 	dog := &vm.Watchdog{Group: a, Stuck: a.stuck}
@@ -214,7 +221,8 @@ func (a *App) enter(old *App) error {
 
 // classNames are the classes that the program binds, sorted.
 func (a *App) classNames() []string {
-	return slices.Compact(slices.Sorted(slices.Values(a.namespaces)))
+	names := slices.Compact(slices.Sorted(slices.Values(a.namespaces)))
+	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
 }
 
 // processEnv is what process.env begins with: the variables of the project, sorted, those that are no strings as JSON.
@@ -239,8 +247,77 @@ func processEnv(vars map[string]json.RawMessage) [][2]string {
 const stripAbove = 256 << 10
 
 func (a *App) bind(name, class string) {
-	a.bindings = append(a.bindings, Binding{name, class})
+	a.bindings = append(a.bindings, Binding{name, class, len(a.namespaces)})
 	a.namespaces = append(a.namespaces, class)
+}
+
+// bindExports binds whatever a program of a single file exports, before it has started: only then it is known what of it is a
+// class, and its top level may look at env. Variables keep their names.
+func (a *App) bindExports() {
+	for _, export := range a.bundle.Exports {
+		if export == "default" {
+			continue
+		}
+		for _, name := range project.BindingNames(export) {
+			if _, taken := a.project.Vars[name]; !taken {
+				a.bind(name, export)
+			}
+		}
+	}
+}
+
+// settle leaves the classes of what bindExports has bound. rl is the first runtime, whose program has started. What its top level
+// has taken hold of, or has put in the place of a binding, stays, as in the runtimes that begin with the classes alone.
+func (a *App) settle(rl *realm) error {
+	classes, err := rl.exportedClasses()
+	if err != nil {
+		return err
+	}
+	for i, name := range a.namespaces {
+		if !slices.Contains(classes, name) {
+			a.namespaces[i] = ""
+		}
+	}
+	tried := a.bindings
+	a.bindings = nil
+	var missing []Binding
+	for _, class := range classes {
+		for _, name := range project.BindingNames(class) {
+			if i := slices.IndexFunc(tried, func(b Binding) bool { return b.Name == name && b.Class == class }); i >= 0 {
+				a.bindings = append(a.bindings, tried[i])
+			} else {
+				a.bind(name, class) // in the place of a variable
+				missing = append(missing, a.bindings[len(a.bindings)-1])
+			}
+		}
+	}
+	for _, b := range tried {
+		if a.namespaces[b.number] != "" {
+			continue
+		}
+		v, err := rl.r.GetName(rl.env, b.Name)
+		if err != nil {
+			return err
+		}
+		ours := v.Same(rl.tried[b.Name])
+		rl.r.Free(v)
+		if !ours {
+			continue
+		}
+		if err := rl.r.DeleteName(rl.env, b.Name); err != nil {
+			return err
+		}
+		// An export that is no class may have had the name that a class is bound under.
+		if i := slices.IndexFunc(a.bindings, func(c Binding) bool { return c.Name == b.Name }); i >= 0 {
+			missing = append(missing, a.bindings[i])
+		}
+	}
+	for name, v := range rl.tried {
+		rl.r.Free(v)
+		delete(rl.tried, name)
+	}
+	a.settled = true
+	return rl.addBindings(missing)
 }
 
 // start builds the first runtime and checks what the program exports against what the project binds. On a loop.
@@ -249,20 +326,12 @@ func (a *App) start(h *host) error {
 	if err != nil {
 		return err
 	}
+	if a.project.SingleFile() {
+		return nil // it has no configuration that could contradict it
+	}
 	classes, err := rl.exportedClasses()
 	if err != nil {
 		return err
-	}
-	if a.project.SingleFile() {
-		for _, c := range classes {
-			for _, name := range project.BindingNames(c) {
-				a.bind(name, c)
-			}
-		}
-		if err := rl.addBindings(a.bindings); err != nil {
-			return err
-		}
-		return rl.addClassExports()
 	}
 	for name, e := range a.project.Exports {
 		if e.Live() && !slices.Contains(classes, name) {

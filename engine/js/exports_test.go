@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"everloop/engine"
 	"everloop/engine/js"
 )
 
@@ -109,5 +110,33 @@ func TestImpossibleMigrations(t *testing.T) {
 	e := edit(t, setup{dir: data}, "wrangler.jsonc", config(`, {"tag": "v2", "deleted_classes": ["B"]}, {"tag": "v3", "new_sqlite_classes": ["B"]}`), "index.js", program)
 	if got := strings.Join(e.eng.Migrations(), " "); got != "v1 v2 v3" {
 		t.Errorf("applied: %s", got)
+	}
+}
+
+// TestSingleFileEnvAtTopLevel: a program of a single file finds its classes in env while its top level runs, in the first runtime as
+// in all others, and nothing else of what it exports once it has started.
+func TestSingleFileEnvAtTopLevel(t *testing.T) {
+	v := serve(t, `
+import { DurableObject, WorkerEntrypoint, WorkflowEntrypoint, env } from "cloudflare:workers";
+const early = env.COUNTER, missed = env.helper;
+const seen = [typeof env.Counter, typeof env.OTHER_ONE, "Nothing" in env].join();
+export class Counter extends DurableObject { n = 0; add() { return ++this.n; } kept() { return early.getByName("a").id.toString() === this.ctx.id.toString(); } }
+export class OtherOne extends DurableObject { who() { return "other"; } }
+export class Entry extends WorkerEntrypoint {}
+export class Flow extends WorkflowEntrypoint {}
+export const helper = () => 1;
+export default { async fetch(request, env, ctx) {
+	let late;
+	try { if (missed) await missed.getByName("a").add(); late = "no error"; } catch (e) { late = e.name; }
+	return new Response([seen, Object.keys(env).sort().join("+"), Object.keys(ctx.exports).sort().join("+"), await early.getByName("a").add(), await env.Counter.getByName("a").kept(), await env.OTHER_ONE.getByName("b").who(), late].join(" "));
+} };`, setup{loops: 3})
+	for on, want := range []string{"1", "2", "3"} {
+		res, err := v.do(on, &engine.Request{Method: "GET", URL: "http://x/"})
+		got, _, _ := strings.Cut(text(res, err), " Error")
+		got, _, _ = strings.Cut(got, " no error")
+		got = strings.TrimSpace(got)
+		if want := "object,object,false COUNTER+Counter+OTHER_ONE+OtherOne Counter+Entry+OtherOne+default " + want + " true other"; got != want {
+			t.Errorf("loop %d: got  %q\nwant %q", on, got, want)
+		}
 	}
 }

@@ -56,6 +56,7 @@ type realm struct {
 	in    *web.Instance
 
 	env, exports vm.Value
+	tried        map[string]vm.Value // what env has for the exports that may be classes, until App.settle
 	entries      map[string]vm.Value // entry points, by export, as they are first needed
 	classes      map[string]vm.Value // constructors, by export
 
@@ -189,7 +190,7 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 	}()
 	r.SetLimit(a.opts.CPULimit)
 	rl := &realm{
-		app: a, host: h, index: index, r: r, classes: make(map[string]vm.Value), timers: make(map[int64]*timer), waits: make(map[int64]*wait),
+		app: a, host: h, index: index, r: r, classes: make(map[string]vm.Value), timers: make(map[int64]*timer), tried: make(map[string]vm.Value), waits: make(map[int64]*wait),
 		env: vm.Undefined, exports: vm.Undefined, entries: make(map[string]vm.Value), objectProto: vm.Undefined,
 		underway: make(map[uintptr]*calling), following: make(map[*engine.Event]*follower), kept: make(map[*engine.Event]*keptResult),
 		inbound: make(map[uint64]*inbound), outbound: make(map[uint64]*outbound),
@@ -249,7 +250,12 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 		r.End()
 		return nil, fmt.Errorf("start %s: %w", relative(a.project, a.project.Main), mapped(a.bundle, failure))
 	}
-	for _, name := range slices.Compact(slices.Sorted(slices.Values(a.namespaces))) {
+	if a.project.SingleFile() && !a.settled {
+		if err = a.settle(rl); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range a.classNames() {
 		if rl.classes[name], err = r.GetName(exports, name); err != nil {
 			return nil, err
 		}
@@ -300,18 +306,17 @@ func (rl *realm) makeEnv() (vm.Value, error) {
 
 // addBindings puts namespaces into env.
 func (rl *realm) addBindings(list []Binding) error {
-	for i, b := range list {
-		ns, err := rl.in.Namespace(uint64(i))
+	for _, b := range list {
+		ns, err := rl.in.Namespace(uint64(b.number))
 		if err != nil {
 			return err
 		}
+		if rl.app.project.SingleFile() && !rl.app.settled {
+			rl.r.Free(rl.tried[b.Name])
+			rl.tried[b.Name] = rl.r.Dup(ns)
+		}
 		if err := rl.r.SetName(rl.env, b.Name, ns); err != nil {
 			return err
-		}
-		if rl.exports.IsObject() {
-			if rl.classes[b.Class], err = rl.r.GetName(rl.exports, b.Class); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
@@ -387,7 +392,7 @@ func (rl *realm) addExports() error {
 
 func (rl *realm) addClassExports() error {
 	for i, class := range rl.app.namespaces {
-		if slices.Index(rl.app.namespaces, class) < i {
+		if class == "" || slices.Index(rl.app.namespaces, class) < i {
 			continue
 		}
 		v, err := rl.in.Namespace(uint64(i))

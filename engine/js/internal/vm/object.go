@@ -274,6 +274,24 @@ func (r *Runtime) Delete(obj Value, k Key) (err error) {
 	return nil
 }
 
+// DeleteName is Delete for a name that comes from outside.
+func (r *Runtime) DeleteName(obj Value, name string) (err error) {
+	if r.dead != nil {
+		return r.dead
+	}
+	defer r.leave(r.enter(), &err)
+	a := r.newAtom(name)
+	if a == 0 {
+		return r.thrown()
+	}
+	n := lib.XJS_DeleteProperty(r.tls, r.ctx, obj.js, a, lib.MJS_PROP_THROW)
+	lib.XJS_FreeAtom(r.tls, r.ctx, a)
+	if n < 0 {
+		return r.thrown()
+	}
+	return nil
+}
+
 // Proto is an object's prototype: an object or Null.
 func (r *Runtime) Proto(obj Value) (v Value, err error) {
 	if r.dead != nil {
