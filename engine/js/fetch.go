@@ -111,10 +111,8 @@ func (rl *realm) fetchData(m web.Message) (vm.Value, error) {
 // forgetFetches lets go of the promises of an object that is gone, which gets no answers any more. The engine cancels the requests of
 // one that was reset.
 func (rl *realm) forgetFetches(o *object) {
-	for _, f := range rl.abortable {
-		if f.by == actor(o) {
-			f.forget()
-		}
+	for o.fetches != nil {
+		o.fetches.forget()
 	}
 	for f := range rl.fetches {
 		if f.by == actor(o) {

@@ -439,3 +439,33 @@ func TestFetchEnds(t *testing.T) {
 	})
 	v.noBodies()
 }
+
+// TestFetchOfAnObjectThatEnds: what an object awaits of a stub goes with the object, whether the answer comes later or never.
+func TestFetchOfAnObjectThatEnds(t *testing.T) {
+	v := serve(t, `
+import { DurableObject } from "cloudflare:workers";
+export class Late extends DurableObject { async fetch() { await scheduler.wait(5); return new Response("late"); } }
+export class Asks extends DurableObject {
+	fetch(request) {
+		const signal = request.url.endsWith("signal") ? new AbortController().signal : undefined;
+		const large = new Array(25_000).fill(1);
+		this.env.LATE.getByName("a").fetch("http://x/", { signal }).then(() => large.length);
+		this.ctx.abort(new Error("on purpose"));
+	}
+}
+export default { async fetch(request, env) {
+	for (let i = 0; i < 50; i++) await env.ASKS.getByName("a").fetch(request.url).catch(() => {});
+	await env.LATE.getByName("a").fetch("http://x/");
+	return new Response("ok");
+} };`, setup{})
+	v.get("/")
+	before := v.app.Held()
+	for _, path := range []string{"/", "/signal"} {
+		if got := v.get(path); got != "ok" {
+			t.Fatal(got)
+		}
+		if grown := v.app.Held() - before; grown > 4<<20 { // one of them is 400 kB
+			t.Errorf("%s: 50 objects that were reset have left %d bytes", path, grown)
+		}
+	}
+}

@@ -68,6 +68,8 @@ type object struct {
 	has    *possessions
 
 	promised int // promises that waitUntil keeps it for
+
+	fetches *fetching // its fetches of stubs that are under way: answers to an object that has ended are not delivered
 }
 
 // Deliver starts one event.

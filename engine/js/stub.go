@@ -140,6 +140,9 @@ func (rl *realm) Fetch(n, abort uint64, m web.Message, redirect web.Redirect) (v
 	if abort != 0 {
 		rl.abortable[abort] = f
 	}
+	if o, ok := s.owner.(*object); ok {
+		o.keep(f)
+	}
 	f.send(rl.requestOf(m, s.owner))
 	if r, ok := m.(*request); ok && rl.app.requestSignal {
 		r.ev.Followed(f.sent) // a client that leaves leaves whoever its request was passed on to
@@ -163,6 +166,34 @@ type fetching struct {
 	hops     int
 	promise  vm.Value // owned
 	answer   *engine.Response
+
+	object     *object // whose list it is in, if any; see object.fetches
+	prev, next *fetching
+}
+
+// keep puts a fetch into the list of its object.
+func (o *object) keep(f *fetching) {
+	f.object, f.next = o, o.fetches
+	if f.next != nil {
+		f.next.prev = f
+	}
+	o.fetches = f
+}
+
+// unlink takes it out of there.
+func (f *fetching) unlink() {
+	if f.object == nil {
+		return
+	}
+	if f.prev != nil {
+		f.prev.next = f.next
+	} else {
+		f.object.fetches = f.next
+	}
+	if f.next != nil {
+		f.next.prev = f.prev
+	}
+	f.object, f.prev, f.next = nil, nil, nil
 }
 
 // send sends the request, which may be the first or one that a redirect asks for.
@@ -200,6 +231,7 @@ func (f *fetching) forget() {
 		rl.r.Free(f.promise)
 	}
 	f.promise = vm.Undefined
+	f.unlink()
 	if f.to == nil {
 		if e, ok := f.by.(*event); ok {
 			e.sends--
