@@ -179,7 +179,8 @@ func (ev *Event) StartStream(b Body, sink Sink) *Stream { return ev.self.read(b,
 
 func (o *origin) read(b Body, sink Sink) *Stream { return b.stream.start(o.own, o, sink) }
 
-// start connects the consumer and lets the producer begin.
+// start connects the consumer and lets the producer begin. The consumer of a body that is read already hears ErrStreamUsed,
+// and gets a stream of its own that is over: the one that it asked for is another's to cancel.
 func (s *Stream) start(to *owner, in *origin, sink Sink) *Stream {
 	if s.sink != nil {
 		if in != nil { // not inside the turn that asks
@@ -187,7 +188,7 @@ func (s *Stream) start(to *owner, in *origin, sink Sink) *Stream {
 		} else {
 			sink.End(ErrStreamUsed)
 		}
-		return s
+		return &Stream{done: true}
 	}
 	s.to, s.in, s.sink = to, in, sink
 	if in != nil {
@@ -418,45 +419,51 @@ func (e *Engine) ReadBody(ctx context.Context, b Body, max int) ([]byte, error) 
 	}
 	got := make(chan result, 1)
 	own := b.stream.by.own
-	c := &collector{max: max, done: func(data []byte, err error) { got <- result{data, err} }}
-	if !own.loop.Post(loop.Func(func() { c.stream = b.stream; b.stream.start(own, nil, c) })) {
+	c := &collector{stream: b.stream, max: max, done: func(data []byte, err error) { got <- result{data, err} }}
+	if !own.loop.Post(loop.Func(func() { c.stream = b.stream.start(own, nil, c) })) {
 		return nil, ErrClosed
 	}
 	select {
 	case r := <-got:
 		return r.data, r.err
 	case <-ctx.Done():
-		own.loop.Post(loop.Func(b.stream.Cancel))
+		own.loop.Post(loop.Func(func() { c.stream.Cancel() }))
 		return nil, ctx.Err()
 	}
 }
 
-func (o *origin) startRead(b Body, max int, done func([]byte, error)) {
-	c := &collector{max: max, done: done}
+// startRead returns the stream of a streamed body, to be cancelled.
+func (o *origin) startRead(b Body, max int, done func([]byte, error)) *Stream {
 	if !b.Streamed() {
 		o.inject(o.section(), func() { done(b.data, nil) })
-		return
+		return nil
 	}
-	c.stream = b.stream
-	b.stream.start(o.own, o, c)
+	c := &collector{stream: b.stream, max: max, done: done}
+	c.stream = b.stream.start(o.own, o, c)
+	return c.stream
 }
 
 func (o *origin) readBody(ctx context.Context, b Body, max int) (data []byte, err error) {
 	if !b.Streamed() {
 		return b.data, nil
 	}
+	var s *Stream
 	r := o.await(ctx, func(rep Replier) {
-		o.startRead(b, max, func(got []byte, err error) { rep.Reply(Reply{Value: got, Err: err}) })
+		s = o.startRead(b, max, func(got []byte, err error) { rep.Reply(Reply{Value: got, Err: err}) })
 	})
 	if r.Err != nil && ctx.Err() != nil {
-		b.stream.Cancel()
+		if s != nil {
+			s.Cancel()
+		} else {
+			b.Discard() // it has not come to a start
+		}
 	}
 	return r.Value, r.Err
 }
 
 // collector is a Sink that keeps everything.
 type collector struct {
-	stream *Stream
+	stream *Stream // the one that was asked for, from which pieces may come before start has returned, then the one that it gave
 	max    int
 	data   []byte
 	done   func([]byte, error)

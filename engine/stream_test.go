@@ -295,3 +295,75 @@ func TestStartStream(t *testing.T) {
 		}
 	}
 }
+
+// endsMeanwhile is a context that ends after it has been looked at once.
+type endsMeanwhile struct {
+	context.Context
+	looked bool
+}
+
+func (c *endsMeanwhile) Err() error {
+	if !c.looked {
+		c.looked = true
+		return nil
+	}
+	return context.Canceled
+}
+
+// second reads a body that another reads already, with a context that ends meanwhile.
+type second struct {
+	st   *engine.State
+	body *engine.Body
+}
+
+func (r *second) Fetch(context.Context, *engine.Request) (*engine.Response, error) {
+	_, err := r.st.ReadBody(&endsMeanwhile{Context: context.Background()}, *r.body, 1000)
+	return nil, err
+}
+
+// TestSecondReaderLeavesTheFirstAlone: whoever is refused a body because another reads it cannot cancel it either.
+func TestSecondReaderLeavesTheFirstAlone(t *testing.T) {
+	for name, read := range map[string]func(s *stepped, body *engine.Body){
+		"a protocol that starts it, and cancels": func(s *stepped, body *engine.Body) {
+			again := new(taker)
+			s.Port(s.pool.Loop(0)).Start(*body, again).Cancel()
+			if !errors.Is(again.err, engine.ErrStreamUsed) {
+				s.t.Errorf("the second reader: %v", again.err)
+			}
+		},
+		"an object whose context ends": func(s *stepped, body *engine.Body) {
+			ns := register(s.t, s.Engine, "Second", engine.ClassOf(func(st *engine.State) (*second, error) { return &second{st, body}, nil }))
+			a := new(answer)
+			ns.GetByName("a").StartFetch(&engine.Request{Method: "GET", URL: "http://x/"}, a)
+			s.settle()
+			if !a.done || !strings.Contains(fmt.Sprint(a.got.Err), engine.ErrStreamUsed.Error()) {
+				s.t.Errorf("the second reader: %v", a.got.Err)
+			}
+		},
+		"the embedding program, whose context has ended": func(s *stepped, body *engine.Body) {
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			if _, err := s.ReadBody(ctx, *body, 1000); !errors.Is(err, context.Canceled) {
+				s.t.Errorf("the second reader: %v", err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := step(t, 1, 1)
+			port := s.Port(s.pool.Loop(0))
+			src, a, k := new(producer), new(answer), new(taker)
+			port.Enter(entry(func(ev *engine.Event) { ev.Respond(&engine.Response{Body: ev.StreamFrom(src)}) }), &engine.Request{Method: "GET", URL: "http://x/"}, a)
+			s.settle()
+			port.Start(a.got.Response.Body, k)
+			s.settle()
+			read(s, &a.got.Response.Body)
+			s.settle()
+			src.w.Write([]byte("all of it"))
+			src.w.Close(nil)
+			s.settle()
+			if src.canceled != 0 || !k.ended || k.err != nil || string(k.data) != "all of it" {
+				t.Errorf("the first reader: %q, ended %v, %v; the producer was told to stop %d times", k.data, k.ended, k.err, src.canceled)
+			}
+		})
+	}
+}
