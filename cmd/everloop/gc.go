@@ -13,13 +13,18 @@ import (
 // memory than they did.
 const gcHeadroom = 32 << 20
 
+// gcSmallHeap is the size up to which a live heap counts as that much. Go takes the percentage of 4 MB as the smallest heap at
+// which it collects: a percentage for less than that would let the smallest daemon grow the largest.
+const gcSmallHeap = 4 << 20
+
 // gcTuner sets Go's GC percentage after each collection, so that the next one comes when the heap has grown by
 // gcHeadroom, or to twice what was live if that is more. (A fixed larger percentage would multiply the memory of a large
 // heap; GOGC=off with a memory limit would collect without end once the live heap is larger than the limit.) It runs on
 // the goroutine of the finalizers.
 type gcTuner struct {
 	percent int
-	live    [1]metrics.Sample
+	// What the percentage is taken of: the live heap, and the stacks and globals that are scanned with it.
+	base [3]metrics.Sample
 }
 
 // tuneGC starts it for the rest of the process, unless the user has chosen a percentage.
@@ -28,22 +33,28 @@ func tuneGC() {
 		return
 	}
 	t := &gcTuner{percent: 100}
-	t.live[0].Name = "/gc/heap/live:bytes"
+	for i, name := range []string{"/gc/heap/live:bytes", "/gc/scan/stack:bytes", "/gc/scan/globals:bytes"} {
+		t.base[i].Name = name
+	}
 	runtime.SetFinalizer(t, (*gcTuner).collected)
 }
 
 // collected is called once after each collection.
 func (t *gcTuner) collected() {
-	metrics.Read(t.live[:])
+	metrics.Read(t.base[:])
+	var base uint64
+	for i := range t.base {
+		base += t.base[i].Value.Uint64()
+	}
 	// Setting it stops the world for a moment: small differences are left alone.
-	if p := gcPercent(t.live[0].Value.Uint64()); p > t.percent+t.percent/8 || p < t.percent-t.percent/8 {
+	if p := gcPercent(base); p > t.percent+t.percent/8 || p < t.percent-t.percent/8 {
 		t.percent = p
 		debug.SetGCPercent(p)
 	}
 	runtime.SetFinalizer(t, (*gcTuner).collected)
 }
 
-// gcPercent is the percentage for a live heap.
-func gcPercent(live uint64) int {
-	return int(max(100, gcHeadroom*100/max(live, 1<<20)))
+// gcPercent is the percentage for what is live and scanned, in bytes.
+func gcPercent(base uint64) int {
+	return int(max(100, gcHeadroom*100/max(base, gcSmallHeap)))
 }

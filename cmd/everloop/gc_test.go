@@ -3,6 +3,7 @@ package main
 import (
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"testing"
 	"time"
 )
@@ -11,7 +12,7 @@ func TestGCPercent(t *testing.T) {
 	for _, x := range []struct {
 		live uint64
 		want int
-	}{{0, 3200}, {1 << 20, 3200}, {4 << 20, 800}, {16 << 20, 200}, {32 << 20, 100}, {1 << 30, 100}} {
+	}{{0, 800}, {1 << 20, 800}, {4 << 20, 800}, {16 << 20, 200}, {32 << 20, 100}, {1 << 30, 100}} {
 		if got := gcPercent(x.live); got != x.want {
 			t.Errorf("%d bytes live: %d, want %d", x.live, got, x.want)
 		}
@@ -44,4 +45,19 @@ func TestTuneGC(t *testing.T) {
 	reaches("a large heap", func(p int) bool { return p == 100 })
 	runtime.KeepAlive(big)
 	reaches("a small heap again", func(p int) bool { return p > 150 })
+}
+
+// A daemon with next to nothing on its heap collects after gcHeadroom, and not at the multiple of Go's smallest heap.
+func TestGCGoalOfASmallHeap(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
+	goal := []metrics.Sample{{Name: "/gc/heap/goal:bytes"}}
+	for range 3 {
+		runtime.GC() // what other tests have left
+	}
+	debug.SetGCPercent(gcPercent(0))
+	metrics.Read(goal)
+	// A test's own heap is some megabytes.
+	if got := goal[0].Value.Uint64(); got < gcHeadroom || got > 3*gcHeadroom {
+		t.Errorf("the next collection comes at %d MB, want %d and a little", got>>20, gcHeadroom>>20)
+	}
 }
