@@ -15,6 +15,7 @@ func TestTextEncoder(t *testing.T) {
 		{"a rope", `let s = ""; for (let i = 0; i < 100; i++) s += "ab" + i; return String(new TextEncoder().encode(s).length)`, "390"},
 		{"encoding", `return new TextEncoder().encoding`, "utf-8"},
 		{"encodeInto", `const d = new Uint8Array(6), r = new TextEncoder().encodeInto("aé€😀", d); return [r.read, r.written, ...d].join()`, "3,6,97,195,169,226,130,172"},
+		{"encodeInto a detached buffer", `const b = new Uint8Array(4); b.buffer.transfer(); return JSON.stringify(new TextEncoder().encodeInto("x", b))`, `{"read":0,"written":0}`},
 		{"encodeInto counts units", `const d = new Uint8Array(10), r = new TextEncoder().encodeInto("😀x", d); return [r.read, r.written].join()`, "3,5"},
 		{"encodeInto never splits a character", `const d = new Uint8Array(3), r = new TextEncoder().encodeInto("a😀", d); return [r.read, r.written, d[1]].join()`, "1,1,0"},
 		{"encodeInto needs a Uint8Array", `new TextEncoder().encodeInto("a", new Int8Array(1))`, "rejects TypeError: TextEncoder.encodeInto: the destination must be a Uint8Array"},
@@ -24,6 +25,7 @@ func TestTextEncoder(t *testing.T) {
 func TestTextDecoder(t *testing.T) {
 	cases(t, []jsCase{
 		{"utf-8", `return new TextDecoder().decode(new Uint8Array([97, 195, 169, 226, 130, 172, 240, 159, 152, 128]))`, "aé€😀"},
+		{"decode a detached buffer", `const b = new Uint8Array([65, 66]), v = new DataView(b.buffer); b.buffer.transfer(); return JSON.stringify([b, b.buffer, v].map((x) => new TextDecoder().decode(x)))`, `["","",""]`},
 		{"nothing", `return new TextDecoder().decode()`, ""},
 		{"an ArrayBuffer and a DataView", `const b = new Uint8Array([1, 97, 98]); return new TextDecoder().decode(b.buffer.slice(1)) + new TextDecoder().decode(new DataView(b.buffer, 2))`, "abb"},
 		{"broken bytes, one mark each maximal part", `return new TextDecoder().decode(new Uint8Array([0xf0, 0x9f, 0x98, 0x41, 0xc0, 0x80, 0xed, 0xa0, 0x80, 0xe2]))`, "\uFFFDA\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD"},

@@ -44,7 +44,7 @@ type lazyPart struct {
 
 var lazyParts = []lazyPart{
 	{
-		name: "streams", files: []string{"readable", "readablebytes", "writable", "pipe", "transform", "codec", "digeststream"},
+		name: "streams", files: []string{"readable", "readablebytes", "writable", "pipe", "transform", "codec", "digeststream", "integrity"},
 		globals: []string{
 			"CompressionStream", "DecompressionStream", "FixedLengthStream",
 			"IdentityTransformStream", "ReadableByteStreamController", "ReadableStream", "ReadableStreamBYOBReader", "ReadableStreamBYOBRequest",

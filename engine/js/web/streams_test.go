@@ -88,6 +88,7 @@ func TestReadableStreamFrom(t *testing.T) {
 
 func TestReadableStreamIteration(t *testing.T) {
 	streamCases(t, []jsCase{
+		{"a source is asked again before next is answered", `let asked = 0; const it = new ReadableStream({ pull(c) { c.enqueue(asked++) } }).values(); await Promise.all([it.next(), it.return()]); return String(asked)`, "2"},
 		{"next calls are answered in order", `const it = ReadableStream.from([1, 2]).values(); const r = await Promise.all([it.next(), it.next(), it.next()]); return JSON.stringify(r)`, `[{"value":1,"done":false},{"value":2,"done":false},{"done":true}]`},
 		{"return cancels", `let why; const s = new ReadableStream({cancel(r) { why = r }}); const it = s.values(); const r = await it.return("x"); return why + JSON.stringify(r) + s.locked`, `x{"value":"x","done":true}false`},
 		{"preventCancel keeps the stream", `let n = 0; const s = new ReadableStream({pull(c) { c.enqueue(++n) }, cancel() { n = 100 }}); for await (const c of s.values({preventCancel: true})) break; return s.locked + "," + (n < 100)`, "false,true"},

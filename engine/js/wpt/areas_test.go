@@ -116,6 +116,7 @@ func testsBelow(suite fs.FS, root string) (files []string, err error) {
 
 // script is a test file taken apart.
 type script struct {
+	file     string
 	title    string
 	scripts  []string // files to evaluate before, from the root of the suite
 	variants []string // queries, each of which is a run of its own
@@ -128,7 +129,7 @@ func readScript(suite fs.FS, file string) (*script, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &script{text: string(b)}
+	s := &script{file: file, text: string(b)}
 	if strings.HasSuffix(file, ".js") {
 		s.readMeta(file)
 	} else if err := s.readPage(file); err != nil {
@@ -198,6 +199,15 @@ func resolve(file, ref string) string {
 	return path.Join(path.Dir(file), ref)
 }
 
+// host is the name of the suite's server.
+const host = "web-platform.test"
+
+// variables are what the suite's server puts into a file whose name has ".sub." in it.
+var variables = strings.NewReplacer(
+	"{{host}}", host, "{{domains[www]}}", "www."+host, "{{domains[www1]}}", "www1."+host, "{{domains[www2]}}", "www2."+host, "{{hosts[alt][]}}", "not-"+host,
+	"{{ports[http][0]}}", "8000", "{{ports[http][1]}}", "8001", "{{ports[https][0]}}", "8443", "{{ports[https][1]}}", "8444",
+)
+
 // source is the whole of what is evaluated for a file, as one script: they share what they declare. A directive at the top of the test is one for all.
 func (s *script) source(suite fs.FS) (string, error) {
 	var b strings.Builder
@@ -209,11 +219,18 @@ func (s *script) source(suite fs.FS) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		b.Write(text)
+		b.WriteString(substitute(file, string(text)))
 		b.WriteString("\n;\n")
 	}
-	b.WriteString(s.text)
+	b.WriteString(substitute(s.file, s.text))
 	return b.String(), nil
+}
+
+func substitute(file, text string) string {
+	if !strings.Contains(path.Base(file), ".sub.") {
+		return text
+	}
+	return variables.Replace(text)
 }
 
 // strict reports whether the first statement is the directive.

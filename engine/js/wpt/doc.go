@@ -11,5 +11,6 @@
 //
 // The counts are those of the suite as it was in February 2021. Where the standards have moved on since, a failure says so.
 //
-// Each file runs in an engine of its own, inside a request to a Worker, as a program does: see testdata/runner.js.
+// Each file runs in an engine of its own, inside a request to a Worker, as a program does: see testdata/runner.js. The suite's own
+// server is an object there, as far as the tests of fetch need one: see peer_test.go.
 package wpt

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -294,7 +293,7 @@ func (r *runner) one(file, variant string) (_ *report, err error) {
 		wait = longLimit
 	}
 	body, err := json.Marshal(map[string]any{
-		"url": "https://web-platform.test:8443/" + file + variant, "title": s.title, "limit": wait.Milliseconds(), "harness": r.harness, "script": text,
+		"url": "https://" + host + ":8443/" + file + variant, "title": s.title, "limit": wait.Milliseconds(), "harness": r.harness, "script": text,
 	})
 	if err != nil {
 		return nil, err
@@ -318,7 +317,7 @@ func (r *runner) one(file, variant string) (_ *report, err error) {
 	}()
 	app, err := js.Load(eng, r.program.project, r.program.bundle, js.Options{
 		Runtimes: 1, CPULimit: wait, Logger: quiet, MemoryLimit: 512 << 20,
-		Classes: map[string]engine.Class{"Checkout": engine.ClassOf(func(*engine.State) (*checkout, error) { return &checkout{r.tests}, nil })},
+		Classes: map[string]engine.Class{"Peer": engine.ClassOf(func(st *engine.State) (*peer, error) { return &peer{tests: r.tests, state: st}, nil })},
 	})
 	if err != nil {
 		return nil, err
@@ -342,19 +341,4 @@ func (r *runner) one(file, variant string) (_ *report, err error) {
 	case <-time.After(wait + grace):
 		return nil, fmt.Errorf("no answer within %v", wait+grace)
 	}
-}
-
-// checkout is an object that answers requests with the suite's files.
-type checkout struct{ tests suite }
-
-func (c *checkout) Fetch(_ context.Context, req *engine.Request) (*engine.Response, error) {
-	u, err := url.Parse(req.URL)
-	if err != nil {
-		return nil, err
-	}
-	b, err := fs.ReadFile(c.tests, strings.TrimPrefix(u.Path, "/"))
-	if err != nil {
-		return &engine.Response{Status: 404, Body: engine.Text(err.Error())}, nil
-	}
-	return &engine.Response{Status: 200, Body: engine.Bytes(b)}, nil
 }

@@ -81,11 +81,13 @@ function openBody(s) {
   const inbound = typeof body === "object" ? host.streamOpen(body) : null;
   if (inbound === null) {
     const bytes = bodyBytes(body);
+    const { signal } = s;
     if (typedByteLength(bytes) === 0) {
       finish();
       return;
     }
     c.pull = () => {
+      if (signal !== null && signal.aborted) return rejected(signal.reason);
       byteChunk(c, bytes);
       finish();
       return resolved(undefined);
@@ -113,9 +115,10 @@ function takeStream(stream) {
   const s = readableOf(stream);
   if (s.disturbed || s.reader !== null) throw new TypeErrorCtor(usedText);
   if (s.lazy === null) return stream;
-  const body = s.body;
+  const { body, signal } = s;
   s.body = null;
   spend(s);
+  if (signal !== null && signal.aborted) throw signal.reason;
   return body;
 }
 

@@ -55,7 +55,7 @@ class TextDecoderStream {
     this.#ignoreBOM = ignoreBOM;
     this.#t = transformWith(
       (chunk, t) => {
-        if (bytesOf(chunk) === null) throw new TypeErrorCtor(`TextDecoderStream: a chunk must be an ArrayBuffer or a view of one, not ${typeName(chunk)}`);
+        if (sourceBytes(chunk) === null) throw new TypeErrorCtor(`TextDecoderStream: a chunk must be an ArrayBuffer or a view of one, not ${typeName(chunk)}`);
         const text = decodeWith(decoder, chunk, streaming);
         if (text !== "") transformEnqueue(t, text);
       },

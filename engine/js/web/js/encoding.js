@@ -36,6 +36,15 @@ function sharedBytesOf(v) {
   }
 }
 
+// sourceBytes is bytesOf for a buffer that may be detached, which the Encoding standard takes for one of no bytes.
+function sourceBytes(v) {
+  try {
+    return bytesOf(v);
+  } catch {
+    return new U8(0);
+  }
+}
+
 class TextDecoder {
   #encoding;
   #fatal;
@@ -63,7 +72,7 @@ class TextDecoder {
     const stream = options != null && !!options.stream;
     let bytes = null;
     if (input !== undefined) {
-      bytes = bytesOf(input) ?? sharedBytesOf(input);
+      bytes = sourceBytes(input) ?? sharedBytesOf(input);
       if (bytes === null) throw new TypeErrorCtor(`TextDecoder.decode: the input must be an ArrayBuffer or a view of one, not ${typeName(input)}`);
     }
     const flags = (fatal ? 1 : 0) | (this.#ignoreBOM ? 2 : 0) | (stream ? 4 : 0);

@@ -15,6 +15,18 @@ function fetch(input, init = undefined) {
   }
 }
 
+// abortedFetch is what a fetch comes to whose signal had aborted before: the request's body is used all the same.
+function abortedFetch(body, reason) {
+  if (typeof body === "object" && body !== null && isStream(body)) handled(readableCancel(openReadable(readableOf(body)), reason));
+  return rejected(reason);
+}
+
+// fetched is what a fetch gives its caller: the reply of the host, with what the request's details ask for.
+function fetched(d, n, reply) {
+  if (d.signal !== null) reply = abortFetch(n, reply, d.signal);
+  return d.integrity === "" ? reply : promiseThen(reply, (response) => intact(response, d.integrity));
+}
+
 // abortFetch is the promise of a fetch that a signal can abort, at any point until its response has been read.
 function abortFetch(n, reply, signal) {
   const forget = onAbort(signal, () => host.fetchCancel(n));

@@ -12,6 +12,7 @@ function newReadable() {
     // What makes the controller of a stream over a body, once somebody reads: see streamOf.
     lazy: null,
     body: null,
+    signal: null, // of a body that is all there: what makes it fail while nobody has read it
   };
 }
 
@@ -511,37 +512,38 @@ webClass(ReadableStreamDefaultReader, "ReadableStreamDefaultReader");
 // Asynchronous iteration.
 
 class IteratorRead {
-  constructor(reader, promise, iterator) {
+  constructor(reader, promise) {
     this.reader = reader;
     this.promise = promise;
-    this.iterator = iterator;
   }
   chunk(value) {
-    settledIterator(this.iterator, this.promise);
     fulfill(this.promise, { value, done: false });
   }
   close() {
-    settledIterator(this.iterator, this.promise);
-    finishIterator(this.iterator);
     readerRelease(this.reader);
     fulfill(this.promise, { value: undefined, done: true });
   }
   error(e) {
-    settledIterator(this.iterator, this.promise);
-    finishIterator(this.iterator);
     readerRelease(this.reader);
     refuse(this.promise, e);
   }
 }
 
-let finishIterator;
-let settledIterator;
-
 class ReadableStreamAsyncIterator {
   #reader;
   #keep;
   #ongoing = null;
+  #read = null; // the promise of a next() that had none to wait for
   #finished = false;
+  // What a next() gives comes a job after what the reader gives, as Web IDL says: a source is asked again in that time.
+  #came = (result) => {
+    this.#settled(result.done);
+    return result;
+  };
+  #failed = (e) => {
+    this.#settled(true);
+    throw e;
+  };
   constructor(reader, keep) {
     this.#reader = reader;
     this.#keep = keep;
@@ -569,9 +571,10 @@ class ReadableStreamAsyncIterator {
   static #next(it, first) {
     if (it.#finished) return resolved({ value: undefined, done: true });
     const p = pending();
-    if (first) it.#ongoing = p; // until it settles, which may be now
-    readerRead(it.#reader, new IteratorRead(it.#reader, p, it));
-    return p;
+    readerRead(it.#reader, new IteratorRead(it.#reader, p));
+    const next = promiseThen(p, it.#came, it.#failed);
+    if (first) it.#ongoing = it.#read = next; // until it settles
+    return next;
   }
   static #return(it, value) {
     if (it.#finished) return resolved(undefined);
@@ -585,11 +588,9 @@ class ReadableStreamAsyncIterator {
     readerRelease(r);
     return p;
   }
-  static {
-    finishIterator = (it) => (it.#finished = true);
-    settledIterator = (it, promise) => {
-      if (it.#ongoing === promise) it.#ongoing = null;
-    };
+  #settled(last) {
+    if (last) this.#finished = true;
+    if (this.#ongoing === this.#read) this.#ongoing = null; // or calls wait behind it
   }
 }
 webClass(ReadableStreamAsyncIterator, "ReadableStream AsyncIterator");

@@ -102,7 +102,8 @@ class Request {
         if (i.cf !== undefined) d.cf = i.cf;
         if (i.cache !== undefined) {
           const cache = `${i.cache}`;
-          if (cacheModes[cache] !== true) throw new TypeErrorCtor(`Unsupported cache mode: ${cache}`);
+          // A Worker has no origin: what only its own cache may answer is refused to it, unless it says that it knows better.
+          if (cacheModes[cache] !== true || (cache === "only-if-cached" && i.mode !== "same-origin")) throw new TypeErrorCtor(`Unsupported cache mode: ${cache}`);
           d.cache = cache;
         }
         if (i.integrity !== undefined) d.integrity = `${i.integrity}`;
@@ -177,7 +178,11 @@ class Request {
   }
   get signal() {
     const d = Request.#details(this);
-    if (d.signal !== null) return d.signal;
+    if (d.signal !== null) {
+      // It is one of its own, which nobody needs who does not ask for it.
+      if (d.own === null) d.own = followSignal(d.signal);
+      return d.own;
+    }
     if (d.came !== null) return incomingSignal(d.came);
     if (d.never === null) d.never = newAbortSignal();
     return d.never;
@@ -209,7 +214,7 @@ class Request {
       d.body = bodies[1];
     }
     if (from.headers !== null && from.hosted === null) d.headers = new Headers(from.headers);
-    if (from.signal !== null) d.signal = followSignal(from.signal);
+    d.own = null;
     return new Request(internal, d);
   }
   text() {
@@ -296,14 +301,14 @@ class Request {
         if (reply !== null) return reply;
       }
       const d = Request.#details(r);
-      if (d.signal !== null && d.signal.aborted) return rejected(d.signal.reason);
       const body = useDetails(d);
+      if (d.signal !== null && d.signal.aborted) return abortedFetch(body, d.signal.reason);
       if (d.hosted !== null && d.signal === null && (body === null || !isStream(body))) return host.stubForward(stub, d.hosted, true);
       const headers = d.headers === null ? null : headersList(d.headers);
       if (typeof body === "object" && body !== null && isStream(body)) sendStream(body);
       const n = d.signal === null ? 0 : ++lastFetch;
       const reply = host.stubFetch(stub, d.method, d.url, headers, body, redirectModes[d.redirect], n);
-      return d.signal === null ? reply : abortFetch(n, reply, d.signal);
+      return fetched(d, n, reply);
     };
     sendOut = (r) => {
       if (!(#d in r)) {
@@ -312,17 +317,14 @@ class Request {
       }
       const d = Request.#details(r);
       const signal = d.signal;
-      if (signal !== null && signal.aborted) {
-        if (d.body !== null && isStream(d.body) && !streamUsed(d.body)) handled(readableCancel(openReadable(readableOf(d.body)), signal.reason));
-        return rejected(signal.reason);
-      }
       if (d.body !== null && detailsUsed(d)) throw new TypeErrorCtor("Cannot reconstruct a Request with a used body.");
       const body = useDetails(d);
+      if (signal !== null && signal.aborted) return abortedFetch(body, signal.reason);
       const headers = d.headers === null ? null : headersList(d.headers);
       if (typeof body === "object" && body !== null && isStream(body)) sendStream(body);
       const n = signal === null ? 0 : ++lastFetch;
       const reply = host.fetchOut(n, d.method, d.url, headers, body, redirectModes[d.redirect]);
-      return signal === null ? reply : abortFetch(n, reply, signal);
+      return fetched(d, n, reply);
     };
   }
 }
@@ -336,6 +338,7 @@ function newDetails() {
     signal: null, cf: undefined, cache: undefined, integrity: "", keepalive: false,
     hosted: null, // the object of the host that this is all about, or a clone of
     came: null, // the object of the host that this came in as, or was made of
+    own: null, // the signal that follows signal
     never: null, // the signal that there is for want of one
   };
 }

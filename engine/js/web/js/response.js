@@ -55,10 +55,16 @@ function hostedClone(r) {
   return copy;
 }
 
-// abortableBody makes the streamed body of a Response of the host fail when a signal aborts.
+// abortableBody makes the body of a Response of the host fail when a signal aborts. One that is all there looks at the signal when
+// it is read, so that a signal that lives long does not remember every response.
 function abortableBody(r, signal) {
-  if (!host.msgStreamed(r)) return r;
-  const s = openReadable(readableOf(hostedStream(r)));
+  if (!host.msgHasBody(r)) return r;
+  const s = readableOf(hostedStream(r));
+  if (!host.msgStreamed(r)) {
+    s.signal = signal;
+    return r;
+  }
+  openReadable(s);
   const c = s.controller;
   const { pull, cancel } = c;
   const forget = onAbort(signal, () => {
