@@ -25,6 +25,9 @@ func (rl *realm) FetchOut(n uint64, m web.Message, redirect web.Redirect) (vm.Va
 	if !isHTTP(url) {
 		return vm.Undefined, vm.TypeError("Fetch API cannot load: %s", url)
 	}
+	if badPort(url) {
+		return vm.Undefined, vm.TypeError("Fetch API cannot load: %s: the port belongs to another protocol", url)
+	}
 	for _, f := range m.Header() {
 		if f.Name == "upgrade" && strings.EqualFold(f.Value, "websocket") {
 			return vm.Undefined, vm.PlainError("WebSockets to other servers: this version of everloop does not have them.")

@@ -399,7 +399,7 @@ export default { async fetch(request, env, ctx) {
 	case "/gc": { for (let i = 0; i < 5; i++) { const r = await fetch(peer + "/endless"); if (r.status !== 200) throw new Error(); } return new Response("dropped"); }
 	}
 } };
-try { globalThis.atTop = "no error"; fetch("http://127.0.0.1:1/").catch((e) => { globalThis.atTop = e.name + ": " + e.message; }); } catch (e) { globalThis.atTop = String(e); }
+try { globalThis.atTop = "no error"; fetch("http://127.0.0.1:2/").catch((e) => { globalThis.atTop = e.name + ": " + e.message; }); } catch (e) { globalThis.atTop = String(e); }
 `
 
 // TestFetchEnds: whatever becomes of the program, nothing of a request stays.

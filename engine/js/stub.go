@@ -291,7 +291,7 @@ func (f *fetching) follow(r *engine.Response, location string) (*engine.Request,
 	}
 	next := &engine.Request{Method: f.req.Method, URL: u, Header: f.req.Header, Body: f.req.Body}
 	if f.to == nil {
-		if !isHTTP(u) {
+		if !isHTTP(u) || badPort(u) {
 			return nil, &engine.Error{Name: "TypeError", Message: fmt.Sprintf("Fetch API cannot load: a redirect to %q.", u)}
 		}
 		if !web.SameOrigin(f.req.URL, u) {
