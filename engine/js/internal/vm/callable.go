@@ -18,7 +18,7 @@ type Callable struct {
 }
 
 // maxHeld is how many values a callable holds at most.
-const maxHeld = 2
+const maxHeld = 3
 
 // held is what a callable refers to, in the engine's heap.
 type held struct {
@@ -65,7 +65,7 @@ func (c *Callable) number() lib.TJSClassID {
 	return c.num.Load()
 }
 
-// Callable makes one with a prototype and up to two values, all borrowed. kind tells those of a class apart.
+// Callable makes one with a prototype and up to three values, all borrowed. kind tells those of a class apart.
 func (r *Runtime) Callable(c *Callable, proto Value, kind uint64, values ...Value) (v Value, err error) {
 	if r.dead != nil {
 		return Undefined, r.dead
@@ -85,7 +85,7 @@ func (r *Runtime) Callable(c *Callable, proto Value, kind uint64, values ...Valu
 		return Undefined, err
 	}
 	h := at[held](p)
-	*h = held{kind: kind, values: [maxHeld]Value{Undefined, Undefined}}
+	*h = held{kind: kind, values: [maxHeld]Value{Undefined, Undefined, Undefined}}
 	for i, w := range values {
 		h.values[i] = r.Dup(w)
 	}
