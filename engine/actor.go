@@ -171,35 +171,37 @@ type actor struct {
 	class *class
 	id    ID
 	rec   *record // its place in the owner's table
-	slot  uint32
 
 	object   Object      // nil while under construction
-	dead     bool        // reset or evicted: turns that are still under way are refused everything
 	retiring *retirement // its class has other code now; nil as long as it has not
 
 	// The input gate. Work of no section is in queue; top is the innermost open section and current the
-	// one that the running turn belongs to. scheduled: it is in the owner's run queue.
+	// one that the running turn belongs to.
 	queue stepQueue
 	// queuedBytes is the size of the events in it and in the queues of sections.
 	queuedBytes int
 	top         *section
 	current     *section
-	scheduled   bool
 
+	inflight []*Event // delivered and not answered; an event knows its place
+	idle     loop.Timer
+	idleAt   int64 // when it became idle, on the loop's clock
+
+	// What the running turn wrote, as redo operations, to be handed over when the turn ends.
+	ops []byte
+	txn *Transaction // the innermost open transaction
+
+	slot uint32
 	// pins is the number of reasons not to evict: unanswered events, timers, off-loop work, waitUntil.
-	pins      int
-	holds     int      // reasons not to evict that are no work: what others have of the instance
-	inflight  []*Event // delivered and not answered; an event knows its place
-	idle      loop.Timer
-	idleArmed bool
-	idleAt    int64 // when it became idle, on the loop's clock
+	pins  int32
+	holds int32 // reasons not to evict that are no work: what others have of the instance
 
-	// What the running turn wrote, as redo operations, to be handed over when the turn ends. confirmed:
-	// some of it has to be durable before anything leaves.
-	ops       []byte
-	dirty     bool
-	confirmed bool
-	txn       *Transaction // the innermost open transaction
+	// Small fields are together, as there are as many actors as live objects.
+	dead      bool // reset or evicted: turns that are still under way are refused everything
+	scheduled bool // it is in the owner's run queue
+	idleArmed bool
+	dirty     bool // the running turn wrote
+	confirmed bool // some of it has to be durable before anything leaves
 }
 
 // schedule puts the actor into the run queue if it has work that may run.

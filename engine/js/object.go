@@ -30,7 +30,8 @@ func (c *class) New(st *engine.State, ready func(engine.Object, error)) {
 		ready(nil, err)
 		return
 	}
-	o := &object{rl: rl, st: st, class: c, label: c.name + " " + id.String(), value: vm.Undefined}
+	o := &object{rl: rl, st: st, class: c, value: vm.Undefined}
+	o.label = o
 	constructor, ok := rl.classes[c.name]
 	if !ok || !constructor.IsObject() {
 		ready(nil, fmt.Errorf("the program exports no class %s", c.name))
@@ -60,7 +61,7 @@ type object struct {
 	rl     *realm
 	st     *engine.State
 	class  *class
-	label  string
+	label  vm.Label // o itself, where the watchdog finds it
 	slot   uint64
 	handle vm.Handle
 	value  vm.Value
@@ -119,7 +120,7 @@ func (o *object) Evict() {
 
 func (o *object) namespace(class string) *engine.Namespace { return o.st.Namespace(class) }
 func (o *object) alive() bool                              { return !o.dead }
-func (o *object) labelled() *string                        { return &o.label }
+func (o *object) labelled() *vm.Label                      { return &o.label }
 func (o *object) where() (class, id string)                { return o.class.name, o.st.ID().String() }
 func (o *object) pin()                                     { o.st.Pin() }
 func (o *object) unpin()                                   { o.st.Unpin() }
@@ -160,6 +161,9 @@ func (o *object) hold()                                 { o.st.Hold() }
 func (o *object) unhold()                               { o.st.Unhold() }
 func (o *object) later(fn func())                       { o.st.Later(fn) }
 func (o *object) possessions() *possessions             { return o.has }
+
+// Label names the object. Safe for concurrent use: neither its class nor its ID changes.
+func (o *object) Label() string { return o.class.name + " " + o.st.ID().String() }
 
 // interrupted resets the object: its turn ran longer than it may, and was cut off in the middle.
 func (o *object) interrupted() {

@@ -112,8 +112,8 @@ type actor interface {
 	namespace(class string) *engine.Namespace
 	// alive reports whether it can still call.
 	alive() bool
-	// label names it for the watchdog; the string does not change.
-	labelled() *string
+	// labelled names it for the watchdog; it does not change.
+	labelled() *vm.Label
 	// where describes it for log lines.
 	where() (class, id string)
 	// interrupted ends it after its turn was interrupted.
@@ -226,7 +226,7 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 			return nil, err
 		}
 	}
-	label := "the program's top level"
+	var label vm.Label = vm.Text("the program's top level")
 	r.Begin(&label)
 	exports, done, err := r.RunModule(a.code)
 	if err == nil {

@@ -30,15 +30,15 @@ type event struct {
 // program: events go to the code that there is when they begin. Safe for concurrent use.
 type entry struct {
 	program *program
-	name    string // of the export
-	label   string // names it for the watchdog
-	props   []byte // encoded; nil for none
+	name    string   // of the export
+	label   vm.Label // names it for the watchdog
+	props   []byte   // encoded; nil for none
 
 	outside engine.Entrypoint // what a binding reaches that is none of the program's; nil for an export
 }
 
 func (a *App) newEntry(name string, props []byte) *entry {
-	return &entry{program: a.program, name: name, label: name + " (entry point)", props: props}
+	return &entry{program: a.program, name: name, label: vm.Text(name + " (entry point)"), props: props}
 }
 
 // Entrypoint returns what requests enter the program through: the default export. It stays the same over updates, and leads to the
@@ -118,7 +118,7 @@ func (rl *realm) entryPoint(name string) (vm.Value, error) {
 
 func (e *event) namespace(class string) *engine.Namespace { return e.ev.Namespace(class) }
 func (e *event) alive() bool                              { return !e.gone }
-func (e *event) labelled() *string                        { return &e.entryPoint.label }
+func (e *event) labelled() *vm.Label                      { return &e.entryPoint.label }
 func (e *event) where() (class, id string)                { return e.entryPoint.name, "" }
 func (e *event) pin()                                     { e.ev.Pin(); e.waits++ }
 func (e *event) unpin()                                   { e.waits--; e.ev.Unpin(); e.leave() }

@@ -140,7 +140,7 @@ func TestState(t *testing.T) {
 
 func TestAbortObject(t *testing.T) {
 	h := withActor(t)
-	label := "test"
+	var label vm.Label = vm.Text("test")
 	h.r.Begin(&label)
 	v, err := h.r.Eval("test.js", `try { o.ctx.abort("why") } catch { globalThis.caught = 1 } finally { globalThis.finished = 1 }`)
 	h.r.End()

@@ -34,8 +34,8 @@
 //
 // # Calls by name
 //
-// Whatever name a stub does not have is a method or property of what it stands for: rpc.js makes it, out of a proxy at the
-// end of the prototype chain, and sends what is called of it through [RPCHost]. What arrives comes in through
+// Whatever name a stub does not have is a method or property of what it stands for: an object of the host at the end of
+// the prototype chain makes it, and what is called of it is sent through [RPCHost]. What arrives comes in through
 // [Instance.ObjectCall], [Instance.WorkerCall] and [Instance.ExportCall], which know what a caller may reach. [Instance.ShapeOf]
 // tells how a value crosses that structured clone does not take.
 package web

@@ -52,7 +52,7 @@ type Instance struct {
 	workerCall, objectCall, exportCall, newStub, disposable             vm.Value
 	crossShape, fromParts, takeReadable, streamOver                     vm.Value
 	takeWritable, writableOver                                          vm.Value
-	hasDisposer                                                         vm.Value
+	hasDisposer, nodeProto, callProto, propertyProto                    vm.Value
 	disposeExport, loopbackFrom, exports, pipelinedHere, pipelinedOn    vm.Value
 	streamStart, streamRoom, streamCancel, callerLeft                   vm.Value
 	moduleExports, nodeGlobals, workersModule, unhandledRejection       vm.Value

@@ -156,7 +156,7 @@ func TestPartAtTheEndOfTheStack(t *testing.T) {
 		t.Error(got)
 	}
 	h = newFake(t)
-	label := "a turn"
+	var label vm.Label = vm.Text("a turn")
 	h.r.Begin(&label)
 	h.r.Interrupt()
 	if err := h.in.bring("streams"); err != nil {

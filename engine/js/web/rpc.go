@@ -145,26 +145,6 @@ func (in *Instance) stubNumber(v vm.Value) (uint64, error) {
 }
 
 var (
-	// rpcSend(stub, path, args): args null reads.
-	_ = register("rpcSend", 3, func(in *Instance, args vm.Args) (vm.Value, error) {
-		stub, err := in.stubNumber(args.At(0))
-		if err != nil {
-			return vm.Undefined, err
-		}
-		path, err := in.path(args.At(1))
-		if err != nil {
-			return vm.Undefined, err
-		}
-		return in.Host.Send(stub, path, args.At(2))
-	})
-	// rpcPipeline(promise, path, args): a promise, or null where the call has to be made here.
-	_ = register("rpcPipeline", 3, func(in *Instance, args vm.Args) (vm.Value, error) {
-		path, err := in.path(args.At(1))
-		if err != nil {
-			return vm.Undefined, err
-		}
-		return in.Host.Pipeline(args.At(0), path, args.At(2))
-	})
 	_ = register("rpcExport", 2, func(in *Instance, args vm.Args) (vm.Value, error) {
 		return in.bare(in.Host.Export(args.At(0), args.At(1).Truth()))
 	})

@@ -228,30 +228,13 @@ var (
 		return vm.Bool(found), err
 	})
 
-	// txnBegin(object, sync): a DurableObjectTransaction.
-	_ = registerObject("txnBegin", 2, func(in *Instance, object uint64, args vm.Args) (vm.Value, error) {
-		txn, err := in.Host.TxnBegin(object, args.At(1).Truth())
-		if err != nil {
-			return vm.Undefined, err
-		}
-		v, _, err := in.r.HostObject(transactionClass, in.transactionProto, txn<<txnStateBits)
-		return v, err
+	// txnBegin(object): a DurableObjectTransaction of transactionSync.
+	_ = register("txnBegin", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
+		return in.beginTransaction(args.At(0), true)
 	})
-	// txnEnd(txn, commit) ends a transaction, unless the program has rolled it back.
+	// txnEnd(txn, commit): see finishTransaction.
 	_ = register("txnEnd", 2, func(in *Instance, args vm.Args) (vm.Value, error) {
-		commit := args.At(1).Truth()
-		state := uint64(txnBack)
-		if commit {
-			state = txnOver
-		}
-		txn, err := in.endTransaction(args.At(0), state)
-		switch {
-		case err != nil:
-			return vm.Undefined, nil
-		case commit:
-			return vm.Undefined, in.Host.TxnCommit(txn)
-		}
-		return vm.Undefined, in.Host.TxnRollback(txn)
+		return vm.Undefined, in.finishTransaction(args.At(0), args.At(1).Truth())
 	})
 	// txnRollback(txn) is the program's; a second one does nothing.
 	_ = register("txnRollback", 1, func(in *Instance, args vm.Args) (vm.Value, error) {

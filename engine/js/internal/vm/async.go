@@ -301,6 +301,8 @@ func (r *Runtime) resolvePromise(p, v lib.TJSValue) {
 		job := fp(resolveThenableJob)
 		if (Value{then}).Same(r.promiseThen) && r.classOf(Value{v}) == lib.EJS_CLASS_PROMISE {
 			job = fp(followJob)
+		} else if inner, ok := r.promiseIn(Value{v}, Value{then}); ok {
+			job, v = fp(followHeldJob), inner.js
 		}
 		if job == fp(resolveThenableJob) && !r.context.IsUndefined() {
 			inContext := r.contextual(Value{then})
@@ -327,10 +329,6 @@ func followJob(tls *libc.TLS, ctx uintptr, argc int32, argv uintptr) lib.TJSValu
 	r := runtimeOf(ctx)
 	a := at[[2]Value](argv)
 	p, to := a[0], a[1]
-	m := tls.Alloc(4 * valueSize)
-	defer tls.Free(4 * valueSize)
-	v := at[[4]Value](m)
-	*v = [4]Value{Undefined, Undefined, Undefined, Undefined}
 	c := Value{speciesConstructor(tls, ctx, to.js, Undefined.js)}
 	if c.js.Ftag == tagException {
 		r.rejectPending(p.js)
@@ -338,27 +336,54 @@ func followJob(tls *libc.TLS, ctx uintptr, argc int32, argv uintptr) lib.TJSValu
 	}
 	if !c.IsUndefined() && !c.Same(Value{r.engineContext().Fpromise_ctor}) {
 		// The program's constructor sees what then returns.
-		derived := Value{newPromiseCapability(tls, ctx, m+2*uintptr(valueSize), c.js)}
+		m := tls.Alloc(2 * valueSize)
+		defer tls.Free(2 * valueSize)
+		v := at[[2]Value](m)
+		*v = [2]Value{Undefined, Undefined}
+		derived := Value{newPromiseCapability(tls, ctx, m, c.js)}
 		r.Free(c)
 		if derived.js.Ftag == tagException {
 			r.rejectPending(p.js)
 			return Undefined.js
 		}
-		defer r.FreeAll(derived, v[2], v[3])
-	} else {
-		r.Free(c)
-		if d := r.promiseData(to); d.Fpromise_state != lib.EJS_PROMISE_PENDING {
-			r.handled(to, d)
-			if !r.enqueue(fp(followedJob), p, Value{d.Fpromise_result}, Bool(d.Fpromise_state == lib.EJS_PROMISE_REJECTED)) {
-				r.rejectPending(p.js)
-			}
-			return Undefined.js
-		}
+		defer r.FreeAll(derived, v[0], v[1])
+		return r.subscribe(p, to, m)
 	}
+	r.Free(c)
+	return r.follow(p, to)
+}
+
+// followHeldJob has a promise follow the one that a callable holds: the host's, of which no program has made a class.
+func followHeldJob(tls *libc.TLS, ctx uintptr, argc int32, argv uintptr) lib.TJSValue {
+	a := at[[2]Value](argv)
+	return runtimeOf(ctx).follow(a[0], a[1])
+}
+
+// follow has p follow another promise, without a third.
+func (r *Runtime) follow(p, to Value) lib.TJSValue {
+	if d := r.promiseData(to); d.Fpromise_state != lib.EJS_PROMISE_PENDING {
+		r.handled(to, d)
+		if !r.enqueue(fp(followedJob), p, Value{d.Fpromise_result}, Bool(d.Fpromise_state == lib.EJS_PROMISE_REJECTED)) {
+			r.rejectPending(p.js)
+		}
+		return Undefined.js
+	}
+	m := r.tls.Alloc(2 * valueSize)
+	defer r.tls.Free(2 * valueSize)
+	*at[[2]Value](m) = [2]Value{Undefined, Undefined}
+	return r.subscribe(p, to, m)
+}
+
+// subscribe has p settled as another promise is. capability are the functions of the promise that then returns.
+func (r *Runtime) subscribe(p, to Value, capability uintptr) lib.TJSValue {
+	m := r.tls.Alloc(2 * valueSize)
+	defer r.tls.Free(2 * valueSize)
+	v := at[[2]Value](m)
+	*v = [2]Value{Undefined, Undefined}
 	if !r.resolvingPair((*[2]lib.TJSValue)(unsafe.Pointer(&v[0])), p.js) {
 		return exception.js
 	}
-	n := performPromiseThen(tls, ctx, to.js, m, m+2*uintptr(valueSize))
+	n := performPromiseThen(r.tls, r.ctx, to.js, m, capability)
 	r.FreeAll(v[0], v[1])
 	if n != 0 {
 		return exception.js

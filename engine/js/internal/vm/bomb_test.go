@@ -79,7 +79,7 @@ func TestBombs(t *testing.T) {
 			}}
 			go w.Run(done)
 			defer close(done)
-			label := x.name
+			var label Label = Text(x.name)
 			start := time.Now()
 			r.Begin(&label)
 			v, err := r.Eval("bomb.js", x.source)

@@ -89,7 +89,7 @@ func TestFaultsOfTheEngine(t *testing.T) {
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			r := newTest(t)
-			label := "test"
+			var label Label = Text("test")
 			r.Begin(&label)
 			v, err := r.Eval("test.js", x.source)
 			if err == nil {
@@ -150,7 +150,7 @@ func TestAsyncFaultsOfTheEngine(t *testing.T) {
 
 func TestWeakRefsOfATurn(t *testing.T) {
 	r := newTest(t)
-	label := "test"
+	var label Label = Text("test")
 	turn := func(source string) string {
 		t.Helper()
 		r.Begin(&label)

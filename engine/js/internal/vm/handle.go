@@ -79,14 +79,38 @@ func (c *Class) id() lib.TJSClassID {
 	if id := classIDs[c]; id != 0 {
 		return id
 	}
+	id := newClassID()
+	classIDs[c] = id
+	classByID[id] = c
+	return id
+}
+
+// newClassID is the engine's number for another class, the same in every runtime. classMu is held.
+func newClassID() lib.TJSClassID {
 	*at[uint32](engineIDWord) = 0
 	id := lib.XJS_NewClassID(nil, engineIDWord)
 	if int(id) >= len(classByID) {
 		panic("vm: too many host classes")
 	}
-	classIDs[c] = id
-	classByID[id] = c
 	return id
+}
+
+// newClass makes a class known to the runtime. The name is its definition's.
+func (r *Runtime) newClass(id lib.TJSClassID, name string, d lib.TJSClassDef) error {
+	def := r.scratch(int(unsafe.Sizeof(d)))
+	text := r.cString(name)
+	if def == 0 || text == 0 {
+		return r.thrown()
+	}
+	d.Fclass_name = text
+	*at[lib.TJSClassDef](def) = d
+	n := lib.XJS_NewClass(r.tls, r.rt, id, def)
+	lib.Xjs_free(r.tls, r.ctx, def)
+	lib.Xjs_free(r.tls, r.ctx, text)
+	if n < 0 {
+		return ErrOutOfMemory
+	}
+	return nil
 }
 
 func (r *Runtime) class(c *Class) (lib.TJSClassID, error) {
@@ -94,17 +118,8 @@ func (r *Runtime) class(c *Class) (lib.TJSClassID, error) {
 		return id, nil
 	}
 	id := c.id()
-	def := r.scratch(int(unsafe.Sizeof(lib.TJSClassDef{})))
-	name := r.cString(c.name)
-	if def == 0 || name == 0 {
-		return 0, r.thrown()
-	}
-	*at[lib.TJSClassDef](def) = lib.TJSClassDef{Fclass_name: name, Ffinalizer: fp(finalizeHandle)}
-	n := lib.XJS_NewClass(r.tls, r.rt, id, def)
-	lib.Xjs_free(r.tls, r.ctx, def)
-	lib.Xjs_free(r.tls, r.ctx, name)
-	if n < 0 {
-		return 0, ErrOutOfMemory
+	if err := r.newClass(id, c.name, lib.TJSClassDef{Ffinalizer: fp(finalizeHandle)}); err != nil {
+		return 0, err
 	}
 	proto := lib.XJS_NewObject(r.tls, r.ctx)
 	if proto.Ftag == tagException {

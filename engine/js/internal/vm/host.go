@@ -106,9 +106,12 @@ func (r *Runtime) SetFunctionAs(obj Value, name string, id HostID) error {
 }
 
 // hostCall is what the engine calls for every host function; magic is its id.
-func hostCall(tls *libc.TLS, ctx uintptr, this lib.TJSValue, argc int32, argv uintptr, magic int32) (ret lib.TJSValue) {
-	r := runtimeOf(ctx)
-	h := &(*hosts.table.Load())[magic]
+func hostCall(tls *libc.TLS, ctx uintptr, this lib.TJSValue, argc int32, argv uintptr, magic int32) lib.TJSValue {
+	return enterHost(runtimeOf(ctx), &(*hosts.table.Load())[magic], Value{this}, unsafe.Slice(at[Value](argv), int(argc)))
+}
+
+// enterHost calls a host function for the engine.
+func enterHost(r *Runtime, h *hostEntry, this Value, args Args) (ret lib.TJSValue) {
 	depth := r.depth
 	defer func() {
 		if p := recover(); p != nil {
@@ -119,7 +122,7 @@ func hostCall(tls *libc.TLS, ctx uintptr, this lib.TJSValue, argc int32, argv ui
 			ret = r.hostPanic(h, p)
 		}
 	}()
-	v, err := h.fn(r, Value{this}, unsafe.Slice(at[Value](argv), int(argc)))
+	v, err := h.fn(r, this, args)
 	if r.dead != nil {
 		// The runtime was lost inside: unwind the engine's frames.
 		panic(abandoned{})

@@ -57,7 +57,7 @@ func TestWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.closeIdle()
-	label := "a turn"
+	var label Label = Text("a turn")
 	r.Begin(&label)
 	r.Interrupt()
 	deep := "(function f(n) { return n === 0 ? 1 : f(n - 1) })"

@@ -592,7 +592,7 @@ func TestConcurrent(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				label := fmt.Sprint("loop ", i)
+				var label Label = Text(fmt.Sprint("loop ", i))
 				for range 20 {
 					r.Begin(&label)
 					v, err := r.Eval("x.js", "(() => { let s = 0; for (let i = 0; i < 100; i++) s += [i].map(x => x)[0]; return s })()")

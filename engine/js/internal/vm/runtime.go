@@ -58,6 +58,8 @@ type Runtime struct {
 	lastException *Exception
 	rejections    []rejection
 	classes       map[*Class]lib.TJSClassID
+	callables     map[*Callable]lib.TJSClassID
+	followed      followed // see Follow
 	handles       handleTable
 	modules       map[string]*NativeModule
 	moduleDefs    map[string]uintptr // of those that were imported

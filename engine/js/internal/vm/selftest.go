@@ -106,7 +106,7 @@ func (r *Runtime) selfTest() (err error) {
 	r.Free(eval("for (let i = 0; i < 1000; i++) ;"))
 	after := r.engineContext().Finterrupt_counter
 	check("the interrupt counter", before != after && after > 0 && after <= lib.MJS_INTERRUPT_COUNTER_INIT)
-	label := "self-test"
+	var label Label = Text("self-test")
 	r.Begin(&label)
 	r.Interrupt()
 	check("an interrupt", r.engineContext().Finterrupt_counter == 0)

@@ -16,23 +16,33 @@ const DefaultLimit = 30 * time.Second
 // reads it, with no lock and no clock read in the turn: the watchdog measures
 // by watching seq stand still.
 type turnState struct {
-	seq   atomic.Uint64          // odd while a turn runs
-	stop  atomic.Uint64          // the turn that is to be interrupted
-	label atomic.Pointer[string] // who runs
-	limit atomic.Int64           // nanoseconds; 0: DefaultLimit
-	hit   bool                   // the loop's: this turn was interrupted
-	where string                 // the loop's: the stack at that moment
+	seq   atomic.Uint64         // odd while a turn runs
+	stop  atomic.Uint64         // the turn that is to be interrupted
+	label atomic.Pointer[Label] // who runs
+	limit atomic.Int64          // nanoseconds; 0: DefaultLimit
+	hit   bool                  // the loop's: this turn was interrupted
+	where string                // the loop's: the stack at that moment
 
 	// The watchdog's own.
 	seen uint64
 	ran  time.Duration
 }
 
+// Label says whose turn it is. It is asked by the watchdog, on a goroutine of
+// its own and for long turns only, so that nobody has to keep a text for it.
+type Label interface{ Label() string }
+
+// Text is a Label that is known beforehand.
+type Text string
+
+// Label is the text.
+func (t Text) Label() string { return string(t) }
+
 // Begin starts a turn: one uninterrupted run of JavaScript, with the pump after
-// it. label names the object, for the watchdog; the string must not change
+// it. label names the object, for the watchdog; it must not change
 // while the turn runs. Only inside a turn can JavaScript be interrupted. It
 // costs two stores.
-func (r *Runtime) Begin(label *string) {
+func (r *Runtime) Begin(label *Label) {
 	r.noContext()
 	r.turn.label.Store(label)
 	if r.turn.hit {
@@ -143,7 +153,7 @@ func (r *Runtime) Label() (label string, ok bool) {
 	if seq&1 == 0 || p == nil || r.turn.seq.Load() != seq {
 		return "", false
 	}
-	return *p, true
+	return (*p).Label(), true
 }
 
 // Watchdog judges the running turns of the runtimes of its group, of which it

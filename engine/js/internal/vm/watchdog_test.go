@@ -18,7 +18,7 @@ var (
 	})
 )
 
-func busy(t *testing.T, r *Runtime, label, source string) (started chan struct{}, result chan error) {
+func busy(t *testing.T, r *Runtime, name, source string) (started chan struct{}, result chan error) {
 	t.Helper()
 	g := r.Global()
 	if err := r.SetFunction(g, hostBegun); err != nil {
@@ -28,6 +28,7 @@ func busy(t *testing.T, r *Runtime, label, source string) (started chan struct{}
 	started, result = make(chan struct{}), make(chan error, 1)
 	r.Host = started
 	go func() {
+		var label Label = Text(name)
 		r.Begin(&label)
 		_, err := r.Eval("busy.js", "begun();"+source)
 		if err == nil {
@@ -70,7 +71,7 @@ func TestInterrupt(t *testing.T) {
 		if _, ok := r.Label(); ok {
 			t.Errorf("%s: a label after the turn", source)
 		}
-		label := "next"
+		var label Label = Text("next")
 		r.Begin(&label)
 		if got := eval(t, r, "1 + 1"); got != "2" {
 			t.Errorf("%s: afterwards 1 + 1 = %s", source, got)
@@ -82,7 +83,7 @@ func TestInterrupt(t *testing.T) {
 // An interrupt between turns must not reach the next one.
 func TestInterruptBetweenTurns(t *testing.T) {
 	r := newTest(t)
-	label := "x"
+	var label Label = Text("x")
 	r.Begin(&label)
 	r.End()
 	r.Interrupt()
@@ -97,7 +98,7 @@ func TestInterruptBetweenTurns(t *testing.T) {
 func TestJobsSurvive(t *testing.T) {
 	r := newTest(t)
 	eval(t, r, "globalThis.done = 0; const p = Promise.resolve(); p.then(() => { done |= 1 }); p.then(() => { for (;;) ; }); p.then(() => { done |= 4 }); 0")
-	label := "x"
+	var label Label = Text("x")
 	r.SetLimit(time.Hour)
 	stop := time.AfterFunc(5*time.Millisecond, r.Interrupt)
 	defer stop.Stop()
@@ -127,7 +128,7 @@ func TestWatchdog(t *testing.T) {
 		Over:       func(x Running) { over = append(over, x) },
 		Stuck:      func(x Running) { stuck = append(stuck, x) },
 	}
-	label := "Room:a"
+	var label Label = Text("Room:a")
 	for range 50 { // many turns, each short
 		r.Begin(&label)
 		w.Tick(90 * time.Millisecond)
@@ -145,13 +146,13 @@ func TestWatchdog(t *testing.T) {
 		t.Fatal("interrupted before its limit")
 	}
 	w.Tick(60 * time.Millisecond)
-	if len(over) != 1 || over[0].Label != label || over[0].For != 120*time.Millisecond || over[0].Runtime != r {
+	if len(over) != 1 || over[0].Label != label.Label() || over[0].For != 120*time.Millisecond || over[0].Runtime != r {
 		t.Fatalf("over: %+v", over)
 	}
 	for range 20 {
 		w.Tick(60 * time.Millisecond)
 	}
-	if len(over) != 1 || len(stuck) != 1 || stuck[0].Label != label {
+	if len(over) != 1 || len(stuck) != 1 || stuck[0].Label != label.Label() {
 		t.Fatalf("over %d, stuck %+v", len(over), stuck)
 	}
 	if _, err := r.Eval("x.js", "for (;;) ;"); !errors.Is(err, ErrInterrupted) {
@@ -162,7 +163,7 @@ func TestWatchdog(t *testing.T) {
 
 func BenchmarkTurn(b *testing.B) {
 	r := newTest(b)
-	label := "x"
+	var label Label = Text("x")
 	b.ReportAllocs()
 	for b.Loop() {
 		r.Begin(&label)

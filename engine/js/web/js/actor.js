@@ -252,29 +252,6 @@ function inSection(h, first) {
   return promise;
 }
 
-function runTransaction(h, section, callback, promise) {
-  let txn, running;
-  try {
-    txn = host.txnBegin(h, false);
-    running = promiseOf(callback(txn));
-  } catch (e) {
-    if (txn !== undefined) host.txnEnd(txn, false);
-    host.blockLeave(h, section, true);
-    throw e;
-  }
-  const over = (commit, settled) => (v) => {
-    try {
-      host.txnEnd(txn, commit);
-    } catch (e) {
-      settled = refuse;
-      v = e;
-    }
-    host.blockLeave(h, section, true);
-    settled(promise, v);
-  };
-  react(running, over(true, fulfill), over(false, refuse));
-}
-
 function runSection(h, section, callback, promise) {
   let running;
   try {
@@ -362,18 +339,9 @@ class DurableObjectStorage {
       return rejected(e);
     }
   }
-  // transaction runs in a critical section of the object, like blockConcurrencyWhile; a callback that throws
-  // undoes its writes and resets nothing.
-  transaction(callback) {
-    return attempt(() => {
-      const h = this;
-      if (typeof callback !== "function") throw wrongType("transaction", "DurableObjectStorage", 1, "function");
-      return inSection(h, (section, promise) => runTransaction(h, section, callback, promise));
-    });
-  }
   transactionSync(callback) {
     if (typeof callback !== "function") throw wrongType("transactionSync", "DurableObjectStorage", 1, "function");
-    const txn = host.txnBegin(this, true);
+    const txn = host.txnBegin(this);
     let v;
     try {
       v = callback();
@@ -385,7 +353,7 @@ class DurableObjectStorage {
     return v;
   }
 }
-natives(DurableObjectStorage, { get: host.storageGetMethod, put: host.storagePutMethod });
+natives(DurableObjectStorage, { get: host.storageGetMethod, put: host.storagePutMethod, transaction: host.storageTransaction });
 webClass(DurableObjectStorage, "DurableObjectStorage");
 
 class DurableObjectTransaction {

@@ -194,7 +194,7 @@ function writableOver(stub) {
     const to = from + maxPiece < size ? from + maxPiece : size;
     // The bytes are a copy already, and one piece alone has no more in its buffer.
     const piece = size <= maxPiece ? bytes : host.bodyBytes(new U8(typedBuffer(bytes), from, to - from));
-    const p = host.rpcSend(stub, ["write"], [piece]);
+    const p = forward(stub, ["write"], [piece]);
     return to === size ? p : promiseThen(p, () => writePiece(bytes, to));
   };
   return writableObject(
@@ -205,14 +205,14 @@ function writableOver(stub) {
           return bytes.length === 0 ? resolved(undefined) : writePiece(bytes, 0);
         });
       },
-      () => ended(attempt(() => host.rpcSend(stub, ["close"], []))),
+      () => ended(attempt(() => forward(stub, ["close"], []))),
       (reason) =>
         ended(
           attempt(() => {
             try {
-              return host.rpcSend(stub, ["abort"], [reason]);
+              return forward(stub, ["abort"], [reason]);
             } catch {
-              return host.rpcSend(stub, ["abort"], []); // the reason does not cross
+              return forward(stub, ["abort"], []); // the reason does not cross
             }
           }),
         ),
@@ -232,9 +232,9 @@ function signalDoor(signal) {
       const reason = signalReason(signal);
       const p = attempt(() => {
         try {
-          return sendFrom(kept, [], [reason]);
+          return forward(kept, [], [reason]);
         } catch {
-          return sendFrom(kept, [], []);
+          return forward(kept, [], []);
         }
       });
       const end = () => host.rpcDispose(stubOf(kept));
@@ -255,7 +255,7 @@ function signalFrom(reason, through) {
   }
   const end = () => host.rpcDispose(stubOf(through));
   react(
-    attempt(() => sendFrom(through, [], [(reason) => abortSignal(signal, reason)])),
+    attempt(() => forward(through, [], [(reason) => abortSignal(signal, reason)])),
     end,
     end,
   );

@@ -1,108 +1,26 @@
 // Calls by name: stubs of objects, entry points and of what programs give each other, and how such calls arrive.
 //
-// What can be called is a node. A node that stands for something there (a stub) has the host's handle; the promise of
-// a call and a property of a node have a path from another node. All of them but the stubs of objects and entry points
-// are functions, because what they stand for may be one. A name that a node does not have is found at the end of its
-// prototype chain, by a proxy: names that it has, such as fetch, are found as in any object.
+// What can be called is a node, the host's function (nodes.go), or the stub of an object or entry point, the host's object. A
+// name that neither has is found at the end of its prototype chain, where the host makes it a property; names that it has, such
+// as fetch, are found as in any object.
 
 const disposeSymbol = Symbol.dispose;
 const ObjectPrototype = Object.prototype;
-const FunctionPrototype = Function.prototype;
 const isPrototypeOf = uncurry(Object.prototype.isPrototypeOf);
 const hasOwn = uncurry(Object.prototype.hasOwnProperty);
 const promiseFinally = uncurry(Promise.prototype.finally);
-const reflectGet = Reflect.get;
-
-// A wildcard stands at the end of a prototype chain, before Object.prototype, whose members it lets through. A node is
-// never thenable through it.
 const ProxyCtor = Proxy;
-const wildcard = new ProxyCtor(
-  {},
-  {
-    __proto__: null,
-    get(_, name, receiver) {
-      if (typeof name === "symbol" || name === "then") return undefined;
-      if (name in ObjectPrototype) return reflectGet(ObjectPrototype, name, receiver);
-      return isNode(receiver) ? newProperty(receiver, null, [name]) : isStub(receiver) ? newProperty(null, receiver, [name]) : undefined;
-    },
-    getPrototypeOf: () => ObjectPrototype,
-  },
-);
-
-// maxPathDepth bounds how deep a property of a property of a node is.
-const maxPathDepth = 64;
+const isNode = host.isNode;
+const isStub = host.isStub;
+const nodeHandle = host.nodeHandle; // (node) of a stub that is one, undefined for anything else
+const newStub = host.nodeStub; // (handle)
+const readNode = host.nodeRead; // (node) a promise of what it stands for
+const forward = host.nodeSend; // (node or stub, path, args)
 
 class Returned {
   constructor(v) {
     return v;
   }
-}
-
-let isNode; // (v)
-let newProperty; // (node or null, stub or null, path)
-let newCall; // (promise) the promise of a call under way
-let newStub; // (handle) the stub of a host's handle
-let nodeHandle; // (node) the handle of a stub that is a node, undefined for another node
-let disposeNode;
-let readNode; // (node) a promise of what it stands for
-let sendFrom; // (node, path, args)
-
-// A Node stamps its state on a function, which then is one. The function does not refer to itself: that would be a
-// cycle, which only a collection frees. The state of a stub is { handle }, of the promise of a call { promise }, and of a
-// property { from, stub, path, depth }: the node or the stub of an object or entry point that path leads from, and how many
-// properties are on the way.
-class Node extends Returned {
-  #state;
-  constructor(fn, proto, state) {
-    super(fn);
-    this.#state = state;
-    delete fn.name; // an own property would hide the one of what the node stands for
-    delete fn.length;
-    setPrototypeOf(fn, proto);
-  }
-
-  // send calls what path leads to from a node (args null: reads it) and returns a promise of the result.
-  static #send(node, path, args) {
-    const s = node.#state;
-    if (s.path !== undefined) return Node.#follow(s.from, s.stub, longer(s.path, path), args);
-    if (s.promise !== undefined) return pipelined(s.promise, path, args);
-    return host.rpcSend(s.handle, path, args);
-  }
-  static #follow(from, stub, path, args) {
-    return from === null ? host.rpcSend(stub, path, args) : Node.#send(from, path, args);
-  }
-  static {
-    isNode = (v) => typeof v === "function" && #state in v;
-    newProperty = (from, stub, path) => {
-      let depth = 0;
-      if (from !== null && from.#state.path !== undefined) depth = from.#state.depth + 1;
-      if (depth > maxPathDepth) throw new TypeErrorCtor(`RPC pipelined property path is too deep (max ${maxPathDepth}).`);
-      const fn = (...args) => {
-        let p;
-        try {
-          p = Node.#follow(from, stub, path, args);
-        } catch (e) {
-          p = rejected(e);
-        }
-        return newCall(p);
-      };
-      return new Node(fn, RpcProperty.prototype, { __proto__: null, from, stub, path, depth });
-    };
-    newCall = (promise) => new Node((...args) => newCall(attempt(() => pipelined(promise, [], args))), RpcPromise.prototype, { __proto__: null, promise });
-    newStub = (handle) => new Node((...args) => newCall(attempt(() => host.rpcSend(handle, [], args))), RpcStub.prototype, { __proto__: null, handle });
-    nodeHandle = (node) => node.#state.handle;
-    sendFrom = (node, path, args) => Node.#send(node, path, args);
-    readNode = (node) => node.#state.promise ?? attempt(() => Node.#send(node, [], null));
-    disposeNode = (node) => {
-      const { promise } = node.#state;
-      if (promise !== undefined) promiseThen(promise, disposeResult, () => {});
-    };
-  }
-}
-
-function nodeOf(v) {
-  if (!isNode(v)) throw new TypeErrorCtor("Illegal invocation");
-  return v;
 }
 
 // disposeResult disposes of what a call returned.
@@ -112,29 +30,24 @@ function disposeResult(v) {
   if (typeof f === "function") apply(f, v, []);
 }
 
-function longer(path, by) {
-  const all = copyList(path);
-  for (let i = 0; i < by.length; i++) push(all, by[i]);
-  return all;
-}
-
 class RpcPromise {
   constructor() {
     throw illegalConstructor();
   }
   then(ok = undefined, failed = undefined) {
-    return promiseThen(readNode(nodeOf(this)), ok, failed);
+    return promiseThen(readNode(this), ok, failed);
   }
   catch(failed = undefined) {
-    return promiseThen(readNode(nodeOf(this)), undefined, failed);
+    return promiseThen(readNode(this), undefined, failed);
   }
   finally(f = undefined) {
-    return promiseFinally(readNode(nodeOf(this)), f);
+    return promiseFinally(readNode(this), f);
   }
 }
 webClass(RpcPromise, "JsRpcPromise");
 hide(RpcPromise.prototype, disposeSymbol, function () {
-  disposeNode(nodeOf(this));
+  const promise = host.nodePromise(this);
+  if (promise !== undefined) promiseThen(promise, disposeResult, () => {});
 });
 
 class RpcProperty {
@@ -142,13 +55,13 @@ class RpcProperty {
     throw illegalConstructor();
   }
   then(ok = undefined, failed = undefined) {
-    return promiseThen(readNode(nodeOf(this)), ok, failed);
+    return promiseThen(readNode(this), ok, failed);
   }
   catch(failed = undefined) {
-    return promiseThen(readNode(nodeOf(this)), undefined, failed);
+    return promiseThen(readNode(this), undefined, failed);
   }
   finally(f = undefined) {
-    return promiseFinally(readNode(nodeOf(this)), f);
+    return promiseFinally(readNode(this), f);
   }
 }
 webClass(RpcProperty, "JsRpcProperty");
@@ -170,14 +83,10 @@ hide(RpcStub.prototype, disposeSymbol, function () {
 });
 
 function stubOf(v) {
-  const h = isNode(v) ? nodeHandle(v) : undefined;
+  const h = nodeHandle(v);
   if (h === undefined) throw new TypeErrorCtor("Illegal invocation");
   return h;
 }
-
-setPrototypeOf(RpcPromise.prototype, wildcard);
-setPrototypeOf(RpcProperty.prototype, wildcard);
-setPrototypeOf(RpcStub.prototype, wildcard);
 
 // A Fetcher is a stub of an entry point, or of an object that another program gave away: it has no id.
 // Like the stub of an object it is the host's handle itself.
@@ -190,12 +99,7 @@ class Fetcher {
   }
 }
 webClass(Fetcher, "Fetcher");
-setPrototypeOf(Fetcher.prototype, wildcard);
-setPrototypeOf(DurableObjectStub.prototype, wildcard);
-
-function isStub(v) {
-  return typeof v === "object" && v !== null && host.isStub(v);
-}
+host.linkNodes(RpcPromise.prototype, RpcProperty.prototype, RpcStub.prototype, Fetcher.prototype, DurableObjectStub.prototype);
 
 // loopbackFrom makes what ctx.exports has for an entry point of its Fetcher: one that is also a function, which takes options.
 function loopbackFrom(bound) {
@@ -272,11 +176,6 @@ function arrive(receiver, path, args, own, names) {
   return apply(value, path.length === 0 ? undefined : receiver, args);
 }
 
-function forward(stub, path, args) {
-  if (isNode(stub)) return sendFrom(stub, path, args);
-  return host.rpcSend(stub, path, args);
-}
-
 const noRPC =
   "The receiving Durable Object does not support RPC, because its class was not declared with `extends DurableObject`. In order to enable RPC, make sure your class extends the special class `DurableObject`, which can be imported from the module \"cloudflare:workers\".";
 
@@ -313,13 +212,7 @@ function exportCall(value, path, args, own) {
   return arrive(value, path, args, own, reserved);
 }
 
-// pipelined makes a call on the result of another without waiting for it: it follows the other to where it is handled, or
-// is made here as soon as the result is there.
-function pipelined(promise, path, args) {
-  const p = host.rpcPipeline(promise, path, args);
-  return p === null ? pipelinedHere(promise, path, args) : p;
-}
-
+// pipelinedHere makes a call on the result of another as soon as that is there.
 function pipelinedHere(promise, path, args) {
   return promiseThen(promise, (v) => pipelinedOn(v, path, args));
 }
