@@ -15,7 +15,7 @@ type area struct {
 	name     string
 	files    []string          // in order
 	skipped  map[string]string // files, with the reason
-	subtests map[string]string // subtests of files that run, as failureName names them; one that ends in * is for all that begin like it
+	subtests map[string]string // subtests of files that run, as failureName names them; an asterisk stands for anything
 }
 
 // applies reports whether a subtest counts.
@@ -24,7 +24,8 @@ func (a *area) applies(failure string) bool {
 		return false
 	}
 	for pattern := range a.subtests {
-		if prefix, open := strings.CutSuffix(pattern, "*"); open && strings.HasPrefix(failure, prefix) {
+		prefix, suffix, open := strings.Cut(pattern, "*")
+		if open && strings.HasPrefix(failure, prefix) && strings.HasSuffix(failure[len(prefix):], suffix) {
 			return false
 		}
 	}
