@@ -12,9 +12,8 @@ import (
 // values, which the engine's collector sees. It costs a fraction of a closure with a prototype of its own. Register it
 // once for the process, from a package variable.
 type Callable struct {
-	name string
-	call HostFunc
-	num  atomic.Uint32
+	entry hostEntry
+	num   atomic.Uint32
 }
 
 // maxHeld is how many values a callable holds at most.
@@ -30,7 +29,9 @@ type held struct {
 func freeLastValue(tls *libc.TLS, rt uintptr, v lib.TJSValue)
 
 // RegisterCallable registers a kind of callables. call gets the callable itself as this.
-func RegisterCallable(name string, call HostFunc) *Callable { return &Callable{name: name, call: call} }
+func RegisterCallable(name string, call HostFunc) *Callable {
+	return &Callable{entry: hostEntry{name: name, fn: call}}
+}
 
 // callables are the registered ones that a runtime has, by the engine's number of their class. Guarded by classMu for
 // writing; one is there before the first object of its class.
@@ -42,7 +43,7 @@ func (c *Callable) id(r *Runtime) (lib.TJSClassID, error) {
 		return id, nil
 	}
 	id := c.number()
-	if err := r.newClass(id, c.name, lib.TJSClassDef{
+	if err := r.newClass(id, c.entry.name, lib.TJSClassDef{
 		Ffinalizer: fp(finalizeCallable), Fgc_mark: fp(markCallable), Fcall: fp(callCallable),
 	}); err != nil {
 		return 0, err
@@ -145,7 +146,7 @@ func (r *Runtime) promiseIn(v, then Value) (Value, bool) {
 
 func callCallable(tls *libc.TLS, ctx uintptr, fn, _ lib.TJSValue, argc int32, argv uintptr, _ int32) (ret lib.TJSValue) {
 	c := callables[at[lib.TJSObject]((Value{fn}).ptr()).Fclass_id].Load()
-	return enterHost(runtimeOf(ctx), &hostEntry{name: c.name, fn: c.call}, Value{fn}, unsafe.Slice(at[Value](argv), int(argc)))
+	return enterHost(runtimeOf(ctx), &c.entry, Value{fn}, unsafe.Slice(at[Value](argv), int(argc)))
 }
 
 func finalizeCallable(tls *libc.TLS, rt uintptr, v lib.TJSValue) {
@@ -179,9 +180,8 @@ func markCallable(tls *libc.TLS, rt uintptr, v lib.TJSValue, mark uintptr) {
 // has what Object.prototype has, no symbols and no "then", and of everything else what get makes of the receiver and the
 // name, a string, both borrowed. "in" does not see that. Register it once for the process.
 type Wildcard struct {
-	name string
-	get  func(r *Runtime, receiver, name Value) (Value, error)
-	num  lib.TJSClassID
+	entry hostEntry // called with the receiver as this, and the name
+	num   lib.TJSClassID
 }
 
 // wildcards has them by the engine's number of their class.
@@ -189,7 +189,9 @@ var wildcards [len(classByID)]atomic.Pointer[Wildcard]
 
 // RegisterWildcard registers one.
 func RegisterWildcard(name string, get func(r *Runtime, receiver, name Value) (Value, error)) *Wildcard {
-	return &Wildcard{name: name, get: get}
+	return &Wildcard{entry: hostEntry{name: name, fn: func(r *Runtime, receiver Value, args Args) (Value, error) {
+		return get(r, receiver, args[0])
+	}}}
 }
 
 // wildcardMethods lives as long as the process: the engine keeps its address.
@@ -212,7 +214,7 @@ func (r *Runtime) Wildcard(w *Wildcard) (v Value, err error) {
 	}
 	id := w.num
 	classMu.Unlock()
-	if err := r.newClass(id, w.name, lib.TJSClassDef{Fexotic: wildcardMethods}); err != nil {
+	if err := r.newClass(id, w.entry.name, lib.TJSClassDef{Fexotic: wildcardMethods}); err != nil {
 		return Undefined, err
 	}
 	return r.result(lib.XJS_NewObjectProtoClass(r.tls, r.ctx, r.objectPrototype(), id))
@@ -252,7 +254,5 @@ func wildcardGet(tls *libc.TLS, ctx uintptr, obj lib.TJSValue, atom lib.TJSAtom,
 		defer r.Free(text)
 		name = text
 	}
-	return enterHost(r, &hostEntry{name: w.name, fn: func(r *Runtime, this Value, args Args) (Value, error) {
-		return w.get(r, this, args[0])
-	}}, Value{receiver}, Args{name})
+	return enterHost(r, &w.entry, Value{receiver}, Args{name})
 }
