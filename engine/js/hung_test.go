@@ -26,7 +26,6 @@ export default { async fetch(request, env, ctx) {
 	return new Response("ok");
 } };`, setup{})
 	const hung = "error: Error: The Workers runtime canceled this request because it detected that your Worker's code had hung and would never generate a response. Refer to: https://developers.cloudflare.com/workers/observability/errors/"
-	start := time.Now()
 	for _, path := range []string{"/never", "/after-a-timer", "/after-a-call", "/after-a-cleared-timer", "/with-waitUntil"} {
 		if got := v.get(path); got != hung {
 			t.Errorf("%s: %s", path, got)
@@ -34,10 +33,6 @@ export default { async fetch(request, env, ctx) {
 		if got := v.get("/"); got != "ok" {
 			t.Errorf("after %s: %s", path, got)
 		}
-	}
-	// They had the runtime for themselves, so nobody was waited for.
-	if d := time.Since(start); d > 25*time.Second {
-		t.Errorf("it took %v to see that nothing can happen", d)
 	}
 	// A promise of the module, which another request will settle.
 	slow := make(chan string)
