@@ -158,6 +158,10 @@ func (e *Engine) Post(i int, fn func()) bool { return e.owners[i].loop.Post(loop
 // since 1970 (UTC). They go on during a turn.
 func (e *Engine) Clock(i int) (now, wall int64) { return e.owners[i].loop.Clock() }
 
+// Round is when the round that loop i is in began, on the first of its clocks: the same for all turns of a round. It is
+// called on that loop.
+func (e *Engine) Round(i int) int64 { return e.owners[i].loop.Now() }
+
 // ownerOf returns the loop that owns an object.
 func (e *Engine) ownerOf(id *ID) *owner {
 	return e.owners[loop.Owner(len(e.owners), uint64(id.shard())<<(64-shardBits))]

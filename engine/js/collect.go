@@ -14,12 +14,12 @@ func (rl *realm) collect() {
 	if used < rl.collectAt {
 		return
 	}
-	now, _ := rl.app.eng.Clock(rl.host.loop)
-	if rl.collectAt > 0 && now == rl.host.collected && used < rl.collectAt+rl.collectAt/4 {
+	round := rl.app.eng.Round(rl.host.loop)
+	if rl.collectAt > 0 && round == rl.host.collected && used < rl.collectAt+rl.collectAt/4 {
 		return // another one was in this round
 	}
 	if rl.collectAt > 0 { // what a new runtime has is no garbage
-		rl.host.collected = now
+		rl.host.collected = round
 		if err := rl.r.RunGC(); err != nil {
 			rl.lose(err)
 			return
