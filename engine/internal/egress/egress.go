@@ -84,6 +84,7 @@ func URL(text string) (*url.URL, error) {
 		if err != nil {
 			return nil, errors.New("it cannot be parsed")
 		}
+		parsed.Host = host // as it is spelled: Parse has undone what is escaped
 		return parsed, nil
 	}
 	return u, nil

@@ -51,7 +51,7 @@ func TestURL(t *testing.T) {
 
 // FuzzURL: whatever a program fetches, what is sent names the host that was asked for, and is one line.
 func FuzzURL(f *testing.F) {
-	for _, s := range []string{"http://h/", "https://h:1//x?y#z", "http://h/%zz", "http://u@h", "http://h\\x"} {
+	for _, s := range []string{"http://h/", "https://h:1//x?y#z", "http://h/%zz", "http://u@h", "http://h\\x", "http://%ee//"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
