@@ -79,7 +79,11 @@ func tryServe(t testing.TB, path string, s setup) (*served, error) {
 	}
 	v := &served{t: t, logs: new(logBuffer)}
 	logger := slog.New(slog.NewTextHandler(v.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	// No instance is evicted because a machine is slow: tests of eviction run on virtual time.
+	// No instance is evicted, and no turn interrupted, because a machine is slow: tests of eviction run on virtual time, and those
+	// of the limit set their own.
+	if s.opts.CPULimit == 0 {
+		s.opts.CPULimit = 10 * time.Minute
+	}
 	v.eng, err = engine.Open(engine.Options{Dir: s.dir, Loops: max(1, s.loops), IdleTimeout: time.Hour, Logger: logger})
 	if err != nil {
 		t.Fatal(err)

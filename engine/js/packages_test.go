@@ -78,7 +78,7 @@ func installPackages(t *testing.T) string {
 
 func TestPackages(t *testing.T) {
 	if testing.Short() {
-		t.Skip("with the race detector a package runs into the limit of a turn; what it would show of races, others do")
+		t.Skip("with the race detector it takes minutes; what it would show of races, others do")
 	}
 	scripts, err := filepath.Glob("testdata/packages/*.mjs")
 	if err != nil || len(scripts) == 0 {
