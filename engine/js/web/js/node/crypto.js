@@ -1,8 +1,8 @@
 // node:crypto, as much of it as Workers commonly use.
 
 const {
-  host, ErrorCtor, TypeErrorCtor, RangeErrorCtor, StringOf, U8, floor, isSafeInteger, promiseThen, typedBuffer, typedByteOffset, typedByteLength, internal, illegalConstructor, bytesOf,
-  isBufferSource, bytesIn, queueMicrotask, theCrypto, nodeError, invalidArg, outOfRange, needFunction, hide,
+  host, ErrorCtor, TypeErrorCtor, RangeErrorCtor, StringOf, U8, isSafeInteger, promiseThen, typedBuffer, typedByteOffset, typedByteLength, internal, illegalConstructor, bytesOf,
+  isBufferSource, bytesIn, queueMicrotask, theCrypto, nodeError, invalidArg, outOfRange, needFunction, needWhole, hide,
 } = kit;
 const { Buffer } = need("buffer");
 
@@ -22,13 +22,6 @@ function input(v, name, encoding = "utf8") {
 function output(buffer, encoding) {
   if (encoding === undefined || encoding === null || encoding === "buffer") return Buffer.from(buffer);
   return encoded(buffer, encoding);
-}
-
-function whole(v, name, least, most) {
-  if (typeof v !== "number") throw invalidArg(name, "of type number", v);
-  if (floor(v) !== v) throw outOfRange(name, "an integer", v);
-  if (v < least || v > most) throw outOfRange(name, `>= ${least} && <= ${most}`, v);
-  return v;
 }
 
 function callbackArg(f) {
@@ -105,8 +98,8 @@ function hash(algorithm, data, outputEncoding = "hex") {
 function derive(password, salt, iterations, keylen, digest, sync) {
   password = input(password, "password");
   salt = input(salt, "salt");
-  whole(iterations, "iterations", 1, 2147483647);
-  whole(keylen, "keylen", 0, 2147483647);
+  needWhole(iterations, "iterations", 1, 2147483647);
+  needWhole(keylen, "keylen", 0, 2147483647);
   if (typeof digest !== "string") throw invalidArg("digest", "of type string", digest);
   const v = host.nodePBKDF2(password, salt, iterations, keylen, digest, sync);
   if (v === null) throw badDigest(digest);
@@ -128,7 +121,7 @@ function pbkdf2(password, salt, iterations, keylen, digest, callback) {
 
 function randomBytes(size, callback = undefined) {
   if (callback !== undefined) callbackArg(callback);
-  const bytes = Buffer.alloc(whole(size, "size", 0, 2147483647));
+  const bytes = Buffer.alloc(needWhole(size, "size", 0, 2147483647));
   host.randomFill(bytes);
   if (callback === undefined) return bytes;
   queueMicrotask(() => callback(null, bytes));
@@ -138,8 +131,8 @@ function randomFillSync(buffer, offset = 0, size = undefined) {
   if (!isBufferSource(buffer)) throw invalidArg("buf", "an instance of ArrayBuffer, Buffer, TypedArray, or DataView", buffer);
   const bytes = bytesIn(buffer) === 0 ? new U8(0) : bytesOf(buffer);
   const n = typedByteLength(bytes);
-  whole(offset, "offset", 0, n);
-  size = size === undefined ? n - offset : whole(size, "size", 0, n - offset);
+  needWhole(offset, "offset", 0, n);
+  size = size === undefined ? n - offset : needWhole(size, "size", 0, n - offset);
   if (size > 0) host.randomFill(new U8(typedBuffer(bytes), typedByteOffset(bytes) + offset, size));
   return buffer;
 }
@@ -251,10 +244,10 @@ const createDecipheriv = (name, key, iv, options = undefined) => new Decipheriv(
 function scryptWith(password, salt, keylen, options, sync) {
   password = input(password, "password");
   salt = input(salt, "salt");
-  whole(keylen, "keylen", 0, 2147483647);
+  needWhole(keylen, "keylen", 0, 2147483647);
   const option = (long, short, otherwise) => {
     const v = options?.[long] ?? options?.[short];
-    return v === undefined ? otherwise : whole(v, options[long] !== undefined ? long : short, 0, 4294967295);
+    return v === undefined ? otherwise : needWhole(v, options[long] !== undefined ? long : short, 0, 4294967295);
   };
   const N = option("cost", "N", 16384), r = option("blockSize", "r", 8), p = option("parallelization", "p", 1);
   const memory = options?.maxmem ?? 33554432;
@@ -285,7 +278,7 @@ function scrypt(password, salt, keylen, options, callback = undefined) {
 
 function hkdfSync(digest, key, salt, info, keylen) {
   if (typeof digest !== "string") throw invalidArg("digest", "of type string", digest);
-  whole(keylen, "length", 0, 2147483647);
+  needWhole(keylen, "length", 0, 2147483647);
   const out = host.nodeHKDF(digest, input(key, "ikm"), input(salt, "salt"), input(info, "info"), keylen);
   if (out === null) throw badDigest(digest);
   if (out === undefined) throw nodeError(RangeErrorCtor, "ERR_CRYPTO_INVALID_KEYLEN", "Invalid key length");
