@@ -404,12 +404,23 @@ func TestWebSocketCloseTimeout(t *testing.T) {
 	advance(g, time.Millisecond)
 	g.want("object", g.told(), `close 1006 "WebSocket disconnected without sending Close frame." false, state 3, 0 left`)
 	g.want("client", c.told(), "failed "+engine.ErrCloseTimeout.Error())
-	// One that does cancels the timer.
-	c = g.dial(1, g.onLoop(0), "")
-	g.call(g.onLoop(0), "close", 1000)
+}
+
+// The client answers, and no timer is left.
+func TestWebSocketCloseAnswered(t *testing.T) {
+	g := newRig(t, 2, func(o *engine.Options) { o.IdleTimeout = time.Millisecond })
+	c := g.dial(1, g.onLoop(0), "")
+	g.call(g.onLoop(0), "all", "x") // made anew, as it is idle at once
+	g.onMessage = func(_ context.Context, _ *room, ws *engine.WebSocket, _ *engine.Message) error {
+		return ws.Close(1000, "")
+	}
+	c.send("close")
+	g.want("client", c.told(), `x; closed 1000 "" true`)
 	c.close(1000, "")
-	g.settle()
-	c.told()
+	advance(g, time.Second)
+	if at, ok := g.pool.NextTimer(); ok {
+		t.Errorf("a timer is left, in %d ms", at-g.pool.Now())
+	}
 	advance(g, 2*engine.CloseTimeout)
 	g.want("client", c.told(), "")
 }
