@@ -33,6 +33,8 @@ const (
 	EventFetch EventKind = iota + 1
 	// EventCall has a Method and Args and wants a value.
 	EventCall
+	// EventAlarm has an Alarm and is answered by Event.Succeed or Event.Fail.
+	EventAlarm
 )
 
 // Entrypoint is stateless code that requests enter through: a Worker's fetch, or a Go function
