@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"everloop/engine/redo"
 )
 
 // An object has one alarm at most: a moment at which it is called by itself. The alarm is durable, belongs to the turn that
@@ -48,60 +50,114 @@ func (s *Storage) SetAlarm(at time.Time) error {
 	return s.SetAlarmMillis(at.UnixMilli(), WriteOptions{})
 }
 
-// SetAlarmMillis is SetAlarm with milliseconds since 1970 (UTC), and options.
-func (s *Storage) SetAlarmMillis(ms int64, o WriteOptions) error { return errors.ErrUnsupported }
+// SetAlarmMillis is SetAlarm with milliseconds since 1970 (UTC), and options. While the handler of the alarm runs, the write is always
+// confirmed.
+func (s *Storage) SetAlarmMillis(ms int64, o WriteOptions) error {
+	a := s.a
+	if ms <= 0 {
+		return ErrAlarmTime
+	}
+	// In the constructor it is not known yet: the object may become one that has a handler.
+	if h, ok := a.object.(AlarmHandler); ok && !h.HandlesAlarm() {
+		return ErrNoAlarmHandler
+	}
+	if err := s.writable(); err != nil {
+		return err
+	}
+	if len(a.ops)+alarmOpBytes > MaxTurnBytes {
+		return ErrTurnTooLarge
+	}
+	_, wall := a.own.loop.Clock()
+	c := alarmChange{at: max(ms, wall), set: true}
+	if t := a.txn; t != nil {
+		t.alarm = &c
+		return nil
+	}
+	a.changeAlarm(c, !o.AllowUnconfirmed || a.alarm != nil)
+	return nil
+}
 
 // Alarm returns the moment of the object's alarm in milliseconds since 1970 (UTC), and whether one is set. While the handler
 // runs there is none, unless one was set meanwhile. Between a run that failed and its retry it is the moment that was
 // set.
-func (s *Storage) Alarm() (ms int64, set bool, err error) { return 0, false, errors.ErrUnsupported }
+func (s *Storage) Alarm() (ms int64, set bool, err error) {
+	if err := s.readable(); err != nil {
+		return 0, false, err
+	}
+	for t := s.a.txn; t != nil; t = t.outer {
+		if t.alarm != nil {
+			return t.alarm.at, t.alarm.set, nil
+		}
+	}
+	al := s.a.own.alarms.of(s.a.rec)
+	if al == nil || al.state == alarmRuns {
+		return 0, false, nil
+	}
+	return al.at, true, nil
+}
 
 // DeleteAlarm removes the alarm, if there is one. While the handler runs it removes what was set meanwhile; the running
 // alarm is not cancelled, and is tried again if it fails. Between a run that failed and its retry it ends the retries.
-func (s *Storage) DeleteAlarm(o WriteOptions) error { return errors.ErrUnsupported }
-
-// DeleteAllOptions are options of DeleteAllWith. The zero value is what almost everybody wants.
-type DeleteAllOptions struct {
-	// KeepAlarm keeps the alarm, as Cloudflare did before the compatibility date 2026-02-24.
-	KeepAlarm bool
+func (s *Storage) DeleteAlarm(o WriteOptions) error {
+	if err := s.writable(); err != nil {
+		return err
+	}
+	a := s.a
+	if len(a.ops)+alarmOpBytes > MaxTurnBytes {
+		return ErrTurnTooLarge
+	}
+	if t := a.txn; t != nil {
+		t.alarm = new(alarmChange)
+		return nil
+	}
+	a.changeAlarm(alarmChange{}, !o.AllowUnconfirmed || a.alarm != nil)
+	return nil
 }
 
-// DeleteAllWith is DeleteAll with options.
-func (s *Storage) DeleteAllWith(o DeleteAllOptions) error { return s.DeleteAll() }
-
-// AbortOptions are options of AbortWith.
-type AbortOptions struct {
-	// NoAlarmRetry gives up the alarm that is running, rather than trying it again. One that was set meanwhile stays.
-	NoAlarmRetry bool
+// alarmChange is what a program does to its alarm: it sets or deletes it.
+type alarmChange struct {
+	at  int64
+	set bool
 }
 
-// AbortWith is Abort with options.
-func (s *State) AbortWith(reason error, o AbortOptions) { s.Abort(reason) }
+// alarmOpBytes is more than an operation on an alarm takes in a record.
+const alarmOpBytes = 32
 
-// FailedAlarm is an alarm that was given up: it has failed as often as is allowed. It is remembered until the object sets or
-// deletes its alarm, or [Engine.RunAlarm] runs it again.
-type FailedAlarm struct {
-	Class string
-	ID    ID // with its name, if it has one
-	// Runs is how often it has run, ScheduledTime what it was set for, and FailedAt when it was given up, in milliseconds since
-	// 1970 (UTC).
-	Runs          int
-	ScheduledTime int64
-	FailedAt      int64
-	// Err is the message of the last failure, cut off at 1 KiB.
-	Err string
-}
-
-// FailedAlarms calls yield with the alarms that were given up, in no order, until it returns false. yield runs on the calling
-// goroutine, which is none of a loop's; the loops are asked for a slice at a time. Alarms that fail or are set while it
-// runs may be missed.
-func (e *Engine) FailedAlarms(ctx context.Context, yield func(FailedAlarm) bool) error {
-	return errors.ErrUnsupported
-}
-
-// RunAlarm runs the alarm of an object now, whatever it is set for: one that is set, that waits for a retry, or that was given
-// up, which begins anew with all its retries. It returns when the run has ended and that is durable, with the error of the handler. ErrNoAlarm
-// if there is none. It is called from a goroutine of the embedding program.
-func (e *Engine) RunAlarm(ctx context.Context, class string, id ID) error {
-	return errors.ErrUnsupported
+// changeAlarm changes the alarm in the running turn.
+func (a *actor) changeAlarm(c alarmChange, confirmed bool) {
+	o := a.own
+	al := o.alarms.of(a.rec)
+	switch {
+	case c.set:
+		o.undo.saveAlarm(a)
+		o.alarms.forgive(a.slot)
+		if al == nil {
+			al = o.alarms.add(a.rec, a.slot)
+		}
+		o.alarms.disarm(al)
+		replaced := al.state == alarmRuns || al.state == alarmReplaced
+		al.at, al.next, al.retries, al.backoff, al.flags = c.at, c.at, 0, 0, 0
+		if replaced {
+			al.state = alarmReplaced // it waits for the end of the run
+		} else {
+			o.armAlarm(a.rec.alarm)
+		}
+		a.ops = redo.AppendSetAlarm(a.ops, c.at)
+	case al != nil && al.state == alarmRuns:
+		return
+	case al != nil && al.state == alarmReplaced:
+		// What is set is the running one again: if the process ends now, it must run once more.
+		o.undo.saveAlarm(a)
+		run := a.alarm.Alarm
+		al.state, al.at, al.next, al.retries = alarmRuns, run.ScheduledTime, run.ScheduledTime, uint8(run.RetryCount)
+		a.ops = redo.AppendRetryAlarm(a.ops, al.at, uint32(al.retries), al.next)
+	case al != nil || o.alarms.failed[a.slot] != nil:
+		o.undo.saveAlarm(a)
+		o.clearAlarm(a.slot)
+		o.alarms.forgive(a.slot)
+		a.ops = redo.AppendDeleteAlarm(a.ops)
+	default:
+		return
+	}
+	a.wrote(confirmed)
 }

@@ -149,6 +149,9 @@ func (ev *Event) answer(r Reply) {
 	ev.ctx.finish(&errCanceled)
 	ev.answering(r.Response)
 	if ev.actor != nil {
+		if ev.Kind == EventAlarm && r.Err == nil {
+			ev.actor.alarmSucceeded()
+		}
 		ev.actor.eventDone(ev)
 		ev.actor.own.stage(effect{kind: effectReply, ev: ev, by: &ev.actor.origin})
 		return

@@ -12,7 +12,18 @@ type metrics struct {
 	resets    atomic.Int64
 	sent      atomic.Int64
 	outgoing  atomic.Int64
+
+	alarms       atomic.Int64
+	alarmRuns    atomic.Int64
+	alarmRetries atomic.Int64
+	alarmsFailed atomic.Int64
+	alarmsGiven  atomic.Int64
+	alarmDelay   [AlarmDelayBuckets]atomic.Int64
+	alarmDelayMS atomic.Int64
 }
+
+// AlarmDelayBuckets is the number of counts in Metrics.AlarmDelay.
+const AlarmDelayBuckets = 32
 
 // Metrics are the engine's counters at one moment.
 type Metrics struct {
@@ -24,14 +35,30 @@ type Metrics struct {
 	Resets    int64 // objects reset
 	Sent      int64 // outgoing requests that left
 	Outgoing  int64 // outgoing requests under way: waiting, sent, or with the body of their answer still coming
+
+	Alarms       int64 // alarms that are set, those between two runs included
+	AlarmRuns    int64 // runs of alarms that have ended
+	AlarmRetries int64 // those that have failed, and are tried again
+	AlarmsGiven  int64 // alarms that were given up
+	FailedAlarms int64 // those of them that are remembered now
+	// AlarmDelay counts runs by how long after the moment at which they were due they began: AlarmDelay[i] those below 2^i ms that are
+	// in no count before; the last takes the rest. AlarmDelayMS is the sum.
+	AlarmDelay   [AlarmDelayBuckets]int64
+	AlarmDelayMS int64
 }
 
 // Metrics reads the counters. Safe from any goroutine.
 func (e *Engine) Metrics() Metrics {
 	m := &e.metrics
-	return Metrics{
+	got := Metrics{
 		Events: m.events.Load(), Live: m.live.Load(), Gated: m.gated.Load(),
 		Evictions: m.evictions.Load(), Failures: m.failures.Load(), Resets: m.resets.Load(),
 		Sent: m.sent.Load(), Outgoing: m.outgoing.Load(),
+		Alarms: m.alarms.Load(), AlarmRuns: m.alarmRuns.Load(), AlarmRetries: m.alarmRetries.Load(),
+		AlarmsGiven: m.alarmsGiven.Load(), FailedAlarms: m.alarmsFailed.Load(), AlarmDelayMS: m.alarmDelayMS.Load(),
 	}
+	for i := range got.AlarmDelay {
+		got.AlarmDelay[i] = m.alarmDelay[i].Load()
+	}
+	return got
 }

@@ -196,6 +196,12 @@ func (w *Wheel[T]) Next() (int64, bool) {
 // at the limit with more to do, in which case the time has not quite reached now: call it again. fire may
 // insert, re-arm and cancel timers, but not call Advance. A timer is no longer pending when it fires.
 func (w *Wheel[T]) Advance(now int64, limit int, fire func(T)) (more bool) {
+	return w.AdvanceUpTo(now, limit, limit, fire)
+}
+
+// AdvanceUpTo is Advance that also stops after a number of timers fired, for a caller who can take few timers but has time
+// for many steps.
+func (w *Wheel[T]) AdvanceUpTo(now int64, limit, timers int, fire func(T)) (more bool) {
 	now = min(now, MaxTime)
 	draining := w.filling ^ dueA ^ dueB
 	if w.empty(draining) {
@@ -203,7 +209,7 @@ func (w *Wheel[T]) Advance(now int64, limit int, fire func(T)) (more bool) {
 	}
 	for {
 		for !w.empty(draining) {
-			if limit <= 0 {
+			if limit <= 0 || timers <= 0 {
 				return true
 			}
 			limit--
@@ -213,15 +219,17 @@ func (w *Wheel[T]) Advance(now int64, limit int, fire func(T)) (more bool) {
 				w.place(i)
 				continue
 			}
+			timers--
 			w.fire(i, fire)
 		}
 		for w.busy >= 0 && !w.empty(w.busy) {
-			if limit <= 0 {
+			if limit <= 0 || timers <= 0 && w.busy < slots {
 				return true
 			}
 			limit--
 			i := w.node(uint32(w.busy)).next
 			if w.busy < slots {
+				timers--
 				w.fire(i, fire)
 				continue
 			}
