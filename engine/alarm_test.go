@@ -22,6 +22,7 @@ type belfry struct {
 	// ring, if set, is the handler; build, if set, runs in the constructor.
 	ring  func(b *bell, ctx context.Context, info engine.AlarmInfo) error
 	build func(b *bell) error
+	doing func(ctx context.Context, b *bell) error
 }
 
 type bell struct {
@@ -148,10 +149,19 @@ func (y *belfry) await(done chan error) error {
 	}
 }
 
-// restart crashes the engine and opens another on what is left.
-func (y *belfry) restart(crash bool, tune ...func(*engine.Options)) *belfry {
+// restart ends the engine, in the middle of things or at rest, and opens another on what is left.
+func (y *belfry) restart(crash bool) *belfry {
 	y.t.Helper()
-	s := stepOn(y.t, y.pool.Len(), 1, func(o waltest.MemOptions) *waltest.MemLog { return y.log.Crash(!crash, o) }, tune...)
+	if !crash {
+		y.settle()
+	}
+	return y.restartKeeping(false)
+}
+
+// restartKeeping is restart in the middle of things; inFlight says whether a batch in flight survives.
+func (y *belfry) restartKeeping(inFlight bool) *belfry {
+	y.t.Helper()
+	s := stepOn(y.t, y.pool.Len(), 1, func(o waltest.MemOptions) *waltest.MemLog { return y.log.Crash(inFlight, o) })
 	s.pool.JumpWall(time.Duration(y.pool.Wall()-s.pool.Wall()) * time.Millisecond)
 	return &belfry{stepped: s, began: y.began, ring: y.ring, build: y.build}
 }
@@ -383,5 +393,408 @@ func TestAlarmIsTriedAgain(t *testing.T) {
 	z.pass(2 * time.Second)
 	if len(z.rung) != 1 || !strings.Contains(z.rung[0], "0 retries") {
 		t.Errorf("rung %q", z.rung)
+	}
+}
+
+var errBroken = errors.New("broken")
+
+// An alarm that the handler has set takes the place of the retry.
+func TestAlarmSetInItsHandlerReplacesTheRetry(t *testing.T) {
+	y, ns := tower(t)
+	y.ring = func(b *bell, ctx context.Context, _ engine.AlarmInfo) error {
+		y.ring = nil
+		// Two turns: what the first has set is durable on its own.
+		err := errors.Join(b.Set(60_000), b.st.Storage().Sync(ctx))
+		return errors.Join(err, errBroken)
+	}
+	y.set(ns, "a", 1000)
+	y.pass(1000 * time.Millisecond)
+	y.expect("after a second", "a at 1000 for 1000, 0 retries")
+	if got := y.alarm(ns, "a"); got != "61000" {
+		t.Errorf("the alarm is %s, want 61000", got)
+	}
+	y.pass(time.Hour)
+	y.expect("in an hour", "a at 61000 for 61000, 0 retries")
+}
+
+// Between two runs, deleting ends the retries, and setting begins anew.
+func TestAlarmBetweenRuns(t *testing.T) {
+	y, ns := tower(t)
+	y.ring = func(*bell, context.Context, engine.AlarmInfo) error { return errBroken }
+	y.set(ns, "deleted", 1000)
+	y.set(ns, "set", 1000)
+	y.set(ns, "all", 1000)
+	y.pass(1500 * time.Millisecond)
+	y.rung = nil
+	y.ask(ns, "deleted", "Delete")
+	y.set(ns, "set", 100)
+	y.ask(ns, "all", "DeleteAll")
+	y.pass(100 * time.Millisecond)
+	y.expect("in 100 ms", "set at 1600 for 1600, 0 retries")
+	y.ring = nil
+	y.pass(time.Hour)
+	if len(y.rung) != 1 || !strings.HasPrefix(y.rung[0], "set at ") {
+		t.Errorf("rung %q, want the retry of set alone", y.rung)
+	}
+	if z := y.restart(true); z.Recovered().Objects != 0 {
+		t.Errorf("%d objects are left", z.Recovered().Objects)
+	}
+}
+
+// DeleteAll removes what the object has stored, and its alarm.
+func (b *bell) DeleteAll() error { return b.st.Storage().DeleteAll() }
+
+// An alarm is part of the turn and of the transaction that sets it.
+func TestAlarmIsPartOfItsTurn(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		before string // of an alarm that was set for 9000
+		do     func(ctx context.Context, b *bell) error
+		after  string
+	}{
+		{"a turn that fails keeps it", "9000", func(_ context.Context, b *bell) error { return errors.Join(b.Set(1000), errBroken) }, "1000"},
+		{"a turn that is aborted does not", "9000", func(_ context.Context, b *bell) error {
+			err := b.Set(1000)
+			b.st.Abort(errBroken)
+			return err
+		}, "9000"},
+		{"nor does one that set the first", "none", func(_ context.Context, b *bell) error {
+			err := b.Set(1000)
+			b.st.Abort(errBroken)
+			return err
+		}, "none"},
+		{"nor one that deleted it", "9000", func(_ context.Context, b *bell) error {
+			err := errors.Join(b.Delete(), b.Set(50), b.Delete())
+			b.st.Abort(errBroken)
+			return err
+		}, "9000"},
+		{"nor one that deleted everything", "9000", func(_ context.Context, b *bell) error {
+			err := b.DeleteAll()
+			b.st.Abort(errBroken)
+			return err
+		}, "9000"},
+		{"a later turn that is aborted leaves it", "9000", func(ctx context.Context, b *bell) error {
+			err := errors.Join(b.Set(1000), b.st.Storage().Sync(ctx), b.Delete())
+			b.st.Abort(errBroken)
+			return err
+		}, "1000"},
+		{"a transaction sets it", "9000", func(ctx context.Context, b *bell) error {
+			return b.st.Storage().Transaction(ctx, func() error {
+				err := b.Set(1000)
+				if got := b.Get(); got != "1000" {
+					return fmt.Errorf("inside the transaction the alarm is %s", got)
+				}
+				return err
+			})
+		}, "1000"},
+		{"a transaction deletes it", "9000", func(ctx context.Context, b *bell) error {
+			return b.st.Storage().Transaction(ctx, func() error {
+				err := b.Delete()
+				if got := b.Get(); got != "none" {
+					return fmt.Errorf("inside the transaction the alarm is %s", got)
+				}
+				return err
+			})
+		}, "none"},
+		{"a transaction that is rolled back does not", "9000", func(ctx context.Context, b *bell) error {
+			return b.st.Storage().Transaction(ctx, func() error { return errors.Join(b.Set(1000), errBroken) })
+		}, "9000"},
+		{"one inside another does", "none", func(ctx context.Context, b *bell) error {
+			return b.st.Storage().Transaction(ctx, func() error {
+				return b.st.Storage().Transaction(ctx, func() error { return b.Set(1000) })
+			})
+		}, "1000"},
+		{"and does not if the outer one is rolled back", "9000", func(ctx context.Context, b *bell) error {
+			return b.st.Storage().Transaction(ctx, func() error {
+				return errors.Join(b.st.Storage().Transaction(ctx, func() error { return b.Set(1000) }), errBroken)
+			})
+		}, "9000"},
+		{"nor if it is itself", "9000", func(ctx context.Context, b *bell) error {
+			return b.st.Storage().Transaction(ctx, func() error {
+				err := b.st.Storage().Transaction(ctx, func() error { return errors.Join(b.Set(1000), errBroken) })
+				if got := b.Get(); got != "9000" {
+					return fmt.Errorf("after the inner transaction the alarm is %s", got)
+				}
+				if !errors.Is(err, errBroken) {
+					return err
+				}
+				return nil
+			})
+		}, "9000"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			y, ns := tower(t)
+			if c.before != "none" {
+				y.set(ns, "a", 9000)
+			}
+			y.doing = c.do
+			if r := y.ask(ns, "a", "Do"); r.Err != nil && !strings.Contains(r.Err.Error(), errBroken.Error()) {
+				t.Error(r.Err)
+			}
+			if got := y.alarm(ns, "a"); got != c.after {
+				t.Errorf("the alarm is %s, want %s", got, c.after)
+			}
+			y.runsOnlyAt(c.after)
+		})
+		t.Run(c.name+", restarted", func(t *testing.T) {
+			y, ns := tower(t)
+			if c.before != "none" {
+				y.set(ns, "a", 9000)
+			}
+			y.doing = c.do
+			y.ask(ns, "a", "Do")
+			z := y.restart(true)
+			ns = register(t, z.Engine, "Bell", z.class())
+			if got := z.alarm(ns, "a"); got != c.after {
+				t.Errorf("the alarm is %s, want %s", got, c.after)
+			}
+			z.runsOnlyAt(c.after)
+		})
+	}
+}
+
+// runsOnlyAt lets an hour pass in which the alarm of a runs once, or not at all.
+func (y *belfry) runsOnlyAt(at string) {
+	y.t.Helper()
+	y.rung = nil
+	y.pass(time.Hour)
+	if at == "none" {
+		y.expect("in an hour")
+		return
+	}
+	y.expect("in an hour", fmt.Sprintf("a at %s for %[1]s, 0 retries", at))
+}
+
+// Do does what the test says.
+func (b *bell) Do(ctx context.Context) error { return b.doing(ctx, b) }
+
+// Whatever ends a run that has not succeeded, the alarm is tried again, and it counts; but for an abort that says otherwise.
+func TestAlarmWhoseRunIsCutShort(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		ring func(b *bell, ctx context.Context) error
+		want string // of the second run; "" if there is to be none
+	}{
+		{"error", func(*bell, context.Context) error { return errBroken }, "1 retries"},
+		{"panic", func(*bell, context.Context) error { panic("boom") }, "1 retries"},
+		{"abort", func(b *bell, _ context.Context) error { b.st.Abort(errBroken); return nil }, "1 retries"},
+		{"abort later", func(b *bell, ctx context.Context) error {
+			err := b.st.Storage().Sync(ctx)
+			b.st.Abort(errBroken)
+			return err
+		}, "1 retries"},
+		{"abort for good", func(b *bell, ctx context.Context) error {
+			err := b.st.Storage().Sync(ctx)
+			b.st.AbortWith(errBroken, engine.AbortOptions{NoAlarmRetry: true})
+			return err
+		}, ""},
+		{"abort for good, at once", func(b *bell, _ context.Context) error {
+			b.st.AbortWith(errBroken, engine.AbortOptions{NoAlarmRetry: true})
+			return nil
+		}, ""},
+		{"success", func(b *bell, _ context.Context) error { return nil }, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			y, ns := tower(t)
+			y.ring = func(b *bell, ctx context.Context, _ engine.AlarmInfo) error {
+				y.ring = nil
+				return c.ring(b, ctx)
+			}
+			y.set(ns, "a", 1000)
+			y.pass(time.Minute)
+			y.expectFirst("a at 1000 for 1000, 0 retries")
+			switch {
+			case c.want == "":
+				y.expect("later")
+			case len(y.rung) != 1 || !strings.HasSuffix(y.rung[0], c.want):
+				t.Errorf("rung %q, want once with %s", y.rung, c.want)
+			}
+			if got := y.alarm(ns, "a"); got != "none" {
+				t.Errorf("the alarm is %s", got)
+			}
+			z := y.restart(true)
+			register(t, z.Engine, "Bell", z.class())
+			z.pass(time.Hour)
+			z.expect("after a restart")
+		})
+	}
+}
+
+// mute is a class whose objects never answer.
+type mute struct{}
+
+func (mute) New(_ *engine.State, ready func(engine.Object, error)) { ready(mute{}, nil) }
+func (mute) Deliver(*engine.Event)                                 {}
+func (mute) Evict()                                                {}
+
+// hang waits for ever.
+func hang(b *bell, _ context.Context, _ engine.AlarmInfo) error {
+	return b.st.Namespace("Mute").GetByName("x").Call(context.Background(), "hang", nil)
+}
+
+// A handler that does not end is cut off after its time, with its object, and that counts. One that ends just before is not.
+func TestAlarmTimesOut(t *testing.T) {
+	y, ns := tower(t)
+	register(t, y.Engine, "Mute", mute{})
+	y.ring = func(b *bell, ctx context.Context, info engine.AlarmInfo) error {
+		y.ring = nil
+		return hang(b, ctx, info)
+	}
+	y.set(ns, "a", 1000)
+	y.pass(15*time.Minute + 900*time.Millisecond)
+	y.expect("in 15 minutes", "a at 1000 for 1000, 0 retries")
+	if got := y.alarm(ns, "a"); got != "none" {
+		t.Errorf("while the handler runs the alarm is %s", got)
+	}
+	y.pass(5 * time.Second)
+	if len(y.rung) != 1 || !strings.HasSuffix(y.rung[0], "for 1000, 1 retries") {
+		t.Errorf("rung %q, want a retry", y.rung)
+	}
+	if m := y.Metrics(); m.Resets != 1 || m.Alarms != 0 {
+		t.Errorf("metrics: %+v", m)
+	}
+}
+
+// While an alarm runs, other events enter its object, and see no alarm.
+func TestAlarmRunsBesideOtherEvents(t *testing.T) {
+	y, ns := tower(t)
+	register(t, y.Engine, "Mute", mute{})
+	y.ring = hang
+	y.set(ns, "a", 1000)
+	y.pass(2 * time.Second)
+	y.expect("in 2 s", "a at 1000 for 1000, 0 retries")
+	if got := y.alarm(ns, "a"); got != "none" {
+		t.Errorf("the alarm is %s", got)
+	}
+	// What another event sets waits for the end of the run.
+	y.set(ns, "a", 1000)
+	if got := y.alarm(ns, "a"); got != "3000" {
+		t.Errorf("the alarm is %s, want 3000", got)
+	}
+	y.ring = nil
+	y.pass(10 * time.Minute)
+	y.expect("while it runs")
+	y.pass(6 * time.Minute)
+	y.expect("after its time", "a at 901000 for 3000, 0 retries")
+}
+
+// The constructor and its critical section run before the alarm. Setting it there to a later moment puts it off.
+func TestAlarmAfterTheConstructor(t *testing.T) {
+	y, ns := tower(t)
+	y.set(ns, "a", 60_000)
+	y.pass(30 * time.Second) // the instance goes
+	var order []string
+	y.build = func(b *bell) error {
+		return b.st.BlockConcurrencyWhile(func() error {
+			order = append(order, "constructor at "+b.Get())
+			return b.st.Storage().Sync(context.Background())
+		})
+	}
+	y.pass(30 * time.Second)
+	order = append(order, y.rung...)
+	if want := []string{"constructor at 60000", "a at 60000 for 60000, 0 retries"}; !slices.Equal(order, want) {
+		t.Errorf("%q, want %q", order, want)
+	}
+	y.rung = nil
+	y.set(ns, "b", 60_000)
+	y.pass(30 * time.Second)
+	y.build = func(b *bell) error {
+		y.build = nil
+		return b.Set(10_000)
+	}
+	y.pass(39 * time.Second)
+	y.expect("in 69 s")
+	y.pass(time.Second)
+	y.expect("in 70 s", "b at 130000 for 130000, 0 retries")
+	// A constructor that fails fails the run.
+	y.set(ns, "c", 60_000)
+	y.pass(30 * time.Second)
+	y.build = func(*bell) error { y.build = nil; return errBroken }
+	y.pass(33 * time.Second)
+	if len(y.rung) != 1 || !strings.HasSuffix(y.rung[0], "1 retries") {
+		t.Errorf("rung %q, want the retry", y.rung)
+	}
+}
+
+// Failures that are not the program's do not count, however many there are.
+func TestAlarmFailuresThatDoNotCount(t *testing.T) {
+	y, ns := tower(t)
+	runs := 0
+	y.ring = func(b *bell, _ context.Context, info engine.AlarmInfo) error {
+		if runs++; info.RetryCount != 0 {
+			t.Errorf("run %d is told of %d retries", runs, info.RetryCount)
+		}
+		return b.st.Storage().Put("n", 1)
+	}
+	y.set(ns, "a", 1000)
+	y.log.SetNoSpace(true)
+	y.pass(3 * time.Hour)
+	if runs < 15 || runs > 25 {
+		t.Errorf("%d runs in three hours, want one each 17 minutes in the end", runs)
+	}
+	y.log.SetNoSpace(false)
+	y.pass(time.Hour)
+	if got := y.alarm(ns, "a"); got != "none" {
+		t.Errorf("the alarm is %s", got)
+	}
+	// The program's own failures count from one again, and its steps begin anew.
+	y.ring = func(*bell, context.Context, engine.AlarmInfo) error { return errBroken }
+	y.set(ns, "b", 1000)
+	y.pass(20 * time.Second)
+	y.log.SetNoSpace(true)
+	y.ring = func(b *bell, _ context.Context, info engine.AlarmInfo) error {
+		if info.RetryCount != 4 {
+			t.Errorf("after four failures that count, %d are told", info.RetryCount)
+		}
+		return b.st.Storage().Put("n", 1)
+	}
+	y.pass(50 * time.Second)
+	y.log.SetNoSpace(false)
+	y.ring = nil
+	y.pass(time.Hour)
+	if f := y.failed(); len(f) != 0 {
+		t.Errorf("failed alarms: %+v", f)
+	}
+}
+
+// RunAlarm runs what was given up, what waits, and what is set for later, and says how it ended.
+func TestRunAlarm(t *testing.T) {
+	y, ns := tower(t)
+	run := func(name string) error {
+		done := make(chan error, 1)
+		go func() { done <- y.RunAlarm(context.Background(), "Bell", ns.IDFromName(name)) }()
+		return y.await(done)
+	}
+	if err := run("nobody"); !errors.Is(err, engine.ErrNoAlarm) {
+		t.Errorf("an object without an alarm: %v", err)
+	}
+	y.set(ns, "later", 1000_000)
+	if err := run("later"); err != nil {
+		t.Error(err)
+	}
+	y.expect("run by hand", "later at 0 for 1000000, 0 retries")
+	y.ring = func(*bell, context.Context, engine.AlarmInfo) error { return errBroken }
+	y.set(ns, "bad", 1000)
+	y.pass(3 * time.Minute)
+	if f := y.failed(); len(f) != 1 {
+		t.Fatalf("failed alarms: %+v", f)
+	}
+	y.rung = nil
+	if err := run("bad"); !errors.Is(err, errBroken) {
+		t.Errorf("the run fails with %v", err)
+	}
+	if f := y.failed(); len(f) != 0 {
+		t.Errorf("an alarm that has its retries again is still among the failed: %+v", f)
+	}
+	y.ring = nil
+	if err := run("bad"); err != nil {
+		t.Error(err)
+	}
+	if len(y.rung) != 2 || !strings.HasSuffix(y.rung[0], "for 1000, 0 retries") || !strings.HasSuffix(y.rung[1], "for 1000, 1 retries") {
+		t.Errorf("rung %q", y.rung)
+	}
+	y.pass(time.Hour)
+	if m := y.Metrics(); m.Alarms != 0 || m.FailedAlarms != 0 || m.AlarmsGiven != 1 {
+		t.Errorf("metrics: %+v", m)
 	}
 }

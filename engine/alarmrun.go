@@ -236,7 +236,11 @@ func (o *owner) alarmFailed(ev *Event, slot uint32, err error, began bool) {
 	al.flags &^= alarmOverdue
 	if counts || al.flags&alarmMarked != 0 {
 		al.flags &^= alarmMarked
-		_, _ = o.logAlarm(slot, redo.AppendRetryAlarm(nil, al.at, uint32(al.retries), al.next))
+		next := al.next
+		if !counts {
+			next = wall // after a start nothing is known against trying it at once
+		}
+		_, _ = o.logAlarm(slot, redo.AppendRetryAlarm(nil, al.at, uint32(al.retries), next))
 	}
 	s.metrics.alarmRetries.Add(1)
 	log.Warn("an alarm has failed and is tried again", "retries", al.retries, "counted", counts, "in_ms", delay)
