@@ -162,6 +162,7 @@ func (o *owner) runAlarm(k *class, id *ID, end func(error)) error {
 	s.waiting[slot] = append(s.waiting[slot], end)
 	if al.state == alarmWaits {
 		s.disarm(al)
+		al.flags |= alarmByHand
 		o.startAlarm(k, al)
 	}
 	return nil

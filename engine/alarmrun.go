@@ -106,12 +106,19 @@ func (a *actor) deliverAlarm(ev *Event) {
 		ev.answered, ev.reply = true, Reply{Err: errAlarmMoved}
 		o.alarmEnded(ev)
 		return
+	case al.next > o.loop.Wall() && al.flags&alarmByHand == 0:
+		// The clock was set back while the event waited.
+		o.armAlarm(a.rec.alarm)
+		ev.answered, ev.reply = true, Reply{Err: errAlarmMoved}
+		o.alarmEnded(ev)
+		return
 	case asked && !h.HandlesAlarm():
 		ev.answered, ev.reply = true, Reply{Err: errNoHandler}
 		o.alarmEnded(ev)
 		return
 	}
 	al.state, a.alarm = alarmRuns, ev
+	al.flags &^= alarmByHand
 	*ev.Alarm = AlarmInfo{RetryCount: int(al.retries), ScheduledTime: al.at}
 	o.alarms.late(o.loop.Wall() - al.next)
 	a.takeUp(ev)
@@ -216,7 +223,7 @@ func (o *owner) alarmFailed(ev *Event, slot uint32, err error, began bool) {
 		return
 	case al.state != alarmRuns && al.state != alarmFired:
 		return // the object has had it otherwise, in the turn that failed or before
-	case ev.actor != nil && ev.actor.dropAlarm:
+	case al.state == alarmRuns && ev.actor.dropAlarm:
 		log.Warn("an alarm was aborted, and is not to be tried again")
 		o.clearAlarm(slot)
 		_, _ = o.logAlarm(slot, redo.AppendDeleteAlarm(nil))
@@ -229,16 +236,16 @@ func (o *owner) alarmFailed(ev *Event, slot uint32, err error, began bool) {
 	}
 	_, wall := o.loop.Clock()
 	delay := al.delay(counts, s)
-	al.next = wall + delay
+	al.next = max(wall+delay, al.at) // where the clock was set back during the run, its moment has to come again
 	if counts {
 		al.retries++
 	}
-	al.flags &^= alarmOverdue
+	al.flags &^= alarmOverdue | alarmByHand
 	if counts || al.flags&alarmMarked != 0 {
 		al.flags &^= alarmMarked
 		next := al.next
 		if !counts {
-			next = wall // after a start nothing is known against trying it at once
+			next = max(wall, al.at) // after a start nothing is known against trying it at once
 		}
 		_, _ = o.logAlarm(slot, redo.AppendRetryAlarm(nil, al.at, uint32(al.retries), next))
 	}

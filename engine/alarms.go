@@ -39,6 +39,7 @@ const (
 	alarmUncounted uint8 = 1 << iota // the last failure was none of the program's
 	alarmOverdue                     // it was due at the start: its last run may have ended the process
 	alarmMarked                      // the log counts the run that is under way as failed
+	alarmByHand                      // it is run before its moment
 )
 
 // alarm is the alarm of one object. While state is alarmRuns, at, next and retries are those of the running one.
