@@ -210,6 +210,9 @@ func (w *world) alarmRecord(o *object, rec *redo.Record, lsn wal.LSN) bool {
 			return false
 		}
 	}
+	if o.inst != nil && o.inst.st.Dead() {
+		o.takeBack() // what a dead instance has written is not in any record
+	}
 	if o.pending != nil || n == 0 {
 		return false
 	}
