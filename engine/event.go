@@ -44,6 +44,8 @@ type Event struct {
 	// the engine only carries them. A Go object takes no Target and loses the Caps.
 	Caps   []Cap
 	Target any
+	// Socket is what an EventWebSocket tells.
+	Socket *SocketEvent
 	// Watch, if an entry point sets it, is told whenever something that was under way for the event has ended and the
 	// event goes on: see UnderWay.
 	Watch Watcher
@@ -119,10 +121,13 @@ func (ev *Event) Answered() bool { return ev.answered }
 // ID is the object that is asked; the zero ID for an entry point.
 func (ev *Event) ID() ID { return ev.id }
 
-// Name names the event in messages: "fetch", or the called method.
+// Name names the event in messages: "fetch", the called method, or the handler of a WebSocket.
 func (ev *Event) Name() string {
-	if ev.Kind == EventCall {
+	switch ev.Kind {
+	case EventCall:
 		return ev.Method
+	case EventWebSocket:
+		return ev.Socket.name()
 	}
 	return "fetch"
 }

@@ -24,6 +24,24 @@ type RawCaller interface {
 	CallRaw(ctx context.Context, method string, args []byte) ([]byte, error)
 }
 
+// WebSocketMessager is a Go object that takes the messages of the sockets that it has accepted ([State.AcceptWebSocket]). The next message of a
+// socket is delivered when the method has returned; those of other sockets may come while it waits. An error is logged, and the
+// socket stays open. A message to an object that has no such method is dropped.
+type WebSocketMessager interface {
+	WebSocketMessage(ctx context.Context, ws *WebSocket, m *Message) error
+}
+
+// WebSocketCloser is a Go object that wants to know when a socket has ended: see [SocketSink] for what it is told. The socket is
+// not in [State.WebSockets] any more.
+type WebSocketCloser interface {
+	WebSocketClose(ctx context.Context, ws *WebSocket, code int, reason string, clean bool) error
+}
+
+// WebSocketErrorer is a Go object that wants to know when a socket has ended because the client broke the protocol.
+type WebSocketErrorer interface {
+	WebSocketError(ctx context.Context, ws *WebSocket, cause error) error
+}
+
 // Evicter is a Go object that wants to know when its instance is dropped. It must not wait.
 type Evicter interface{ Evicted() }
 
