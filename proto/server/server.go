@@ -19,9 +19,10 @@ type Server struct {
 	loops   []*here
 	handler *proto.Handler
 
-	maxInFlight   int   // a loop's share of Options.MaxInFlight
-	maxBodyMemory int64 // a loop's share of Options.MaxBodyMemory
-	minBodyBytes  int64 // within one BodyTimeout
+	maxInFlight     int   // a loop's share of Options.MaxInFlight
+	maxBodyMemory   int64 // a loop's share of Options.MaxBodyMemory
+	maxSocketMemory int64 // a loop's share of Options.Sockets.MaxMemory
+	minBodyBytes    int64 // within one BodyTimeout
 }
 
 var _ proto.Protocol = (*Server)(nil)
@@ -38,9 +39,10 @@ func New(e *engine.Engine, entry engine.Entrypoint, o Options) (*Server, error) 
 	}
 	s := &Server{
 		opts: o, entry: entry, loops: make([]*here, n),
-		maxInFlight:   max(1, o.MaxInFlight/n),
-		maxBodyMemory: max(1, o.MaxBodyMemory/int64(n)),
-		minBodyBytes:  max(1, int64(o.BodyTimeout.Seconds()*float64(o.MinBodyRate))),
+		maxInFlight:     max(1, o.MaxInFlight/n),
+		maxBodyMemory:   max(1, o.MaxBodyMemory/int64(n)),
+		maxSocketMemory: max(1, o.Sockets.MaxMemory/int64(n)),
+		minBodyBytes:    max(1, int64(o.BodyTimeout.Seconds()*float64(o.MinBodyRate))),
 	}
 	for i := range s.loops {
 		s.loops[i] = &here{loop: e.Pool().Loop(i), nanos: o.Nanos}
@@ -86,6 +88,8 @@ type here struct {
 	scratch  []byte // what heads are written into; lives until the next head
 	inFlight int
 	body     int64 // bytes of bodies kept
+
+	socketBytes int64 // bytes of WebSockets kept; see SocketOptions.MaxMemory
 
 	second int64 // what date says, in seconds since 1970
 	date   []byte
