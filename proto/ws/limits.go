@@ -27,5 +27,6 @@ func (l Limits) withDefaults() Limits {
 	if l.MessageBytes <= 0 {
 		l.MessageBytes = DefaultMessageBytes
 	}
+	l.MessageBytes = min(l.MessageBytes, maxInt/2)
 	return l
 }

@@ -39,6 +39,9 @@ func (r *Reader) grow(n int) {
 	if r.final {
 		size = min(size, len(r.msg)+r.left)
 	}
+	if r.compressed {
+		size += len(ending)
+	}
 	grown := make([]byte, len(r.msg), size)
 	copy(grown, r.msg)
 	r.msg = grown

@@ -281,10 +281,7 @@ func (r *Reader) begin(h Header) *Error {
 	if h.Opcode != OpContinuation {
 		r.opcode, r.compressed = h.Opcode, h.Compressed
 	}
-	limit := r.limit
-	if limit == 0 {
-		limit = DefaultMessageBytes
-	}
+	limit := r.messageBytes()
 	if r.compressed {
 		limit = deflateBound(limit)
 	}
@@ -294,4 +291,11 @@ func (r *Reader) begin(h Header) *Error {
 	r.stage, r.left, r.final = stagePayload, h.Length, !h.More
 	r.mask = binary.LittleEndian.Uint32(h.Mask[:])
 	return nil
+}
+
+func (r *Reader) messageBytes() int {
+	if r.limit == 0 {
+		return DefaultMessageBytes
+	}
+	return r.limit
 }
