@@ -139,6 +139,9 @@ func (ev *Event) answer(r Reply) {
 	}
 	ev.answered = true
 	ev.reply = r
+	if r.Response != nil && r.Response.WebSocket != nil {
+		r.Response.WebSocket.e.used.Store(true)
+	}
 	if r.Err != nil {
 		ev.owner().eng.metrics.failures.Add(1)
 	}
@@ -146,6 +149,10 @@ func (ev *Event) answer(r Reply) {
 	ev.answering(r.Response)
 	if ev.actor != nil {
 		ev.actor.eventDone(ev)
+		if ev.Socket != nil {
+			ev.Socket.member().answered(ev, r.Err)
+			return
+		}
 		ev.actor.own.stage(effect{kind: effectReply, ev: ev, by: &ev.actor.origin})
 		return
 	}
@@ -189,13 +196,14 @@ func (ev *Event) unpin() {
 	}
 }
 
-// UnderWay is how much an entry point's event still waits for: calls that it made, timers, bodies, work off the loop, and what
-// Pin began. Its own answer does not count. What has nothing under way goes on only if another event makes it.
+// UnderWay is how much an entry point's event still waits for: calls that it made, timers, bodies, WebSockets, work off the loop,
+// and what Pin began. Its own answer does not count. What has nothing under way goes on only if another event makes it.
 func (ev *Event) UnderWay() int {
+	n := int(ev.pins) + len(ev.self.sockets)
 	if ev.answered {
-		return int(ev.pins)
+		return n
 	}
-	return int(ev.pins) - 1
+	return n - 1
 }
 
 // Loop is the index of the loop that an entry point's event runs on. Safe from any goroutine.

@@ -98,6 +98,9 @@ func (j *constructJob) run() {
 	o := &goObject{class: j.class, st: j.st, instance: v}
 	o.fetcher, _ = v.(Fetcher)
 	o.raw, _ = v.(RawCaller)
+	o.messager, _ = v.(WebSocketMessager)
+	o.closer, _ = v.(WebSocketCloser)
+	o.errorer, _ = v.(WebSocketErrorer)
 	j.ready(o, nil)
 }
 
@@ -112,6 +115,9 @@ type goObject struct {
 	instance any
 	fetcher  Fetcher
 	raw      RawCaller
+	messager WebSocketMessager
+	closer   WebSocketCloser
+	errorer  WebSocketErrorer
 }
 
 // Deliver runs the event in a coroutine.
@@ -142,12 +148,33 @@ func (o *goObject) handle(ev *Event) {
 		ev.fetched(o.fetcher.Fetch(ev, ev.Request))
 		return
 	}
+	if ev.Kind == EventWebSocket {
+		if err := o.socket(ev, ev.Socket); err != nil {
+			ev.Fail(err)
+			return
+		}
+		ev.Return(nil)
+		return
+	}
 	result, err := o.call(ev)
 	if err != nil {
 		ev.Fail(err)
 		return
 	}
 	ev.Return(result)
+}
+
+// socket handles an event of a WebSocket. One that the instance does not take has no handler.
+func (o *goObject) socket(ctx context.Context, s *SocketEvent) error {
+	switch {
+	case s.Message != nil && o.messager != nil:
+		return o.messager.WebSocketMessage(ctx, s.WebSocket, s.Message)
+	case s.Closed && o.closer != nil:
+		return o.closer.WebSocketClose(ctx, s.WebSocket, s.Code, s.Reason, s.Clean)
+	case s.Err != nil && o.errorer != nil:
+		return o.errorer.WebSocketError(ctx, s.WebSocket, s.Err)
+	}
+	return nil
 }
 
 func (o *goObject) call(ev *Event) ([]byte, error) {
