@@ -29,6 +29,7 @@ type HTTP struct {
 	SocketsOpened                             uint64
 	SocketsFailed, SocketsSlow, SocketsSilent uint64
 	MessagesIn, MessagesOut                   uint64
+	ClientsRefused                            uint64
 }
 
 // Log are the figures of a log, as package wal's Stats has them.
@@ -119,6 +120,7 @@ var figures = []figure{
 	{"log_batch_bytes", nil, "Bytes of each commit."},
 	{"http_connections", nil, "Open HTTP connections."},
 	{"http_connections_total", nil, "HTTP connections there ever were."},
+	{"http_connections_refused_total", nil, "Clients that were told that there are too many connections."},
 	{"http_requests_total", nil, "Requests whose header arrived, or was refused."},
 	{"http_requests_in_flight", nil, "Requests that are not answered yet."},
 	{"http_responses_total", []string{"class"}, "Answers by the first digit of their status; gone: the client left before."},
@@ -198,6 +200,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		h := c.s.opts.HTTP()
 		gauge("http_connections", float64(h.Conns))
 		counter("http_connections_total", h.Opened)
+		counter("http_connections_refused_total", h.ClientsRefused)
 		counter("http_requests_total", h.Requests)
 		gauge("http_requests_in_flight", float64(h.InFlight))
 		for i, class := range []string{0: "gone", 1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"} {

@@ -30,6 +30,9 @@ type Metrics struct {
 	// was sent (Slow), did not answer a Ping (Silent).
 	SocketsFailed, SocketsSlow, SocketsSilent uint64
 	MessagesIn, MessagesOut                   uint64 // of clients, and to clients
+
+	// ClientsRefused is how many clients were told that there are too many; see Options.Conn.Full.
+	ClientsRefused uint64
 }
 
 // counters of one loop, which alone writes them; anybody reads them. They are atomics for the readers: an
@@ -81,7 +84,7 @@ func (c *counters) observe(ns int64) {
 
 // Metrics reads the counters. Safe from any goroutine.
 func (s *Server) Metrics() Metrics {
-	m := Metrics{Conns: s.handler.Conns(), Opened: s.handler.Opened()}
+	m := Metrics{Conns: s.handler.Conns(), Opened: s.handler.Opened(), ClientsRefused: s.clientsRefused.Load()}
 	var sum int64
 	var done uint64
 	for _, h := range s.loops {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"everloop/engine"
@@ -23,6 +24,8 @@ type Server struct {
 	maxBodyMemory   int64 // a loop's share of Options.MaxBodyMemory
 	maxSocketMemory int64 // a loop's share of Options.Sockets.MaxMemory
 	minBodyBytes    int64 // within one BodyTimeout
+
+	clientsRefused atomic.Uint64 // because there were too many
 }
 
 var _ proto.Protocol = (*Server)(nil)
@@ -47,13 +50,28 @@ func New(e *engine.Engine, entry engine.Entrypoint, o Options) (*Server, error) 
 	for i := range s.loops {
 		s.loops[i] = &here{loop: e.Pool().Loop(i), nanos: o.Nanos}
 	}
-	h, err := proto.NewHandler(e, s, o.connOptions())
+	conn := o.connOptions()
+	if conn.Conn.Full == nil {
+		conn.Conn.Full = full
+	}
+	told := conn.Conn.Refused
+	conn.Conn.Refused = func() {
+		s.clientsRefused.Add(1)
+		if told != nil {
+			told()
+		}
+	}
+	h, err := proto.NewHandler(e, s, conn)
 	if err != nil {
 		return nil, err
 	}
 	s.handler = h
 	return s, nil
 }
+
+// full is what clients are told that do not fit.
+var full = []byte("HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain;charset=UTF-8\r\ncontent-length: 31\r\n" +
+	"retry-after: 5\r\nconnection: close\r\n\r\ntoo many connections are open\r\n")
 
 // Listen serves whoever connects to addr, "host:port" or "unix:PATH". pool is the engine's.
 func (s *Server) Listen(pool *loop.Net, addr string) (*loop.Listener, error) {
