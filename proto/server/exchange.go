@@ -197,6 +197,9 @@ func (x *exchange) settle() {
 		s.c.Become(s.next)
 	}
 	s.c.Proceed()
+	if s.next != nil {
+		s.next.schedule()
+	}
 }
 
 // release gives back the shares that a request has of the loop's bounds.

@@ -74,9 +74,7 @@ func (s *session) become(end *engine.WebSocket, deflate ws.Deflate) {
 		k.told = true
 		k.close(ws.CloseInternalError, "")
 		k.finish()
-		return
 	}
-	k.schedule()
 }
 
 // Data reads frames.
@@ -96,6 +94,11 @@ reading:
 		n, ev, err := k.reader.Next(in[used:])
 		used += n
 		k.got += n
+		if err != nil || ev.Kind == ws.Close {
+			// What follows means nothing. It is dropped first, as the connection may close right now.
+			k.c.Discard(len(in))
+			used = 0
+		}
 		if err != nil {
 			k.failed(err)
 			break
@@ -120,8 +123,8 @@ reading:
 	if ponged {
 		k.pong(pong)
 	}
-	if k.gotClose || k.ending {
-		used = len(in) // it means nothing any more
+	if used == 0 && (k.gotClose || k.ending) {
+		used = len(k.c.Inbound())
 	}
 	k.c.Discard(used)
 	k.count()
