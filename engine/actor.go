@@ -19,8 +19,9 @@ type origin struct {
 	actor *actor // nil: an event of an entry point
 	event *Event // the event, where actor is nil; both are nil for a loop itself: see owner.outside
 
-	bodies *bodies      // nil for an event, and until there is one
-	out    *subrequests // nil until it makes one
+	bodies  *bodies                 // nil for an event, and until there is one
+	out     *subrequests            // nil until it makes one
+	sockets map[*socketEnd]*section // that it holds classically, and where their messages belong; nil until there is one
 }
 
 // learn adds a dependency: o has received something that could reveal record dep.
@@ -274,6 +275,9 @@ func (ev *Event) step(a *actor) {
 		ev.live.deliver(ev)
 		return
 	}
+	if ev.Socket != nil {
+		ev.Socket.member().started(ev)
+	}
 	a.object.Deliver(ev)
 }
 
@@ -455,9 +459,12 @@ func (a *actor) reset(cause *Error) {
 	}
 	a.dead = true
 	a.own.eng.metrics.resets.Add(1)
+	set := a.own.takeSockets(a.slot)
 	a.own.forget(a)
 	a.dropStreams()
 	a.dropSubrequests(cause)
+	a.dropSockets(a.dep)
+	set.drop(cause, a.dep)
 	if a.object != nil {
 		a.object.Evict()
 	}

@@ -33,6 +33,9 @@ const (
 	EventFetch EventKind = iota + 1
 	// EventCall has a Method and Args and wants a value.
 	EventCall
+	// EventWebSocket has a Socket and wants no more than its end: Return(nil), or Fail, which is logged. The socket's next
+	// event comes when this one is answered.
+	EventWebSocket
 )
 
 // Entrypoint is stateless code that requests enter through: a Worker's fetch, or a Go function

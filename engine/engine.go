@@ -87,9 +87,12 @@ func Open(opts Options) (*Engine, error) {
 		e.owners[i] = &owner{
 			eng: e, loop: e.pool.Loop(i), index: i, table: newTable(),
 			idleMS: opts.IdleTimeout.Milliseconds(), queueMS: opts.MaxQueueTime.Milliseconds(),
-			outgoing: make(map[*Subrequest]struct{}),
+			outgoing: make(map[*Subrequest]struct{}), groups: make([]*socketGroup, e.pool.Len()),
+			sockets: make(map[uint32]*sockets), socketEvents: make(map[*origin]struct{}),
+			closeTimers: make(map[*socketEnd]loop.Timer),
 		}
 		e.owners[i].outside = origin{own: e.owners[i]}
+		e.owners[i].flush = e.owners[i].flushFrames
 	}
 	if err := e.openLog(); err != nil {
 		e.closePool()

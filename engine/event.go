@@ -44,6 +44,8 @@ type Event struct {
 	// the engine only carries them. A Go object takes no Target and loses the Caps.
 	Caps   []Cap
 	Target any
+	// Socket is what an EventWebSocket tells.
+	Socket *SocketEvent
 	// Watch, if an entry point sets it, is told whenever something that was under way for the event has ended and the
 	// event goes on: see UnderWay.
 	Watch Watcher
@@ -119,10 +121,13 @@ func (ev *Event) Answered() bool { return ev.answered }
 // ID is the object that is asked; the zero ID for an entry point.
 func (ev *Event) ID() ID { return ev.id }
 
-// Name names the event in messages: "fetch", or the called method.
+// Name names the event in messages: "fetch", the called method, or the handler of a WebSocket.
 func (ev *Event) Name() string {
-	if ev.Kind == EventCall {
+	switch ev.Kind {
+	case EventCall:
 		return ev.Method
+	case EventWebSocket:
+		return ev.Socket.name()
 	}
 	return "fetch"
 }
@@ -134,6 +139,9 @@ func (ev *Event) answer(r Reply) {
 	}
 	ev.answered = true
 	ev.reply = r
+	if r.Response != nil && r.Response.WebSocket != nil {
+		r.Response.WebSocket.e.used.Store(true)
+	}
 	if r.Err != nil {
 		ev.owner().eng.metrics.failures.Add(1)
 	}
@@ -141,6 +149,10 @@ func (ev *Event) answer(r Reply) {
 	ev.answering(r.Response)
 	if ev.actor != nil {
 		ev.actor.eventDone(ev)
+		if ev.Socket != nil {
+			ev.Socket.member().answered(ev, r.Err)
+			return
+		}
 		ev.actor.own.stage(effect{kind: effectReply, ev: ev, by: &ev.actor.origin})
 		return
 	}
@@ -184,13 +196,14 @@ func (ev *Event) unpin() {
 	}
 }
 
-// UnderWay is how much an entry point's event still waits for: calls that it made, timers, bodies, work off the loop, and what
-// Pin began. Its own answer does not count. What has nothing under way goes on only if another event makes it.
+// UnderWay is how much an entry point's event still waits for: calls that it made, timers, bodies, WebSockets, work off the loop,
+// and what Pin began. Its own answer does not count. What has nothing under way goes on only if another event makes it.
 func (ev *Event) UnderWay() int {
+	n := int(ev.pins) + len(ev.self.sockets)
 	if ev.answered {
-		return int(ev.pins)
+		return n
 	}
-	return int(ev.pins) - 1
+	return n - 1
 }
 
 // Loop is the index of the loop that an entry point's event runs on. Safe from any goroutine.

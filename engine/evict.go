@@ -39,9 +39,11 @@ func (t *idleCheck) Run() {
 // evict drops an idle instance.
 func (o *owner) evict(a *actor) {
 	a.dead = true
+	set := o.hibernate(a)
 	o.forget(a)
 	a.object.Evict()
 	o.eng.metrics.evictions.Add(1)
+	set.endClosing()
 	o.succeed(a.retiring)
 }
 
@@ -96,6 +98,14 @@ func (o *owner) close() {
 			a.reset(err)
 		}
 	}
+	o.together(func() {
+		for slot := range o.sockets {
+			o.takeSockets(slot).drop(ErrClosed, 0)
+		}
+		for by := range o.socketEvents {
+			by.dropSockets(by.dep)
+		}
+	})
 	o.endTurn()
 	o.release()
 	for i := range o.gated {

@@ -24,6 +24,24 @@ type RawCaller interface {
 	CallRaw(ctx context.Context, method string, args []byte) ([]byte, error)
 }
 
+// WebSocketMessager is a Go object that takes the messages of the sockets that it has accepted ([State.AcceptWebSocket]). The next message of a
+// socket is delivered when the method has returned; those of other sockets may come while it waits. An error is logged, and the
+// socket stays open. A message to an object that has no such method is dropped.
+type WebSocketMessager interface {
+	WebSocketMessage(ctx context.Context, ws *WebSocket, m *Message) error
+}
+
+// WebSocketCloser is a Go object that wants to know when a socket has ended: see [SocketSink] for what it is told. The socket is
+// not in [State.WebSockets] any more.
+type WebSocketCloser interface {
+	WebSocketClose(ctx context.Context, ws *WebSocket, code int, reason string, clean bool) error
+}
+
+// WebSocketErrorer is a Go object that wants to know when a socket has ended because the client broke the protocol.
+type WebSocketErrorer interface {
+	WebSocketError(ctx context.Context, ws *WebSocket, cause error) error
+}
+
 // Evicter is a Go object that wants to know when its instance is dropped. It must not wait.
 type Evicter interface{ Evicted() }
 
@@ -80,6 +98,9 @@ func (j *constructJob) run() {
 	o := &goObject{class: j.class, st: j.st, instance: v}
 	o.fetcher, _ = v.(Fetcher)
 	o.raw, _ = v.(RawCaller)
+	o.messager, _ = v.(WebSocketMessager)
+	o.closer, _ = v.(WebSocketCloser)
+	o.errorer, _ = v.(WebSocketErrorer)
 	j.ready(o, nil)
 }
 
@@ -94,6 +115,9 @@ type goObject struct {
 	instance any
 	fetcher  Fetcher
 	raw      RawCaller
+	messager WebSocketMessager
+	closer   WebSocketCloser
+	errorer  WebSocketErrorer
 }
 
 // Deliver runs the event in a coroutine.
@@ -124,12 +148,33 @@ func (o *goObject) handle(ev *Event) {
 		ev.fetched(o.fetcher.Fetch(ev, ev.Request))
 		return
 	}
+	if ev.Kind == EventWebSocket {
+		if err := o.socket(ev, ev.Socket); err != nil {
+			ev.Fail(err)
+			return
+		}
+		ev.Return(nil)
+		return
+	}
 	result, err := o.call(ev)
 	if err != nil {
 		ev.Fail(err)
 		return
 	}
 	ev.Return(result)
+}
+
+// socket handles an event of a WebSocket. One that the instance does not take has no handler.
+func (o *goObject) socket(ctx context.Context, s *SocketEvent) error {
+	switch {
+	case s.Message != nil && o.messager != nil:
+		return o.messager.WebSocketMessage(ctx, s.WebSocket, s.Message)
+	case s.Closed && o.closer != nil:
+		return o.closer.WebSocketClose(ctx, s.WebSocket, s.Code, s.Reason, s.Clean)
+	case s.Err != nil && o.errorer != nil:
+		return o.errorer.WebSocketError(ctx, s.WebSocket, s.Err)
+	}
+	return nil
 }
 
 func (o *goObject) call(ev *Event) ([]byte, error) {

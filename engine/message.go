@@ -77,6 +77,8 @@ type Response struct {
 	Body       Body
 	// URL is the URL of the request that was answered, for callers in TypeScript. May be empty.
 	URL string
+	// WebSocket is the end of a pair that the client gets, with the Status 101. Once it is in a Response it is not the sender's any more.
+	WebSocket *WebSocket
 }
 
 // Body is the content of a message: bytes that are all there, or a stream, which is produced while it is read

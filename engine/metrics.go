@@ -12,6 +12,11 @@ type metrics struct {
 	resets    atomic.Int64
 	sent      atomic.Int64
 	outgoing  atomic.Int64
+
+	sockets     atomic.Int64
+	hibernating atomic.Int64
+	socketsIn   atomic.Int64
+	socketsOut  atomic.Int64
 }
 
 // Metrics are the engine's counters at one moment.
@@ -24,6 +29,11 @@ type Metrics struct {
 	Resets    int64 // objects reset
 	Sent      int64 // outgoing requests that left
 	Outgoing  int64 // outgoing requests under way: waiting, sent, or with the body of their answer still coming
+
+	WebSockets  int64 // open ends of WebSockets that objects and events hold
+	Hibernating int64 // those of objects that have no instance now
+	SocketsIn   int64 // messages that came from clients
+	SocketsOut  int64 // messages that went to clients
 }
 
 // Metrics reads the counters. Safe from any goroutine.
@@ -33,5 +43,6 @@ func (e *Engine) Metrics() Metrics {
 		Events: m.events.Load(), Live: m.live.Load(), Gated: m.gated.Load(),
 		Evictions: m.evictions.Load(), Failures: m.failures.Load(), Resets: m.resets.Load(),
 		Sent: m.sent.Load(), Outgoing: m.outgoing.Load(),
+		WebSockets: m.sockets.Load(), Hibernating: m.hibernating.Load(), SocketsIn: m.socketsIn.Load(), SocketsOut: m.socketsOut.Load(),
 	}
 }

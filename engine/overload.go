@@ -54,6 +54,9 @@ func (ev *Event) size() int {
 			n += s.Size()
 		}
 	}
+	if ev.Socket != nil && ev.Socket.Message != nil {
+		n += len(ev.Socket.Message.Data)
+	}
 	if ev.Request != nil {
 		n += ev.Request.Body.Len()
 	}

@@ -41,6 +41,18 @@ type owner struct {
 	// spareGated is the other of two buffers that release swaps.
 	spareGated []gated
 
+	// WebSockets: what the running turn sends, and what is on its way to each loop; what waits at the gate in its order; the sockets of
+	// objects, by slot; the events that hold some.
+	outbox       []socketItem
+	groups       []*socketGroup
+	grouped      []int
+	frames       frameQueue
+	flush        func(error) // flushFrames, made once
+	flushing     bool
+	sockets      map[uint32]*sockets
+	socketEvents map[*origin]struct{}
+	closeTimers  map[*socketEnd]loop.Timer // of transports that were told of a Close
+
 	// outside is what produces the bodies that come from outside of the process: no object or event, so it has no gate and
 	// knows nothing. outgoing are the requests under way of all origins.
 	outside  origin
@@ -95,15 +107,20 @@ type effect struct {
 
 	stream *Stream
 	chunk  *chunk
+
+	from, to int32 // in the outbox
+	auto     *autoResponse
 }
 
 type effectKind uint8
 
 const (
-	effectCall  effectKind = iota // ev asks an object
-	effectReply                   // ev goes back to whoever asked
-	effectHold                    // hold is called once everything that by knows is durable
-	effectChunk                   // chunk goes to the reader of stream
+	effectCall   effectKind = iota // ev asks an object
+	effectReply                    // ev goes back to whoever asked
+	effectHold                     // hold is called once everything that by knows is durable
+	effectChunk                    // chunk goes to the reader of stream
+	effectSocket                   // part of the outbox goes to WebSockets
+	effectAuto                     // auto learns what by knows
 )
 
 // stage adds an effect to the running turn. Between turns (a protocol that starts a call) there is nothing to
@@ -123,6 +140,19 @@ func (o *owner) stage(e effect) {
 		o.drain()
 		o.running = true
 	}
+}
+
+// together runs fn, which is no turn but causes effects as one does: they are sent together when it has ended.
+func (o *owner) together(fn func()) {
+	if o.running {
+		fn()
+		return
+	}
+	o.running = true
+	fn()
+	o.endTurn()
+	o.running = false
+	o.drain()
 }
 
 // drain runs turns until none is ready, or until a slice is used up: then the rest goes on in the loop's next
@@ -204,9 +234,17 @@ func (o *owner) endTurn() {
 		case effectChunk:
 			e.chunk.dep = e.by.dep
 			e.stream.send(e.chunk)
+		case effectSocket:
+			o.sendSockets(e.from, e.to, e.by.dep)
+		case effectAuto:
+			e.auto.dep, e.auto.pending = e.by.dep, false
 		}
 	}
 	o.staged = o.staged[:0]
+	if cap(o.outbox) > maxGroupKept {
+		o.outbox = nil
+	}
+	o.outbox = o.outbox[:0]
 }
 
 // target is the loop of what the event asks.
@@ -243,10 +281,12 @@ func (o *owner) accept(ev *Event) {
 	case ev.entry != nil:
 		o.enter(ev)
 		return
+	case ev.Socket != nil && ev.Socket.member().orphaned:
+		return // the socket has ended while the event waited for another instance
 	}
 	a := o.wake(ev.class, &ev.id)
 	switch {
-	case o.crowded(a, ev):
+	case ev.Socket == nil && o.crowded(a, ev): // sockets are held up by other means
 	case a.retiring != nil:
 		a.retiring.admit(a, ev)
 	default:
@@ -323,6 +363,7 @@ func (o *owner) wake(c *class, id *ID) *actor {
 	a.origin = origin{own: o, actor: a, dep: rec.lsn}
 	a.State = State{a: a}
 	rec.live = a
+	o.woken(a)
 	o.eng.metrics.live.Add(1)
 	a.construct()
 	return a
@@ -337,8 +378,13 @@ func (o *owner) forget(a *actor) {
 	o.loop.Cancel(a.idle)
 	o.eng.metrics.live.Add(-1)
 	// An empty object whose last write is not durable yet keeps its record, for its dependency.
-	if a.rec.store.Len() == 0 && a.rec.lsn <= o.eng.log.Durable() {
-		o.table.remove(a.slot)
+	o.tidy(a.rec, a.slot)
+}
+
+// tidy removes the record of an object that has no instance, if there is nothing in it.
+func (o *owner) tidy(rec *record, slot uint32) {
+	if rec.store.Len() == 0 && rec.lsn <= o.eng.log.Durable() && o.sockets[slot] == nil {
+		o.table.remove(slot)
 	}
 }
 

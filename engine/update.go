@@ -64,6 +64,13 @@ func (o *owner) replace(k *class, grace time.Duration) {
 			}
 		}
 	}
+	o.together(func() {
+		for slot, set := range o.sockets {
+			if a := set.actor; set.class == k && (a == nil || a.retiring == nil) { // those of others end with the instance
+				o.dropHibernated(slot, ErrUpdated)
+			}
+		}
+	})
 	o.drain()
 }
 
@@ -147,7 +154,9 @@ func (a *actor) succeeded() {
 	o, r := a.own, a.retiring
 	o.loop.Cancel(r.deadline)
 	if a.object != nil && a.pins == 0 && a.holds == 0 && a.queue.len() == 0 && a.top == nil {
+		set := o.takeSockets(a.slot)
 		o.evict(a)
+		set.drop(ErrUpdated, a.dep)
 		return
 	}
 	a.reset(&Error{
