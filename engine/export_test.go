@@ -30,3 +30,18 @@ func (e *Engine) Records() (n int) {
 	}
 	return n
 }
+
+// SocketSets is the number of objects that sockets are kept for, SocketEvents that of events that hold some.
+func (e *Engine) SocketSets() (n int) {
+	for _, o := range e.owners {
+		n += len(o.sockets)
+	}
+	return n
+}
+
+func (e *Engine) SocketEvents() (n int) {
+	for _, o := range e.owners {
+		n += len(o.socketEvents)
+	}
+	return n
+}
