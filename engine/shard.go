@@ -405,7 +405,7 @@ func (o *owner) letGo(slot uint32) {
 	}
 }
 
-// holdsAnything reports whether a record has anything in it: keys, an alarm or one that was given up, or WebSockets.
+// holdsAnything reports whether a record has anything in it: keys, an alarm or one that was given up, or WebSockets beside it.
 func (o *owner) holdsAnything(slot uint32) bool {
 	r := o.table.at(slot)
 	return r.store.Len() > 0 || r.alarm != 0 || o.alarms.failed[slot] != nil || o.sockets[slot] != nil
