@@ -97,6 +97,8 @@ var figures = []figure{
 	{"engine_gated_total", nil, "Answers that waited for the log before they left."},
 	{"engine_outgoing_total", nil, "Requests that objects and entry points have sent to other servers."},
 	{"engine_outgoing_in_flight", nil, "Those under way: waiting, sent, or with the body of their answer still coming."},
+	{"engine_websockets", nil, "WebSockets that objects and entry points hold: their ends of them."},
+	{"engine_websockets_hibernating", nil, "Those of objects that have no live instance."},
 	{"engine_evictions_total", nil, "Idle instances that were dropped."},
 	{"engine_failures_total", nil, "Events that were answered with an error."},
 	{"engine_resets_total", nil, "Objects that were reset."},
@@ -174,6 +176,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	counter("engine_gated_total", uint64(m.Gated))
 	counter("engine_outgoing_total", uint64(m.Sent))
 	gauge("engine_outgoing_in_flight", float64(m.Outgoing))
+	gauge("engine_websockets", float64(m.WebSockets))
+	gauge("engine_websockets_hibernating", float64(m.Hibernating))
 	counter("engine_evictions_total", uint64(m.Evictions))
 	counter("engine_failures_total", uint64(m.Failures))
 	counter("engine_resets_total", uint64(m.Resets))
