@@ -836,6 +836,7 @@ func (r *relay) Message(m *engine.Message) {
 		r.g.t.Error(err)
 	}
 }
+
 func (r *relay) Closed(code int, reason string, clean bool) {
 	if err := r.to.Close(code, reason); err != nil {
 		r.g.t.Error(err)
