@@ -174,7 +174,7 @@ func (s *State) AcceptWebSocket(ws *WebSocket, tags ...string) error {
 		case len(distinct) == MaxSocketTags:
 			return errSocketTags
 		case utf8.RuneCountInString(t) > MaxSocketTagLength:
-			return &Error{Name: "Error", Message: fmt.Sprintf("\"%s\" is longer than the max tag length (%d characters).", t, MaxSocketTagLength)}
+			return &Error{Name: "Error", Message: `"` + t + fmt.Sprintf(`" is longer than the max tag length (%d characters).`, MaxSocketTagLength)}
 		case !slices.Contains(distinct, t):
 			distinct = append(distinct, t)
 		}
