@@ -18,6 +18,14 @@ type Reply struct {
 	Err  error
 }
 
+// drop says that nobody gets the reply.
+func (r *Reply) drop() {
+	drop(r.Caps)
+	if r.Response != nil && r.Response.WebSocket != nil {
+		r.Response.WebSocket.e.dropped()
+	}
+}
+
 // Replier is told the end of a call that was started. Reply is called exactly once; on which goroutine is
 // said where the call is started. It must not block.
 type Replier interface{ Reply(Reply) }

@@ -385,6 +385,27 @@ func TestWebSocketClose(t *testing.T) {
 			}
 			g.want("client", c.told(), "")
 		})
+		t.Run("lost while half open", func(t *testing.T) {
+			c := dial("g")
+			server := g.last
+			server.AllowHalfOpen(true)
+			c.close(1000, "")
+			g.settle()
+			c.lose()
+			g.settle()
+			g.want("object", g.told(), word+` 1000 "" true, state 2`+left(0))
+			if server.ReadyState() != engine.SocketClosed {
+				t.Errorf("state %d", server.ReadyState())
+			}
+		})
+		t.Run("closed and lost at once", func(t *testing.T) {
+			c := dial("h")
+			c.push("last words")
+			c.close(1000, "")
+			c.lose()
+			g.settle()
+			g.want("object", g.told(), "last words; "+word+` 1000 "" true, state 3`+left(0))
+		})
 		t.Run("failed", func(t *testing.T) {
 			c := dial("f")
 			c.do(func() { c.ws.Fail(errors.New("bad frame")) })

@@ -471,6 +471,10 @@ func (m *member) respond(auto *autoResponse) {
 
 // last delivers the end of the socket, which the object has no more.
 func (m *member) last(it *socketItem) {
+	if m.e.gotClose || m.e.ended { // it has been told: what follows a Close is the end of the connection
+		m.e.finish()
+		return
+	}
 	end := it.ending
 	s := SocketEvent{Closed: end.err == nil, Code: end.code, Reason: end.reason, Clean: end.clean, Err: end.err}
 	if !end.clean {
