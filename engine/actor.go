@@ -469,7 +469,7 @@ func (a *actor) reset(cause *Error) {
 	for i := range a.own.staged {
 		// An answer of the same turn could reveal what is taken back.
 		if e := &a.own.staged[i]; e.kind == effectReply && e.by == &a.origin {
-			drop(e.ev.reply.Caps)
+			e.ev.reply.drop()
 			e.ev.reply = Reply{Err: cause}
 		}
 	}
@@ -503,7 +503,7 @@ func (a *actor) failQueue(q *stepQueue, cause *Error) {
 		switch s := q.pop().(type) {
 		case *Event:
 			if s.phase == phaseReply {
-				drop(s.reply.Caps)
+				s.reply.drop()
 			}
 			if s.phase == phaseCall {
 				drop(s.Caps)

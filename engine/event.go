@@ -18,6 +18,14 @@ type Reply struct {
 	Err  error
 }
 
+// drop says that nobody gets the reply.
+func (r *Reply) drop() {
+	drop(r.Caps)
+	if r.Response != nil && r.Response.WebSocket != nil {
+		r.Response.WebSocket.e.dropped()
+	}
+}
+
 // Replier is told the end of a call that was started. Reply is called exactly once; on which goroutine is
 // said where the call is started. It must not block.
 type Replier interface{ Reply(Reply) }
@@ -113,8 +121,8 @@ func (ev *Event) ReturnCaps(value []byte, caps []Cap) { ev.answer(Reply{Value: v
 // by [Stub.Call] and its like, rather than a host that knows what they are.
 func (ev *Event) External() bool { return ev.from == nil || ev.plain }
 
-// Succeed answers an EventAlarm whose handler has succeeded. It is called in the handler's last turn: the alarm goes with
-// what that writes.
+// Succeed answers an EventAlarm or EventWebSocket whose handler has succeeded. It is called in the handler's last turn: an alarm
+// goes with what that writes.
 func (ev *Event) Succeed() { ev.answer(Reply{}) }
 
 // Fail answers with an error. An [*Error] is passed on as it is; any other error becomes one that names this

@@ -28,6 +28,7 @@ func (o *owner) leave(g *gated, err error) {
 	r := g.ev.reply
 	g.ev.reply = Reply{} // the event may live longer, for the body of this very reply: it must not keep it
 	if err != nil {
+		r.drop()
 		r = Reply{Err: err}
 	}
 	g.ev.phase = phaseDone

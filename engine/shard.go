@@ -316,7 +316,7 @@ func (o *owner) routeReply(ev *Event) {
 	}
 	ev.phase = phaseReply
 	if ev.oneWay {
-		drop(ev.reply.Caps)
+		ev.reply.drop()
 		return
 	}
 	home := ev.home
@@ -327,7 +327,7 @@ func (o *owner) routeReply(ev *Event) {
 	if home.loop.Post(ev) {
 		return
 	}
-	drop(ev.reply.Caps)
+	ev.reply.drop()
 	if ev.from == nil {
 		// The loops have stopped: nobody else will tell the caller.
 		ev.phase = phaseDone
@@ -343,7 +343,7 @@ func (o *owner) acceptReply(ev *Event) {
 		o.exit(ev)
 	case from.actor != nil:
 		if from.actor.dead {
-			drop(ev.reply.Caps)
+			ev.reply.drop()
 			return
 		}
 		from.actor.enqueue(ev.section, ev)

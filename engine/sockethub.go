@@ -125,8 +125,10 @@ func (e *socketEnd) receive(it socketItem) {
 		switch end := it.ending; {
 		case end == nil:
 			e.sink.Message(it.m)
+		case e.gotClose:
+			e.finish() // it has been told: what follows a Close is the end of the connection
 		case end.clean:
-			e.answerClose(e.by, end.code)
+			e.answerClose(e.by, end.code, end.reason)
 			defer func() { // the handler may have answered, and the instance stays until it has returned
 				if e.sentClose {
 					e.finish()
@@ -160,7 +162,7 @@ type socketGroup struct {
 var socketGroups = sync.Pool{New: func() any { return new(socketGroup) }}
 
 // maxGroupKept bounds the items that a group which is used again has room for.
-const maxGroupKept = 4096
+const maxGroupKept = 16384
 
 func (g *socketGroup) free() {
 	if cap(g.items) > maxGroupKept {
@@ -293,7 +295,6 @@ func (e *socketEnd) leave(it *socketItem, failed error) {
 	}
 	switch end := it.ending; {
 	case end == nil:
-		e.by.own.eng.metrics.socketsOut.Add(1)
 		e.taken(it.m.weight())
 		e.sink.Message(it.m)
 	case end.clean:

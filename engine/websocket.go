@@ -82,7 +82,8 @@ const (
 
 // SocketSink is told what comes to an end that is held classically or by a transport. For an object or an event its methods are called in
 // turns of it; for a Port on its loop, when what is told may leave the process. Closed or Failed is the last thing that it is told; neither comes when the
-// holder itself has gone (its object was reset, or it has called Lost or Fail).
+// holder itself has gone (its object was reset, or it has called Lost or Fail). Only a transport that was told of a Close, and has not answered it, may
+// be told Failed, or Closed of a lost connection, too.
 type SocketSink interface {
 	// Message takes a message, in the order in which it was sent. It must not be changed.
 	Message(m *Message)
@@ -311,9 +312,6 @@ func (ws *WebSocket) Send(m *Message) error {
 	if err != nil {
 		return err
 	}
-	if e.hold.Load() == holdPort {
-		by.own.eng.metrics.socketsIn.Add(1)
-	}
 	e.send(by, m, 0)
 	return nil
 }
@@ -393,10 +391,10 @@ func (e *socketEnd) sendClose(by *origin, code int, reason string) {
 }
 
 // answerClose notes that the other end's Close has come, and answers it unless the holder does.
-func (e *socketEnd) answerClose(by *origin, code int) {
+func (e *socketEnd) answerClose(by *origin, code int, reason string) {
 	e.gotClose = true
 	if !e.sentClose && !e.halfOpen {
-		e.sendClose(by, code, "")
+		e.sendClose(by, code, reason)
 	}
 }
 
@@ -454,7 +452,7 @@ func (e *socketEnd) release() {
 	}
 }
 
-// AllowHalfOpen decides who answers a Close of the other end. By default the engine does, with the same code, before the holder hears of it: then the
+// AllowHalfOpen decides who answers a Close of the other end. By default the engine does, with the same code and reason, before the holder hears of it: then the
 // state is SocketClosed in its handler. With on, the holder does, when it has sent what it still wants to send; that of a hibernatable socket must do so before its
 // instance is evicted. A transport always answers by itself. It may be called until the Close has come, and lasts over hibernation.
 func (ws *WebSocket) AllowHalfOpen(on bool) { ws.e.halfOpen = on }

@@ -319,7 +319,7 @@ func TestWebSocketClose(t *testing.T) {
 			c.close(4000, "bye")
 			g.settle()
 			g.want("object", g.told(), word+` 4000 "bye" true, state 3`+left(0))
-			g.want("client", c.told(), `closed 4000 "" true`)
+			g.want("client", c.told(), `closed 4000 "bye" true`)
 			if s := c.ws.ReadyState(); s != engine.SocketClosed {
 				t.Errorf("state %d", s)
 			}
@@ -384,6 +384,27 @@ func TestWebSocketClose(t *testing.T) {
 				t.Errorf("send to a lost client: %v", a.got.Err)
 			}
 			g.want("client", c.told(), "")
+		})
+		t.Run("lost while half open", func(t *testing.T) {
+			c := dial("g")
+			server := g.last
+			server.AllowHalfOpen(true)
+			c.close(1000, "")
+			g.settle()
+			c.lose()
+			g.settle()
+			g.want("object", g.told(), word+` 1000 "" true, state 2`+left(0))
+			if server.ReadyState() != engine.SocketClosed {
+				t.Errorf("state %d", server.ReadyState())
+			}
+		})
+		t.Run("closed and lost at once", func(t *testing.T) {
+			c := dial("h")
+			c.push("last words")
+			c.close(1000, "")
+			c.lose()
+			g.settle()
+			g.want("object", g.told(), "last words; "+word+` 1000 "" true, state 3`+left(0))
 		})
 		t.Run("failed", func(t *testing.T) {
 			c := dial("f")

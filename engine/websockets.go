@@ -174,7 +174,7 @@ func (s *State) AcceptWebSocket(ws *WebSocket, tags ...string) error {
 		case len(distinct) == MaxSocketTags:
 			return errSocketTags
 		case utf8.RuneCountInString(t) > MaxSocketTagLength:
-			return &Error{Name: "Error", Message: fmt.Sprintf("%q is longer than the max tag length (%d characters).", t, MaxSocketTagLength)}
+			return &Error{Name: "Error", Message: `"` + t + fmt.Sprintf(`" is longer than the max tag length (%d characters).`, MaxSocketTagLength)}
 		case !slices.Contains(distinct, t):
 			distinct = append(distinct, t)
 		}
@@ -471,6 +471,10 @@ func (m *member) respond(auto *autoResponse) {
 
 // last delivers the end of the socket, which the object has no more.
 func (m *member) last(it *socketItem) {
+	if m.e.gotClose || m.e.ended { // it has been told: what follows a Close is the end of the connection
+		m.e.finish()
+		return
+	}
 	end := it.ending
 	s := SocketEvent{Closed: end.err == nil, Code: end.code, Reason: end.reason, Clean: end.clean, Err: end.err}
 	if !end.clean {
@@ -478,7 +482,7 @@ func (m *member) last(it *socketItem) {
 		m.deliver(it, s)
 		return
 	}
-	m.e.answerClose(&m.set.own.outside, end.code)
+	m.e.answerClose(&m.set.own.outside, end.code, end.reason)
 	if m.e.sentClose {
 		m.e.finish()
 	} else {

@@ -662,7 +662,7 @@ func TestRoomOfAnObject(t *testing.T) {
 		return nil
 	}
 	m := engine.BinaryMessage(make([]byte, 10<<10))
-	for round := 0; round < 10; round++ {
+	for range 10 {
 		for _, c := range clients[:3] {
 			c.do(func() {
 				if c.ws.Room() {
@@ -836,6 +836,7 @@ func (r *relay) Message(m *engine.Message) {
 		r.g.t.Error(err)
 	}
 }
+
 func (r *relay) Closed(code int, reason string, clean bool) {
 	if err := r.to.Close(code, reason); err != nil {
 		r.g.t.Error(err)

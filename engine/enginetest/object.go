@@ -277,7 +277,9 @@ func (t *thread) step() error {
 	if t.gone() {
 		return t.haunt()
 	}
-	switch n := w.pick(36); n {
+	switch n := w.pick(40); n {
+	case 36, 37, 38, 39:
+		t.say()
 	case 32, 33, 34, 35:
 		t.alarms()
 	case 0, 1, 2, 3, 4:

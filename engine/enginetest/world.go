@@ -88,6 +88,7 @@ type world struct {
 	jobs       []*job
 	callers    []*line
 	unanswered int
+	tubes      []*tube
 }
 
 // revealed is an answer.
@@ -194,6 +195,7 @@ func (w *world) open() {
 	w.messages, w.replies = map[uint64]*message{}, map[uint64]*revealed{}
 	w.visits, w.callbacks = map[int]*visit{}, map[*callback]struct{}{}
 	w.threads, w.cancels, w.jobs, w.callers, w.unanswered = map[*thread]struct{}{}, map[int]context.CancelFunc{}, nil, nil, 0
+	w.tubes = nil
 	w.pool = looptest.New(loops, uint64(w.pick(1<<16)))
 	w.journal = &journal{w: w, disk: w.disk}
 	w.step = 0
@@ -343,6 +345,10 @@ func (w *world) round() bool {
 // request starts a call from outside.
 func (w *world) request() {
 	if w.unanswered >= maxCalls {
+		return
+	}
+	if w.pick(3) == 0 {
+		w.plumb()
 		return
 	}
 	who := w.pick(len(w.callers))
@@ -598,6 +604,7 @@ func (w *world) rest() {
 	for _, v := range w.visits {
 		w.fail(Leak, "visit %d: still waits for %s, and nothing is under way", v.n, v.waiting)
 	}
+	w.flowed()
 	if w.unanswered != 0 {
 		w.fail(Leak, "%d calls from outside are not answered, and nothing is under way", w.unanswered)
 	}
