@@ -737,23 +737,34 @@ func TestAlarmFailuresThatDoNotCount(t *testing.T) {
 	if got := y.alarm(ns, "a"); got != "none" {
 		t.Errorf("the alarm is %s", got)
 	}
-	// The program's own failures count from one again, and its steps begin anew.
-	y.ring = func(*bell, context.Context, engine.AlarmInfo) error { return errBroken }
-	y.set(ns, "b", 1000)
-	y.pass(20 * time.Second)
-	y.log.SetNoSpace(true)
+}
+
+// The steps of the retries begin anew when the kind of failure changes; the count goes on.
+func TestAlarmStepsBeginAnew(t *testing.T) {
+	y, ns := tower(t)
+	var at []int64
+	var counts []int
 	y.ring = func(b *bell, _ context.Context, info engine.AlarmInfo) error {
-		if info.RetryCount != 4 {
-			t.Errorf("after four failures that count, %d are told", info.RetryCount)
+		at, counts = append(at, y.now()), append(counts, info.RetryCount)
+		switch n := len(at); {
+		case n <= 3, n > 6:
+			return errBroken
+		case n == 4:
+			y.log.SetNoSpace(true)
+		case n == 6:
+			defer y.log.SetNoSpace(false)
 		}
 		return b.st.Storage().Put("n", 1)
 	}
-	y.pass(50 * time.Second)
-	y.log.SetNoSpace(false)
-	y.ring = nil
+	y.set(ns, "a", 1000)
 	y.pass(time.Hour)
-	if f := y.failed(); len(f) != 0 {
-		t.Errorf("failed alarms: %+v", f)
+	if want := []int{0, 1, 2, 3, 3, 3, 3, 4, 5, 6}; !slices.Equal(counts, want) {
+		t.Fatalf("told of %v retries, want %v", counts, want)
+	}
+	for i, least := range []int64{2000, 4000, 8000, 2000, 4000, 8000, 2000, 4000, 8000} {
+		if d := at[i+1] - at[i]; d < least || d > least+least/4 {
+			t.Errorf("retry %d comes after %d ms, want %d to %d", i+1, d, least, least+least/4)
+		}
 	}
 }
 
