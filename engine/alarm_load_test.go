@@ -24,7 +24,7 @@ func TestManyAlarmsAtOnce(t *testing.T) {
 	}
 	stub := ns.GetByName("asked")
 	for i := range n {
-		a := y.start(ns.GetByName(fmt.Sprint(i)), "Set", int64(3600_000-y.now()))
+		a := y.start(ns.GetByName(fmt.Sprint(i)), "Set", 3600_000-y.now())
 		if i%500 == 0 {
 			y.settle()
 			if a.got.Err != nil {
@@ -121,4 +121,59 @@ func TestAlarmsWhenTheClockIsSet(t *testing.T) {
 	y.expect("then", "day at 36000000 for 36000000, 0 retries")
 	y.pass(100 * time.Hour)
 	y.expect("later")
+}
+
+// watch is an object that notes when its alarm rings.
+type watch struct {
+	st   *engine.State
+	rang func(name string, at int64)
+}
+
+func (w *watch) Set(ms int64) error {
+	return w.st.Storage().SetAlarmMillis(ms, engine.WriteOptions{})
+}
+
+func (w *watch) Alarm(_ context.Context, info engine.AlarmInfo) error {
+	name, _ := w.st.ID().Name()
+	w.rang(name, info.ScheduledTime)
+	return nil
+}
+
+// On real loops, with the real log and the real clock: each alarm rings once, none before its moment, and a restart in between
+// loses none.
+func TestAlarmsOnRealLoops(t *testing.T) {
+	const n = 400
+	rang := make(chan string, 2*n)
+	class := engine.ClassOf(func(st *engine.State) (*watch, error) {
+		return &watch{st, func(name string, at int64) {
+			if now := time.Now().UnixMilli(); now < at {
+				t.Errorf("%s rings at %d, before %d", name, now, at)
+			}
+			rang <- name
+		}}, nil
+	})
+	dir := t.TempDir()
+	e := open(t, engine.Options{Dir: dir, Loops: 2})
+	ns := register(t, e, "Watch", class)
+	start := time.Now().UnixMilli()
+	for i := range n {
+		// All over two seconds, and some in the past.
+		if err := ns.GetByName(fmt.Sprint(i)).Call(t.Context(), "Set", nil, start-50+int64(i)*2050/n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closeEngine(t, e)
+	e = open(t, engine.Options{Dir: dir, Loops: 3})
+	register(t, e, "Watch", class)
+	seen := map[string]int{}
+	for range n {
+		seen[<-rang]++
+	}
+	if len(seen) != n {
+		t.Errorf("%d of %d alarms have rung, some twice", len(seen), n)
+	}
+	closeEngine(t, e)
+	if len(rang) > 0 {
+		t.Errorf("%d alarms have rung twice", len(rang))
+	}
 }

@@ -115,6 +115,20 @@ func TestAlarmThatEndsTheProcess(t *testing.T) {
 	}
 }
 
+// The run of an alarm that was due at the start does not begin before the log counts it.
+func TestOverdueAlarmIsCountedFirst(t *testing.T) {
+	y, ns := tower(t)
+	y.set(ns, "a", 1000)
+	y.pool.Jump(time.Minute)
+	y, _ = y.reopen(true)
+	y.log.Commit() // what Register has written
+	y.pool.Run()
+	y.expect("before the commit")
+	y.log.Commit()
+	y.pool.Run()
+	y.expect("after the commit", "a at 60000 for 1000, 0 retries")
+}
+
 // What the handler has set is durable on its own: a crash in the middle does not bring the running one back.
 func TestAlarmSetInItsHandlerSurvivesACrash(t *testing.T) {
 	for _, c := range []struct {

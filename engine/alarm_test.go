@@ -310,6 +310,46 @@ func TestAlarmInsideItsHandler(t *testing.T) {
 	}
 }
 
+// What a handler deletes is not tried again when it fails, be it the alarm that runs or one that was set meanwhile.
+func TestAlarmDeletedInsideItsHandler(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		ring  func(b *bell, ctx context.Context) error
+		again string // the end of what rings after it
+	}{
+		{"deleted", func(b *bell, _ context.Context) error { return b.Delete() }, ""},
+		{"set and deleted", func(b *bell, _ context.Context) error { return errors.Join(b.Set(500), b.Delete()) }, ""},
+		{"everything deleted", func(b *bell, _ context.Context) error { return b.st.Storage().DeleteAll() }, ""},
+		{"deleted and set", func(b *bell, _ context.Context) error { return errors.Join(b.Delete(), b.Set(500)) }, "for 1500, 0 retries"},
+		{"taken back by a transaction", func(b *bell, ctx context.Context) error {
+			return b.st.Storage().Transaction(ctx, func() error { return errors.Join(b.Delete(), errors.New("undone")) })
+		}, "for 1000, 1 retries"},
+		{"taken back by an abort", func(b *bell, _ context.Context) error {
+			err := b.Delete()
+			b.st.Abort(errors.New("aborted"))
+			return err
+		}, "for 1000, 1 retries"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			y, ns := tower(t)
+			y.ring = func(b *bell, ctx context.Context, _ engine.AlarmInfo) error {
+				y.ring = nil
+				return errors.Join(c.ring(b, ctx), errors.New("failed"))
+			}
+			y.set(ns, "a", 1000)
+			y.pass(1000 * time.Millisecond)
+			y.expectFirst("a at 1000 for 1000, 0 retries")
+			y.pass(time.Hour)
+			if got := strings.Join(y.rung, ", "); (got == "") != (c.again == "") || !strings.HasSuffix(got, c.again) {
+				t.Errorf("after it rang %q, want %q", got, c.again)
+			}
+			if f := y.failed(); len(f) != 0 {
+				t.Errorf("failed alarms: %+v", f)
+			}
+		})
+	}
+}
+
 // expectFirst takes the first of what has rung.
 func (y *belfry) expectFirst(want string) {
 	y.t.Helper()
@@ -737,23 +777,34 @@ func TestAlarmFailuresThatDoNotCount(t *testing.T) {
 	if got := y.alarm(ns, "a"); got != "none" {
 		t.Errorf("the alarm is %s", got)
 	}
-	// The program's own failures count from one again, and its steps begin anew.
-	y.ring = func(*bell, context.Context, engine.AlarmInfo) error { return errBroken }
-	y.set(ns, "b", 1000)
-	y.pass(20 * time.Second)
-	y.log.SetNoSpace(true)
+}
+
+// The steps of the retries begin anew when the kind of failure changes; the count goes on.
+func TestAlarmStepsBeginAnew(t *testing.T) {
+	y, ns := tower(t)
+	var at []int64
+	var counts []int
 	y.ring = func(b *bell, _ context.Context, info engine.AlarmInfo) error {
-		if info.RetryCount != 4 {
-			t.Errorf("after four failures that count, %d are told", info.RetryCount)
+		at, counts = append(at, y.now()), append(counts, info.RetryCount)
+		switch n := len(at); {
+		case n <= 3, n > 6:
+			return errBroken
+		case n == 4:
+			y.log.SetNoSpace(true)
+		case n == 6:
+			defer y.log.SetNoSpace(false)
 		}
 		return b.st.Storage().Put("n", 1)
 	}
-	y.pass(50 * time.Second)
-	y.log.SetNoSpace(false)
-	y.ring = nil
+	y.set(ns, "a", 1000)
 	y.pass(time.Hour)
-	if f := y.failed(); len(f) != 0 {
-		t.Errorf("failed alarms: %+v", f)
+	if want := []int{0, 1, 2, 3, 3, 3, 3, 4, 5, 6}; !slices.Equal(counts, want) {
+		t.Fatalf("told of %v retries, want %v", counts, want)
+	}
+	for i, least := range []int64{2000, 4000, 8000, 2000, 4000, 8000, 2000, 4000, 8000} {
+		if d := at[i+1] - at[i]; d < least || d > least+least/4 {
+			t.Errorf("retry %d comes after %d ms, want %d to %d", i+1, d, least, least+least/4)
+		}
 	}
 }
 

@@ -43,6 +43,11 @@
 // wait for the disk: its writes come later in the same log than their cause, and a crash leaves a prefix of the log. Only what
 // leaves the process waits, for its dependency. A chain of calls over several loops costs one fsync in the end.
 //
+// # Alarms
+//
+// An object sets its one alarm with [Storage.SetAlarm] and is called at that moment, if it is an [Alarmer]: at least once, never
+// early by the wall clock, also after a restart. One that fails is tried again, and given up at last: see [Engine.FailedAlarms].
+//
 // # Failures
 //
 // A handler that returns an error or panics fails its own event, with an [*Error] that names class, object and method. When a write or an fsync fails

@@ -108,7 +108,7 @@ func (o *owner) close() {
 	})
 	o.endTurn()
 	o.release()
-	for i := range o.gated {
+	for i := 0; i < len(o.gated); i++ { // what leaves may bring more
 		o.leave(&o.gated[i], ErrClosed)
 	}
 	o.gated = nil

@@ -41,23 +41,22 @@ func TestClockDue(t *testing.T) {
 func TestClockDueWall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const us = time.Microsecond
-		c := loop.NewClock() // at a whole second of the wall clock
-		start := time.Now().UnixMilli()
-		time.Sleep(700 * us)
-		c = loop.NewClock() // whose milliseconds begin 0.7 after those of the wall clock
-		time.Sleep(5900 * us)
+		start := time.Now().UnixMilli() // a whole second of the wall clock
+		time.Sleep(500 * us)
+		c := loop.NewClock() // whose milliseconds begin in the middle of those of the wall clock
+		time.Sleep(5200 * us)
 		now, wall := c.Read()
-		if now != 5 || wall != start+6 {
-			t.Fatalf("the clocks read %d and %d, want 5 and %d", now, wall, start+6)
+		if now != 5 || wall != start+5 {
+			t.Fatalf("the clocks read %d and %d, want 5 and %d", now, wall, start+5)
 		}
 		for _, x := range []struct{ deadline, want int64 }{
 			{-1 << 62, 5},
 			{wall, 5},
-			{wall + 1, 7}, // in 0.4 ms: the clock reads 6.3 then
-			{wall + 10, 16},
-			{wall + 993, 999},
-			{wall + 1000, 1006},
+			{wall + 1, 6}, // in 0.3 ms: the clock reads 5.5 then
+			{wall + 10, 15},
+			{wall + 1000, 1005},
 			{wall + 1001, 1006}, // the longest wait
+			{wall + 1002, 1006},
 			{1<<63 - 1, 1006},
 		} {
 			if got := c.DueWall(x.deadline, time.Second); got != x.want {

@@ -166,7 +166,6 @@ func (c *Core) AtWall(deadline int64, t Task) Timer {
 	if c.walls == nil {
 		c.walls = wheel.New[Task](c.wall)
 	}
-	c.walls.Rewind(c.wall)
 	return Timer(c.walls.Insert(deadline, t) | wallTimer)
 }
 
@@ -175,11 +174,7 @@ func (c *Core) Rearm(tm Timer, deadline int64) bool {
 	if tm&wallTimer == 0 {
 		return c.timers.Rearm(wheel.Handle(tm), deadline)
 	}
-	if c.walls == nil {
-		return false
-	}
-	c.walls.Rewind(c.wall)
-	return c.walls.Rearm(wheel.Handle(tm&^wallTimer), deadline)
+	return c.walls != nil && c.walls.Rearm(wheel.Handle(tm&^wallTimer), deadline)
 }
 
 // Cancel is part of [Loop].
