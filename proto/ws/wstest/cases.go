@@ -20,6 +20,9 @@ type testCase struct {
 	codeCounts   bool // a wrong code fails the whole case
 }
 
+// races reports whether the server may fail the connection before the answer to what came first is there.
+func (tc testCase) races() bool { return tc.laxSet && tc.lax == nil }
+
 // ending is how a connection is to end.
 type ending struct {
 	byUs  bool  // we are the first to send a Close
