@@ -18,6 +18,7 @@ type room struct {
 	rig    *rig
 	st     *engine.State
 	memory int // events that this instance has seen
+	joined *engine.WebSocket
 }
 
 // rig is what the instances of a test share: what they have seen, and what they do. Owned by the test's goroutine, which plays all loops.
