@@ -417,24 +417,19 @@ func (m *member) receive(it *socketItem) {
 	if it.m != nil {
 		m.set.queued.Add(it.m.weight())
 	}
-	if !m.ready() || m.queue != nil {
-		if m.queue == nil {
-			m.queue = new([]socketItem)
-		}
-		*m.queue = append(*m.queue, *it)
+	if m.event == nil && m.queue == nil {
+		m.handle(it)
 		return
 	}
-	m.handle(it)
-}
-
-// ready reports whether the next item may be delivered: the previous event has ended, and the socket does not end with its instance.
-func (m *member) ready() bool {
-	return m.event == nil && (m.set.actor == nil || m.set.actor.retiring == nil)
+	if m.queue == nil {
+		m.queue = new([]socketItem)
+	}
+	*m.queue = append(*m.queue, *it)
 }
 
 // pump delivers what has come, one event after the other.
 func (m *member) pump() {
-	for m.queue != nil && m.ready() {
+	for m.event == nil && m.queue != nil {
 		q := *m.queue
 		it := q[0]
 		q[0] = socketItem{}

@@ -41,6 +41,9 @@ func TestHibernation(t *testing.T) {
 	if m := g.Metrics(); m.Live != 0 || m.WebSockets != n || m.Hibernating != n {
 		t.Fatalf("%d live, %d sockets, %d hibernating", m.Live, m.WebSockets, m.Hibernating)
 	}
+	if g.Records() != 1 {
+		t.Error("the record has gone")
+	}
 	for i := range n {
 		clients[i].push(fmt.Sprint(i), fmt.Sprintf("%d again", i))
 	}
@@ -514,6 +517,19 @@ func TestUpdateEndsSockets(t *testing.T) {
 		c = g.dial(1, name, kind)
 		c.send("new code")
 		g.want("object", g.told(), "new code")
+	}
+}
+
+// Nothing is left of an object that had nothing but sockets.
+func TestUpdateOfHibernatingSockets(t *testing.T) {
+	g := newRig(t, 1)
+	c := g.dial(0, "a", "")
+	advance(g, 20*time.Second)
+	g.replaceCode(time.Second)
+	g.settle()
+	g.want("client", c.told(), abnormal)
+	if g.Records() != 0 || g.SocketSets() != 0 || g.made != 1 {
+		t.Errorf("%d records, %d sets, %d instances", g.Records(), g.SocketSets(), g.made)
 	}
 }
 
