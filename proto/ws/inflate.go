@@ -69,6 +69,10 @@ func (f *inflater) inflate(in []byte, limit int) ([]byte, *Error) {
 	for streams := 1; ; {
 		_ = f.z.(flate.Resetter).Reset(src, nil) // it cannot fail
 		for {
+			if len(out) == cap(out) { // also where the stream before has ended: a Read must have room
+				msg = extend(msg, out, len(in)-src.Len(), len(in), limit)
+				out = out[:0]
+			}
 			n, err := f.z.Read(out[len(out):cap(out)])
 			out = out[:len(out)+n]
 			f.large.made = len(msg) + len(out)
@@ -80,10 +84,6 @@ func (f *inflater) inflate(in []byte, limit int) ([]byte, *Error) {
 			}
 			if err != nil {
 				return nil, errDeflate
-			}
-			if len(out) == cap(out) {
-				msg = extend(msg, out, len(in)-src.Len(), len(in), limit)
-				out = out[:0]
 			}
 		}
 		// A block of the message itself may be the last of a stream; what comes behind it begins another (RFC 7692, 7.2.3.4).
