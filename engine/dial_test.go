@@ -294,7 +294,7 @@ func TestDialledServerIsHeldUp(t *testing.T) {
 	go p.read()
 	s.start(stub, "Block")
 	s.settle()
-	const messages = 2000
+	const messages = 600
 	var written atomic.Int64
 	go func() {
 		for range messages {
