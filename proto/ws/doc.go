@@ -18,8 +18,8 @@
 //	}
 //
 // A message is complete when it comes out, whatever frames it came in. It is written in one copy, unmasked on the way, into
-// memory of its own that the caller may keep and give to another loop. A text has been checked as it came: the
-// reader fails with the first byte that makes it wrong.
+// memory of its own that the caller may keep and give to another loop. A text is checked as it comes: the
+// reader fails with the first byte that makes it wrong (of a compressed text, when it is complete).
 //
 // # Writing
 //

@@ -117,7 +117,7 @@ func pings() (list []testCase) {
 		ten = append(ten, ping(fmt.Sprintf("payload-%d", i)))
 		pongs = append(pongs, gotPong(fmt.Sprintf("payload-%d", i)))
 	}
-	return append(list, echo("2.10", sends(byFrame, ten...), pongs...), echo("2.11", sends(1, ten...), pongs...))
+	return append(list, echo("2.10", sends(atOnce, ten...), pongs...), echo("2.11", sends(1, ten...), pongs...))
 }
 
 // reserved is sections 3 and 4: reserved bits and opcodes.
@@ -203,7 +203,7 @@ func fragmentation() []testCase {
 // until reads until n events have come.
 func (c *client) until(n int) error {
 	for len(c.received) < n {
-		if _, err := c.read(); err != nil {
+		if err := c.read(); err != nil {
 			return err
 		}
 	}
