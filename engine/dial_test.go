@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"everloop/engine"
-	"everloop/loop"
 )
 
 // lines is a protocol of lines in the place of that of WebSockets: a message is "m text", a ping "p payload", a pong "o payload", a Close
@@ -79,10 +78,14 @@ type phone struct {
 	end *engine.WebSocket
 	got []string
 
-	unblock func(error)
+	unblock chan struct{}
 }
 
-func (c *phone) Block() error { return c.s.Block(func(end func(error)) { c.unblock = end }) }
+// Block keeps everything out of the object until unblock is closed.
+func (c *phone) Block() error {
+	c.unblock = make(chan struct{})
+	return c.s.Block(func(end func(error)) { c.s.Start(func() { <-c.unblock }, end) })
+}
 
 func (c *phone) Dial(ctx context.Context, write bool) (string, error) {
 	if write {
@@ -294,7 +297,7 @@ func TestDialledServerIsHeldUp(t *testing.T) {
 	go p.read()
 	s.start(stub, "Block")
 	s.settle()
-	const messages = 600
+	const messages = 800
 	var written atomic.Int64
 	go func() {
 		for range messages {
@@ -307,15 +310,17 @@ func TestDialledServerIsHeldUp(t *testing.T) {
 	// What is taken is on its way to the object, which has room for a window of it.
 	const window = engine.SocketWindow / 1000
 	s.within("it is held up", func() bool {
-		s.settle()
+		s.pool.Run()
 		n := written.Load()
-		time.Sleep(5 * time.Millisecond) // if it goes on in spite of that, it is too fast for nobody
-		s.settle()
+		for range 20 { // in which something would come if it were not
+			s.pool.Run()
+			time.Sleep(time.Millisecond)
+		}
 		return n > window/2 && n == written.Load()
 	})
 	if n := written.Load(); n > 2*window {
 		t.Errorf("%d messages were taken", n)
 	}
-	s.pool.Loop(0).Post(loop.Func(func() { c.unblock(nil) }))
+	close(c.unblock)
 	s.within("all have come", func() bool { s.settle(); return len(c.got) == messages })
 }

@@ -581,6 +581,45 @@ func TestSocketMemory(t *testing.T) {
 	}
 }
 
+// So is what waits for slow clients.
+func TestSocketMemoryOfSlowClients(t *testing.T) {
+	e := &sockets{}
+	s := newStepped(t, 1, 1, e, Options{Sockets: SocketOptions{MaxMemory: 1 << 20}})
+	var all []*frames
+	m := engine.BinaryMessage(make([]byte, 700_000)) // of which the connection takes 256 KiB
+	for range 4 {
+		f := s.open("/")
+		f.p.StopReading(0)
+		all = append(all, f)
+	}
+	s.onLoop(func() {
+		for _, h := range e.all {
+			_ = h.end.Send(m)
+		}
+	})
+	s.pool.Run()
+	slow := int(s.srv.Metrics().SocketsSlow)
+	if slow != 2 {
+		t.Errorf("%d of 4 were disconnected", slow)
+	}
+	served := 0
+	for _, f := range all {
+		f.p.StartReading()
+		s.pool.Run()
+		if got := f.read(); got == "700000 bytes" {
+			served++
+		}
+	}
+	if served+slow != 4 {
+		t.Errorf("%d were served", served)
+	}
+	for _, h := range s.srv.loops {
+		if h.socketBytes != 0 {
+			t.Errorf("%d bytes are still counted", h.socketBytes)
+		}
+	}
+}
+
 // A client that never reads is disconnected: by the time for which it takes nothing, or because too much waits.
 func TestSocketThatNeverReads(t *testing.T) {
 	lost := `closed 1006 "WebSocket disconnected without sending Close frame." false`
