@@ -67,7 +67,7 @@ func BenchmarkWrite(b *testing.B) {
 }
 
 func BenchmarkInflate(b *testing.B) {
-	for _, size := range []int{128, 1 << 10, 16 << 10, 256 << 10} {
+	for _, size := range []int{256, 1 << 10, 16 << 10, 256 << 10, 1 << 20} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			in := FullWindow.AppendMaskedMessage(nil, true, likeJSON(size), testMask)
 			if in[0]&bitRSV1 == 0 {

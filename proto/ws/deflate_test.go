@@ -175,6 +175,29 @@ func TestWindowIsKept(t *testing.T) {
 	}
 }
 
+// A stream may end, and another begin, where the decompressor's buffer is full.
+func TestStreamsAtTheBuffersEnd(t *testing.T) {
+	stream := func(data []byte) string {
+		var b bytes.Buffer
+		w, _ := flate.NewWriter(&b, 6)
+		_, _ = w.Write(data)
+		_ = w.Close() // the last block says that it is
+		return b.String()
+	}
+	// The decompressor hands out 32 KiB at a time, or what there is when a stream ends: with two streams the end of the second
+	// comes together with the byte that fills the buffer.
+	for _, size := range []int{keptBytes - 1, keptBytes, keptBytes + 1, 2 * keptBytes} {
+		for _, first := range []int{10, 1000, size / 3, size - 10} {
+			data := likeJSON(size)
+			r := NewReader(Options{Deflate: true})
+			_, ev, err := r.Next([]byte(fromClient(0xc2, stream(data[:first])+stream(data[first:])+hello)))
+			if err != nil || string(ev.Data) != string(data)+"Hello" {
+				t.Errorf("%d, %d and 5 bytes: %d, %v", first, size-first, len(ev.Data), err)
+			}
+		}
+	}
+}
+
 // A message is bounded as it is once decompressed, and the memory for it.
 func TestBomb(t *testing.T) {
 	const limit = 1 << 20

@@ -9,8 +9,11 @@ import (
 // request is a request that is in order, with changes: a value for a name, or a name without one.
 func request(changes ...Field) []Field {
 	return change([]Field{
-		{"Host", "server.example.com"}, {"Upgrade", "websocket"}, {"Connection", "Upgrade"},
-		{"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}, {"Sec-WebSocket-Version", "13"},
+		{"Host", "server.example.com"},
+		{"Upgrade", "websocket"},
+		{"Connection", "Upgrade"},
+		{"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="},
+		{"Sec-WebSocket-Version", "13"},
 	}, changes...)
 }
 

@@ -64,17 +64,19 @@ func (f *inflater) inflate(in []byte, limit int) ([]byte, *Error) {
 		f.large = strictReader{in: in}
 		src = &f.large
 	}
-	msg := f.out
+	var msg []byte // what does not fit into out
+	out := f.out
 	for streams := 1; ; {
 		_ = f.z.(flate.Resetter).Reset(src, nil) // it cannot fail
 		for {
-			if len(msg) == cap(msg) {
-				msg = append(make([]byte, 0, min(2*cap(msg), limit+1)), msg...)
+			if len(out) == cap(out) { // also where the stream before has ended: a Read must have room
+				msg = extend(msg, out, len(in)-src.Len(), len(in), limit)
+				out = out[:0]
 			}
-			n, err := f.z.Read(msg[len(msg):min(cap(msg), limit+1)])
-			msg = msg[:len(msg)+n]
-			f.large.made = len(msg)
-			if len(msg) > limit {
+			n, err := f.z.Read(out[len(out):cap(out)])
+			out = out[:len(out)+n]
+			f.large.made = len(msg) + len(out)
+			if len(msg)+len(out) > limit {
 				return nil, errTooBig
 			}
 			if err == io.EOF {
@@ -92,10 +94,21 @@ func (f *inflater) inflate(in []byte, limit int) ([]byte, *Error) {
 			return nil, errDeflate
 		}
 	}
-	if cap(msg) == cap(f.out) {
-		return append(make([]byte, 0, len(msg)), msg...), nil
+	if cap(msg) < len(msg)+len(out) {
+		return append(append(make([]byte, 0, len(msg)+len(out)), msg...), out...), nil
 	}
-	return fit(msg), nil
+	return fit(append(msg, out...)), nil
+}
+
+// extend adds part to msg, a message that comes out of done bytes of in all. It makes room for as much as the rest will give if
+// it is like what has come, and at most for twice as much as has come, and for limit.
+func extend(msg, part []byte, done, all, limit int) []byte {
+	need := len(msg) + len(part)
+	if need <= cap(msg) {
+		return append(msg, part...)
+	}
+	size := int(float64(need) * 1.07 * float64(all) / float64(max(done, 1)))
+	return append(append(make([]byte, 0, min(max(size, need), 2*need, limit)), msg...), part...)
 }
 
 // source is what a flate reader reads without taking more than it needs.

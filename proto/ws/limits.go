@@ -1,5 +1,7 @@
 package ws
 
+import "math"
+
 // Bounds of the protocol, and the default of [Limits].
 const (
 	// DefaultMessageBytes is the default of Limits.MessageBytes.
@@ -27,6 +29,6 @@ func (l Limits) withDefaults() Limits {
 	if l.MessageBytes <= 0 {
 		l.MessageBytes = DefaultMessageBytes
 	}
-	l.MessageBytes = min(l.MessageBytes, maxInt/2)
+	l.MessageBytes = min(l.MessageBytes, math.MaxInt/2)
 	return l
 }

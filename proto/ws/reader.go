@@ -1,6 +1,9 @@
 package ws
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // Kind is what a call of Next has found.
 type Kind uint8
@@ -249,11 +252,9 @@ func (h *Header) long(b []byte) *Error {
 	case v <= 0xffff:
 		return errLengthLonger
 	}
-	h.Length = int(min(v, maxInt)) // no limit is above maxInt, so that what is cut here is too large anyway
+	h.Length = int(min(v, math.MaxInt)) // no limit is as high, so that what is cut here is too large anyway
 	return nil
 }
-
-const maxInt = 1<<(32<<(^uint(0)>>63)-1) - 1
 
 // control makes the event of a control frame.
 func (r *Reader) control(h Header, payload []byte) (Event, *Error) {

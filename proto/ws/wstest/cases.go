@@ -203,7 +203,7 @@ func fragmentation() []testCase {
 // until reads until n events have come.
 func (c *client) until(n int) error {
 	for len(c.received) < n {
-		if _, err := c.read(); err != nil {
+		if err := c.read(); err != nil {
 			return err
 		}
 	}

@@ -96,7 +96,7 @@ func open(s *Suite, extensions string) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &client{conn: conn, in: bufio.NewReaderSize(conn, 64<<10), rng: rand.New(rand.NewPCG(6455, 7692))} //nolint:gosec // masks of a test
+	c := &client{conn: conn, in: bufio.NewReaderSize(conn, 64<<10), rng: rand.New(rand.NewPCG(6455, 7692))}
 	if err := c.handshake(s, extensions); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("handshake: %w", err)
@@ -204,84 +204,84 @@ type errPeer string
 
 func (e errPeer) Error() string { return "the server sent " + string(e) }
 
-// read takes one frame, and reports whether it completed an event, which is then the last of c.received. After the server's
-// Close, which is answered, there is nothing but io.EOF.
-func (c *client) read() (bool, error) {
+// read takes one frame. If it completes an event, that is the last of c.received. After the server's Close, which is answered, there
+// is nothing but io.EOF.
+func (c *client) read() error {
 	_ = c.conn.SetReadDeadline(time.Now().Add(patience))
 	var head [2]byte
 	if _, err := io.ReadFull(c.in, head[:]); err != nil {
-		return false, err
+		return err
 	}
 	final, rsv, op, length := head[0]&0x80 != 0, head[0]>>4&7, head[0]&0x0f, uint64(head[1]&0x7f)
 	switch {
 	case c.gotClose:
-		return false, errPeer("a frame behind its Close")
+		return errPeer("a frame behind its Close")
 	case head[1]&0x80 != 0:
-		return false, errPeer("a masked frame")
+		return errPeer("a masked frame")
 	case rsv&3 != 0, rsv != 0 && (c.pmd == nil || op != opText && op != opBinary):
-		return false, errPeer("reserved bits")
+		return errPeer("reserved bits")
 	case op >= opClose && (!final || length > 125):
-		return false, errPeer("a bad control frame")
+		return errPeer("a bad control frame")
 	}
 	var long [8]byte
 	switch length {
 	case 126:
 		if _, err := io.ReadFull(c.in, long[6:]); err != nil {
-			return false, err
+			return err
 		}
 		if length = binary.BigEndian.Uint64(long[:]); length < 126 {
-			return false, errPeer("a length that is too long")
+			return errPeer("a length that is too long")
 		}
 	case 127:
 		if _, err := io.ReadFull(c.in, long[:]); err != nil {
-			return false, err
+			return err
 		}
 		if length = binary.BigEndian.Uint64(long[:]); length < 1<<16 || length > 1<<30 {
-			return false, errPeer("a length that is too long")
+			return errPeer("a length that is too long")
 		}
 	}
 	switch op {
 	case opText, opBinary:
 		if c.started != 0 {
-			return false, errPeer("a message within a message")
+			return errPeer("a message within a message")
 		}
 		c.started, c.packed, c.message = op, rsv != 0, c.message[:0]
 	case opContinuation:
 		if c.started == 0 {
-			return false, errPeer("a continuation of nothing")
+			return errPeer("a continuation of nothing")
 		}
 	case opClose, opPing, opPong:
 		payload := make([]byte, length)
 		if _, err := io.ReadFull(c.in, payload); err != nil {
-			return false, err
+			return err
 		}
 		return c.control(op, payload)
 	default:
-		return false, errPeer("a reserved opcode")
+		return errPeer("a reserved opcode")
 	}
 	at := len(c.message)
 	c.message = append(c.message, make([]byte, length)...)
 	if _, err := io.ReadFull(c.in, c.message[at:]); err != nil {
-		return false, err
+		return err
 	}
 	if !final {
-		return false, nil
+		return nil
 	}
-	return true, c.complete()
+	return c.complete()
 }
 
-func (c *client) control(op byte, payload []byte) (bool, error) {
+func (c *client) control(op byte, payload []byte) error {
 	switch op {
 	case opPing:
 		c.received = append(c.received, event{"ping", string(payload)})
-		return true, nil
+		return nil
 	case opPong:
 		c.received = append(c.received, event{"pong", string(payload)})
-		return true, nil
+		return nil
 	}
 	c.gotClose = true
 	if len(payload) == 1 || len(payload) > 2 && !utf8.Valid(payload[2:]) {
-		return false, errPeer("a bad Close")
+		return errPeer("a bad Close")
 	}
 	if len(payload) >= 2 {
 		c.code = int(binary.BigEndian.Uint16(payload))
@@ -290,7 +290,7 @@ func (c *client) control(op byte, payload []byte) (bool, error) {
 	if !c.sentClose {
 		c.sendClose(string(payload))
 	}
-	return false, nil
+	return nil
 }
 
 // complete makes an event of the message.

@@ -69,7 +69,7 @@ func (s *Suite) Run(t *testing.T) {
 	}
 	switch {
 	case s.Rewrite:
-		if err := os.WriteFile(s.Golden, []byte(report(got)), 0o644); err != nil { //nolint:gosec // a file of the repository
+		if err := os.WriteFile(s.Golden, []byte(report(got)), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	case len(want) != len(all):
@@ -132,7 +132,7 @@ func (s *Suite) run(tc testCase) (o outcome) {
 		if tc.whenReceived && !c.sentClose && slices.Equal(c.received, tc.want) {
 			c.sendClose(closePayload(tc.end.codes[0], ""))
 		}
-		_, err = c.read()
+		err = c.read()
 	}
 	var wrong errPeer
 	switch {
