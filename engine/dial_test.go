@@ -230,12 +230,18 @@ func TestDialledEnds(t *testing.T) {
 	}{
 		{"the server closes", func(_ *stepped, _ *engine.Stub, p *dialledPeer) { p.say("c 4000 bye\n") }, "closed 4000 bye true", "c 4000 \n"},
 		{"the server leaves", func(_ *stepped, _ *engine.Stub, p *dialledPeer) { p.conn.Close() }, lostText, ""},
-		{"the server sends nonsense", func(_ *stepped, _ *engine.Stub, p *dialledPeer) { p.say("nonsense\n") },
-			"failed The WebSocket to https://peer failed: no such line", "c 1002 no such line\n"},
-		{"the codec panics", func(_ *stepped, _ *engine.Stub, p *dialledPeer) { p.say("panic\n") },
-			"failed The WebSocket to https://peer failed: the codec panicked: in the codec", "c 1002 no such line\n"},
-		{"a frame that never ends", func(_ *stepped, _ *engine.Stub, p *dialledPeer) { p.say(strings.Repeat("x", 8<<10)) },
-			"failed The WebSocket to https://peer failed: a frame cannot be read", "c 1002 no such line\n"},
+		{
+			"the server sends nonsense", func(_ *stepped, _ *engine.Stub, p *dialledPeer) { p.say("nonsense\n") },
+			"failed The WebSocket to https://peer failed: no such line", "c 1002 no such line\n",
+		},
+		{
+			"the codec panics", func(_ *stepped, _ *engine.Stub, p *dialledPeer) { p.say("panic\n") },
+			"failed The WebSocket to https://peer failed: the codec panicked: in the codec", "c 1002 no such line\n",
+		},
+		{
+			"a frame that never ends", func(_ *stepped, _ *engine.Stub, p *dialledPeer) { p.say(strings.Repeat("x", 8<<10)) },
+			"failed The WebSocket to https://peer failed: a frame cannot be read", "c 1002 no such line\n",
+		},
 		{"the server does not answer a Close", func(s *stepped, stub *engine.Stub, p *dialledPeer) {
 			s.start(stub, "Close", 1000, "")
 			s.settle()
