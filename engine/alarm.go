@@ -97,7 +97,8 @@ func (s *Storage) Alarm() (ms int64, set bool, err error) {
 }
 
 // DeleteAlarm removes the alarm, if there is one. While the handler runs it removes what was set meanwhile; the running
-// alarm is not cancelled, and is tried again if it fails. Between a run that failed and its retry it ends the retries.
+// alarm is not cancelled, and is not tried again if it fails, unless the process ends before it has. Between a run that failed and
+// its retry it ends the retries.
 func (s *Storage) DeleteAlarm(o WriteOptions) error {
 	if err := s.writable(); err != nil {
 		return err
@@ -144,12 +145,15 @@ func (a *actor) changeAlarm(c alarmChange, confirmed bool) {
 		}
 		a.ops = redo.AppendSetAlarm(a.ops, c.at)
 	case al != nil && al.state == alarmRuns:
+		o.undo.saveAlarm(a)
+		al.flags |= alarmForsaken
 		return
 	case al != nil && al.state == alarmReplaced:
 		// What is set is the running one again: if the process ends now, it must run once more.
 		o.undo.saveAlarm(a)
 		run := a.alarm.Alarm
 		al.state, al.at, al.next, al.retries = alarmRuns, run.ScheduledTime, run.ScheduledTime, uint8(run.RetryCount)
+		al.flags |= alarmForsaken
 		a.ops = redo.AppendRetryAlarm(a.ops, al.at, uint32(al.retries), al.next)
 	case al != nil || o.alarms.failed[a.slot] != nil:
 		o.undo.saveAlarm(a)

@@ -310,6 +310,46 @@ func TestAlarmInsideItsHandler(t *testing.T) {
 	}
 }
 
+// What a handler deletes is not tried again when it fails, be it the alarm that runs or one that was set meanwhile.
+func TestAlarmDeletedInsideItsHandler(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		ring  func(b *bell, ctx context.Context) error
+		again string // the end of what rings after it
+	}{
+		{"deleted", func(b *bell, _ context.Context) error { return b.Delete() }, ""},
+		{"set and deleted", func(b *bell, _ context.Context) error { return errors.Join(b.Set(500), b.Delete()) }, ""},
+		{"everything deleted", func(b *bell, _ context.Context) error { return b.st.Storage().DeleteAll() }, ""},
+		{"deleted and set", func(b *bell, _ context.Context) error { return errors.Join(b.Delete(), b.Set(500)) }, "for 1500, 0 retries"},
+		{"taken back by a transaction", func(b *bell, ctx context.Context) error {
+			return b.st.Storage().Transaction(ctx, func() error { return errors.Join(b.Delete(), errors.New("undone")) })
+		}, "for 1000, 1 retries"},
+		{"taken back by an abort", func(b *bell, _ context.Context) error {
+			err := b.Delete()
+			b.st.Abort(errors.New("aborted"))
+			return err
+		}, "for 1000, 1 retries"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			y, ns := tower(t)
+			y.ring = func(b *bell, ctx context.Context, _ engine.AlarmInfo) error {
+				y.ring = nil
+				return errors.Join(c.ring(b, ctx), errors.New("failed"))
+			}
+			y.set(ns, "a", 1000)
+			y.pass(1000 * time.Millisecond)
+			y.expectFirst("a at 1000 for 1000, 0 retries")
+			y.pass(time.Hour)
+			if got := strings.Join(y.rung, ", "); (got == "") != (c.again == "") || !strings.HasSuffix(got, c.again) {
+				t.Errorf("after it rang %q, want %q", got, c.again)
+			}
+			if f := y.failed(); len(f) != 0 {
+				t.Errorf("failed alarms: %+v", f)
+			}
+		})
+	}
+}
+
 // expectFirst takes the first of what has rung.
 func (y *belfry) expectFirst(want string) {
 	y.t.Helper()

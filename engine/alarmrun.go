@@ -223,8 +223,8 @@ func (o *owner) alarmFailed(ev *Event, slot uint32, err error, began bool) {
 		return
 	case al.state != alarmRuns && al.state != alarmFired:
 		return // the object has had it otherwise, in the turn that failed or before
-	case al.state == alarmRuns && ev.actor.dropAlarm:
-		log.Warn("an alarm was aborted, and is not to be tried again")
+	case al.state == alarmRuns && (ev.actor.dropAlarm || al.flags&alarmForsaken != 0):
+		log.Warn("an alarm has failed, and is not tried again: it was aborted for good, or deleted while it ran")
 		o.clearAlarm(slot)
 		_, _ = o.logAlarm(slot, redo.AppendDeleteAlarm(nil))
 		return

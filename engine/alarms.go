@@ -39,6 +39,7 @@ const (
 	alarmUncounted uint8 = 1 << iota // the last failure was none of the program's
 	alarmOverdue                     // it was due at the start: its last run may have ended the process
 	alarmMarked                      // the log counts the run that is under way as failed
+	alarmForsaken                    // the run that is under way was deleted, and is not to be tried again
 	alarmByHand                      // it is run before its moment
 )
 

@@ -44,7 +44,9 @@ func (o *object) ringing() *run {
 
 // setAlarm makes at, or nothing, the alarm of the object.
 func (o *object) setAlarm(at *uint64) {
-	switch r := o.ringing(); {
+	r := o.ringing()
+	o.dropped = o.dropped || at == nil && r != nil // the turn may be taken back: then it is tried again
+	switch {
 	case at != nil:
 		o.clearAlarm()
 		o.content[alarmKey] = *at
@@ -142,7 +144,8 @@ func (t *thread) alarms() {
 		_, failed := in.obj.content[failedKey]
 		r := in.obj.ringing()
 		if _, set := in.alarm(); !set && (r != nil || !failed) {
-			return // nothing to delete
+			in.obj.dropped = in.obj.dropped || r != nil
+			return // nothing else to delete
 		}
 		in.wrote(confirmed)
 		in.obj.setAlarm(nil)

@@ -103,7 +103,7 @@ type object struct {
 
 	run     *run   // of its alarm, the last
 	retries uint64 // of its alarm: runs that have failed and count
-	dropped bool   // it was aborted in a run, which is not to be tried again
+	dropped bool   // its run was aborted for good, or deleted: it need not be tried again
 	overdue bool   // its alarm may have been due at the start
 }
 

@@ -346,7 +346,7 @@ func (t *thread) misbehave() error {
 	case 1, 2:
 		forGood := t.w.pick(4) == 3
 		t.w.note("%s: aborts, with its alarm %t", t.name, forGood)
-		t.in.obj.dropped = forGood && t.in.obj.ringing() != nil
+		t.in.obj.dropped = t.in.obj.dropped || forGood && t.in.obj.ringing() != nil
 		t.in.st.AbortWith(errOnPurpose, engine.AbortOptions{NoAlarmRetry: forGood})
 		if !t.in.st.Dead() {
 			t.w.fail(Wrong, "%s: Abort did not drop the instance", t.name)
