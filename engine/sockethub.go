@@ -125,7 +125,7 @@ func (e *socketEnd) receive(it socketItem) {
 		case end == nil:
 			e.sink.Message(it.m)
 		case end.clean:
-			e.answerClose(e.by, end.code)
+			e.answerClose(e.by, end.code, end.reason)
 			defer func() { // the handler may have answered, and the instance stays until it has returned
 				if e.sentClose {
 					e.finish()

@@ -400,10 +400,10 @@ func (e *socketEnd) sendClose(by *origin, code int, reason string) {
 }
 
 // answerClose notes that the other end's Close has come, and answers it unless the holder does.
-func (e *socketEnd) answerClose(by *origin, code int) {
+func (e *socketEnd) answerClose(by *origin, code int, reason string) {
 	e.gotClose = true
 	if !e.sentClose && !e.halfOpen {
-		e.sendClose(by, code, "")
+		e.sendClose(by, code, reason)
 	}
 }
 
@@ -457,7 +457,7 @@ func (e *socketEnd) release() {
 	}
 }
 
-// AllowHalfOpen decides who answers a Close of the other end. By default the engine does, with the same code, before the holder hears of it: then the
+// AllowHalfOpen decides who answers a Close of the other end. By default the engine does, with the same code and reason, before the holder hears of it: then the
 // state is SocketClosed in its handler. With on, the holder does, when it has sent what it still wants to send; that of a hibernatable socket must do so before its
 // instance is evicted. A transport always answers by itself. It may be called until the Close has come, and lasts over hibernation.
 func (ws *WebSocket) AllowHalfOpen(on bool) { ws.e.halfOpen = on }

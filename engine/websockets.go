@@ -166,7 +166,7 @@ func (s *State) AcceptWebSocket(ws *WebSocket, tags ...string) error {
 		case len(distinct) == MaxSocketTags:
 			return errSocketTags
 		case utf8.RuneCountInString(t) > MaxSocketTagLength:
-			return &Error{Name: "Error", Message: fmt.Sprintf("%q is longer than the max tag length (%d characters).", t, MaxSocketTagLength)}
+			return &Error{Name: "Error", Message: fmt.Sprintf("\"%s\" is longer than the max tag length (%d characters).", t, MaxSocketTagLength)}
 		case !slices.Contains(distinct, t):
 			distinct = append(distinct, t)
 		}
@@ -457,7 +457,7 @@ func (m *member) last(it *socketItem) {
 		m.deliver(it, s)
 		return
 	}
-	m.e.answerClose(&m.set.own.outside, end.code)
+	m.e.answerClose(&m.set.own.outside, end.code, end.reason)
 	if m.e.sentClose {
 		m.e.finish()
 	} else {
