@@ -43,6 +43,7 @@ const mapSize = uncurry(getOwnPropertyDescriptor(Map.prototype, "size").get);
 const setSize = uncurry(getOwnPropertyDescriptor(Set.prototype, "size").get);
 const globalObject = globalThis;
 const PromiseCtor = Promise;
+const DateCtor = Date;
 const MapCtor = Map;
 const WeakMapCtor = WeakMap;
 const ErrorCtor = Error;
