@@ -21,7 +21,7 @@ type origin struct {
 
 	bodies  *bodies                 // nil for an event, and until there is one
 	out     *subrequests            // nil until it makes one
-	sockets map[*socketEnd]struct{} // that it holds classically; nil until there is one
+	sockets map[*socketEnd]*section // that it holds classically, and where their messages belong; nil until there is one
 }
 
 // learn adds a dependency: o has received something that could reveal record dep.

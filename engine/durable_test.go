@@ -115,7 +115,7 @@ func TestChainSharesOneSync(t *testing.T) {
 }
 
 // onLoop returns a name whose object lives on loop i of n.
-func onLoop(t *testing.T, ns *engine.Namespace, n, i int) string {
+func onLoop(t testing.TB, ns *engine.Namespace, n, i int) string {
 	t.Helper()
 	for k := range 10000 {
 		name := fmt.Sprint("object", k)

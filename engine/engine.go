@@ -89,6 +89,7 @@ func Open(opts Options) (*Engine, error) {
 			idleMS: opts.IdleTimeout.Milliseconds(), queueMS: opts.MaxQueueTime.Milliseconds(),
 			outgoing: make(map[*Subrequest]struct{}), groups: make([]*socketGroup, e.pool.Len()),
 			sockets: make(map[uint32]*sockets), socketEvents: make(map[*origin]struct{}),
+			closeTimers: make(map[*socketEnd]loop.Timer),
 		}
 		e.owners[i].outside = origin{own: e.owners[i]}
 		e.owners[i].flush = e.owners[i].flushFrames

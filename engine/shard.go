@@ -51,6 +51,7 @@ type owner struct {
 	flushing     bool
 	sockets      map[uint32]*sockets
 	socketEvents map[*origin]struct{}
+	closeTimers  map[*socketEnd]loop.Timer // of transports that were told of a Close
 
 	// outside is what produces the bodies that come from outside of the process: no object or event, so it has no gate and
 	// knows nothing. outgoing are the requests under way of all origins.

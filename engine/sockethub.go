@@ -113,7 +113,7 @@ func (e *socketEnd) receive(it socketItem) {
 	if e.ended || !e.by.live() {
 		return
 	}
-	e.by.inject(e.sec, func() {
+	e.by.inject(e.by.sockets[e], func() {
 		if it.m != nil {
 			e.taken(it.m.weight())
 		}
@@ -296,7 +296,7 @@ func (e *socketEnd) leave(it *socketItem, failed error) {
 	}
 	switch end := it.ending; {
 	case end == nil:
-		e.own.eng.metrics.socketsOut.Add(1)
+		e.by.own.eng.metrics.socketsOut.Add(1)
 		e.taken(it.m.weight())
 		e.sink.Message(it.m)
 	case end.clean:
@@ -304,7 +304,8 @@ func (e *socketEnd) leave(it *socketItem, failed error) {
 		if e.sentClose {
 			e.finish()
 		} else {
-			e.timer = e.own.loop.At(e.own.loop.Due(CloseTimeout), loop.Func(e.closeTimedOut))
+			own := e.by.own
+			own.closeTimers[e] = own.loop.At(own.loop.Due(CloseTimeout), loop.Func(e.closeTimedOut))
 		}
 		end.tell(e.sink)
 	default:
@@ -320,5 +321,5 @@ func (e *socketEnd) closeTimedOut() {
 	}
 	e.giveUp(lost)
 	e.sink.Failed(ErrCloseTimeout)
-	e.own.drain()
+	e.by.own.drain()
 }

@@ -130,13 +130,9 @@ type socketEnd struct {
 	waiting *[]socketItem // what waits for a holder
 
 	// Owned by the loop of the holder.
-	own    *owner
-	handle *WebSocket // that the holder has
-	by     *origin    // holder, of a classic one
-	sec    *section   // where its messages belong
-	sink   SocketSink
-	timer  loop.Timer // a transport's, that ends a Close without an answer
-
+	handle     *WebSocket // that the holder has
+	by         *origin    // the holder, of a classic one; or else its loop's outside
+	sink       SocketSink // of a classic one and a transport's
 	attachment *[]byte
 	sentClose  bool
 	gotClose   bool
@@ -218,17 +214,17 @@ func (o *origin) holdSocket(ws *WebSocket, sink SocketSink) error {
 	if err := e.claim(holdClassic); err != nil {
 		return err
 	}
-	e.by, e.sec, e.sink = o, o.section(), sink
+	e.sink = sink
 	if o.sockets == nil {
-		o.sockets = make(map[*socketEnd]struct{})
+		o.sockets = make(map[*socketEnd]*section)
 		if o.event != nil {
 			o.own.socketEvents[o] = struct{}{}
 		}
 	}
-	o.sockets[e] = struct{}{}
+	o.sockets[e] = o.section()
 	o.hold()
 	o.own.eng.metrics.sockets.Add(1)
-	o.own.held(ws)
+	o.held(ws)
 	return nil
 }
 
@@ -261,7 +257,7 @@ func (p *Port) HoldWebSocket(ws *WebSocket, sink SocketSink) error {
 		return err
 	}
 	e.sink = sink
-	p.own.held(ws)
+	p.own.outside.held(ws)
 	p.own.drain()
 	return nil
 }
@@ -280,18 +276,18 @@ func (e *socketEnd) claim(kind holdKind) error {
 	return errSocketGone
 }
 
-// held notes that the end of ws has a holder on this loop, and tells its home.
-func (o *owner) held(ws *WebSocket) {
-	e := ws.e
-	e.own, e.handle = o, ws
+// held notes that the end of ws has a holder, and tells its home.
+func (o *origin) held(ws *WebSocket) {
+	e, at := ws.e, o.own
+	e.by, e.handle = o, ws
 	ws.cleanup.Stop()
 	home := e.pair.home
-	if home == o {
-		o.settleSocket(e, o)
+	if home == at {
+		at.settleSocket(e, at)
 		return
 	}
 	home.loop.Post(loop.Func(func() {
-		home.settleSocket(e, o)
+		home.settleSocket(e, at)
 		home.drain()
 	}))
 }
@@ -316,7 +312,7 @@ func (ws *WebSocket) Send(m *Message) error {
 		return err
 	}
 	if e.hold.Load() == holdPort {
-		e.own.eng.metrics.socketsIn.Add(1)
+		by.own.eng.metrics.socketsIn.Add(1)
 	}
 	e.send(by, m, 0)
 	return nil
@@ -324,16 +320,13 @@ func (ws *WebSocket) Send(m *Message) error {
 
 // sender is who sends through the end.
 func (e *socketEnd) sender() (*origin, error) {
-	switch e.hold.Load() {
-	case holdClassic:
+	if e.hold.Load() != holdHibernating {
 		return e.by, nil
-	case holdHibernating:
-		if a := e.member.Load().set.actor; a != nil {
-			return &a.origin, nil
-		}
-		return nil, ErrOutsideTurn
 	}
-	return &e.own.outside, nil
+	if a := e.member.Load().set.actor; a != nil {
+		return &a.origin, nil
+	}
+	return nil, ErrOutsideTurn
 }
 
 // send sends a message that reveals record dep, and what by knows.
@@ -424,11 +417,11 @@ func (e *socketEnd) giveUp(why *socketEnding) {
 	}
 	by, err := e.sender()
 	if err != nil {
-		by = &e.own.outside
+		by = e.by // the object hibernates, and its loop says so
 	}
-	own, to := e.own, e.peer()
+	to := e.peer()
 	e.finish()
-	own.emit(by, socketItem{to: to, ending: why})
+	by.own.emit(by, socketItem{to: to, ending: why})
 }
 
 // finish ends the holder's part. Nothing is taken any more.
@@ -443,17 +436,21 @@ func (e *socketEnd) finish() {
 func (e *socketEnd) release() {
 	switch e.hold.Load() {
 	case holdClassic:
-		e.own.eng.metrics.sockets.Add(-1)
+		e.by.own.eng.metrics.sockets.Add(-1)
 		delete(e.by.sockets, e)
 		if len(e.by.sockets) == 0 {
-			delete(e.own.socketEvents, e.by)
+			delete(e.by.own.socketEvents, e.by)
 		}
 		e.by.unhold()
 	case holdHibernating:
-		e.own.eng.metrics.sockets.Add(-1)
+		e.by.own.eng.metrics.sockets.Add(-1)
 		e.member.Load().unlist()
 	case holdPort:
-		e.own.loop.Cancel(e.timer)
+		own := e.by.own
+		if tm, ok := own.closeTimers[e]; ok {
+			own.loop.Cancel(tm)
+			delete(own.closeTimers, e)
+		}
 	}
 }
 
@@ -489,7 +486,7 @@ func (ws *WebSocket) Room() bool {
 	if p.roomy() {
 		return true
 	}
-	limit := int64(ws.e.own.eng.opts.MaxQueuedBytes)
+	limit := int64(ws.e.by.own.eng.opts.MaxQueuedBytes)
 	for {
 		// Whoever makes room looks at the flags afterwards: so they are set before the last look.
 		p.starved.Store(true)
@@ -540,10 +537,11 @@ func (e *socketEnd) feed() {
 	if !ok {
 		return
 	}
-	p.own.loop.Post(loop.Func(func() {
+	own := p.by.own
+	own.loop.Post(loop.Func(func() {
 		if !p.ended {
 			r.Room()
 		}
-		p.own.drain()
+		own.drain()
 	}))
 }

@@ -25,6 +25,7 @@ type SocketEvent struct {
 	Err error
 
 	started bool
+	timer   loop.Timer // that ends it
 }
 
 // name is the name of the event's handler.
@@ -65,17 +66,24 @@ type sockets struct {
 type member struct {
 	e          *socketEnd
 	set        *sockets
-	list       *memberList // that it is in, if any
-	next, prev *member
+	next, prev *member // in the list that place names
 	tags       []tag
+	autoMS     int64         // when an auto response was last sent, on the wall clock; 0: never
+	event      *Event        // under way: the next waits for its end
+	queue      *[]socketItem // what waits for that; nil: nothing
 
-	autoMS int64 // when an auto response was last sent, on the wall clock; 0: never
-
-	queue    []socketItem
-	event    *Event     // under way: the next waits for its end
-	timer    loop.Timer // of the event
-	orphaned bool       // the object that it belonged to was reset
+	place    memberPlace
+	orphaned bool // the object that it belonged to was reset
 }
+
+// memberPlace is the list that a member is in.
+type memberPlace uint8
+
+const (
+	placeNone memberPlace = iota
+	placeOpen
+	placeClosing
+)
 
 // memberList is a list of sockets, in the order in which they were added.
 type memberList struct {
@@ -84,7 +92,7 @@ type memberList struct {
 }
 
 func (l *memberList) add(m *member) {
-	m.list, m.prev, m.next = l, l.last, nil
+	m.prev, m.next = l.last, nil
 	if l.last == nil {
 		l.first = m
 	} else {
@@ -105,7 +113,7 @@ func (l *memberList) remove(m *member) {
 	} else {
 		m.next.prev = m.prev
 	}
-	m.list, m.next, m.prev = nil, nil, nil
+	m.next, m.prev = nil, nil
 	l.n--
 }
 
@@ -180,6 +188,7 @@ func (s *State) AcceptWebSocket(ws *WebSocket, tags ...string) error {
 	}
 	m := &member{e: e, set: set}
 	e.member.Store(m)
+	m.place = placeOpen
 	set.open.add(m)
 	if len(distinct) > 0 {
 		m.tags = make([]tag, len(distinct))
@@ -188,7 +197,7 @@ func (s *State) AcceptWebSocket(ws *WebSocket, tags ...string) error {
 		}
 	}
 	a.own.eng.metrics.sockets.Add(1)
-	a.own.held(ws)
+	a.own.outside.held(ws)
 	return nil
 }
 
@@ -249,8 +258,8 @@ func (set *sockets) untag(t *tag) {
 // unlist takes a socket out of the lists of its object.
 func (m *member) unlist() {
 	set := m.set
-	switch m.list {
-	case &set.open:
+	switch m.place {
+	case placeOpen:
 		for i := range m.tags {
 			set.untag(&m.tags[i])
 		}
@@ -258,9 +267,10 @@ func (m *member) unlist() {
 			set.own.eng.metrics.hibernating.Add(-1)
 		}
 		set.open.remove(m)
-	case &set.closing:
+	case placeClosing:
 		set.closing.remove(m)
 	}
+	m.place = placeNone
 }
 
 // WebSockets returns the sockets that the object has accepted and whose end it has not been told yet, newest first.
@@ -407,32 +417,48 @@ func (m *member) receive(it *socketItem) {
 	if it.m != nil {
 		m.set.queued.Add(it.m.weight())
 	}
-	m.queue = append(m.queue, *it)
-	m.pump()
+	if !m.ready() || m.queue != nil {
+		if m.queue == nil {
+			m.queue = new([]socketItem)
+		}
+		*m.queue = append(*m.queue, *it)
+		return
+	}
+	m.handle(it)
+}
+
+// ready reports whether the next item may be delivered: the previous event has ended, and the socket does not end with its instance.
+func (m *member) ready() bool {
+	return m.event == nil && (m.set.actor == nil || m.set.actor.retiring == nil)
 }
 
 // pump delivers what has come, one event after the other.
 func (m *member) pump() {
-	for m.event == nil && len(m.queue) > 0 {
-		if a := m.set.actor; a != nil && a.retiring != nil {
-			return // the socket ends with the instance
-		}
-		it := m.queue[0]
-		m.queue[0] = socketItem{}
-		if m.queue = m.queue[1:]; len(m.queue) == 0 {
+	for m.queue != nil && m.ready() {
+		q := *m.queue
+		it := q[0]
+		q[0] = socketItem{}
+		if q = q[1:]; len(q) == 0 {
 			m.queue = nil
+		} else {
+			*m.queue = q
 		}
-		if it.m == nil {
-			m.last(&it)
-			return
-		}
-		if auto := m.set.auto; auto != nil && it.m.Text && string(it.m.Data) == auto.request {
-			m.respond(auto)
-			m.took(it.m)
-			continue
-		}
-		m.deliver(&it, &SocketEvent{Message: it.m})
+		m.handle(&it)
 	}
+}
+
+// handle delivers an item, or answers it.
+func (m *member) handle(it *socketItem) {
+	if it.m == nil {
+		m.last(it)
+		return
+	}
+	if auto := m.set.auto; auto != nil && it.m.Text && string(it.m.Data) == auto.request {
+		m.respond(auto)
+		m.took(it.m)
+		return
+	}
+	m.deliver(it, SocketEvent{Message: it.m})
 }
 
 // respond answers a message by itself.
@@ -451,7 +477,7 @@ func (m *member) respond(auto *autoResponse) {
 // last delivers the end of the socket, which the object has no more.
 func (m *member) last(it *socketItem) {
 	end := it.ending
-	s := &SocketEvent{Closed: end.err == nil, Code: end.code, Reason: end.reason, Clean: end.clean, Err: end.err}
+	s := SocketEvent{Closed: end.err == nil, Code: end.code, Reason: end.reason, Clean: end.clean, Err: end.err}
 	if !end.clean {
 		m.e.finish()
 		m.deliver(it, s)
@@ -462,16 +488,21 @@ func (m *member) last(it *socketItem) {
 		m.e.finish()
 	} else {
 		m.unlist()
+		m.place = placeClosing
 		m.set.closing.add(m)
 	}
 	m.deliver(it, s)
 }
 
 // deliver starts an event.
-func (m *member) deliver(it *socketItem, s *SocketEvent) {
+func (m *member) deliver(it *socketItem, s SocketEvent) {
 	s.WebSocket = m.e.handle
 	set := m.set
-	m.event = &Event{Kind: EventWebSocket, Socket: s, class: set.class, id: set.id, home: set.own, oneWay: true, dep: it.dep}
+	both := &struct {
+		Event
+		SocketEvent
+	}{Event{Kind: EventWebSocket, class: set.class, id: set.id, home: set.own, oneWay: true, dep: it.dep}, s}
+	m.event, both.Socket = &both.Event, &both.SocketEvent
 	set.own.accept(m.event)
 }
 
@@ -483,7 +514,7 @@ func (m *member) started(ev *Event) {
 		return
 	}
 	own := m.set.own
-	m.timer = own.loop.At(own.loop.Due(time.Duration(ms)*time.Millisecond), loop.Func(func() {
+	ev.Socket.timer = own.loop.At(own.loop.Due(time.Duration(ms)*time.Millisecond), loop.Func(func() {
 		own.ready.push(entryStep{func() {
 			if m.event == ev {
 				ev.Fail(&Error{Name: "Error", Message: fmt.Sprintf("The handler of a WebSocket event took longer than %d ms.", ms)})
@@ -496,7 +527,7 @@ func (m *member) started(ev *Event) {
 // answered goes on with the socket's next message.
 func (m *member) answered(ev *Event, err error) {
 	own := m.set.own
-	own.loop.Cancel(m.timer)
+	own.loop.Cancel(ev.Socket.timer)
 	m.event = nil
 	if err != nil && ev.Socket.started && !m.orphaned {
 		e := asError(err, ev.class.name, ev.id.String(), ev.Name())
