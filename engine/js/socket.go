@@ -323,6 +323,9 @@ func (s *socket) ended() {
 
 // socketError makes an error of the engine's one that JavaScript sees.
 func socketError(err error) error {
+	if err == nil {
+		return nil
+	}
 	var e *engine.Error
 	if errors.As(err, &e) {
 		return &vm.Error{Class: vm.ErrorClassNamed(e.Name), Message: e.Message}
