@@ -62,6 +62,10 @@ type Options struct {
 	// HTTP/1.1 and HTTP/2, without a proxy; docs/operating.md has its bounds. Give another to
 	// restrict where programs may connect to.
 	Transport http.RoundTripper
+	// WebSockets speaks the protocol of WebSockets on the connections of outgoing requests that ask for one (State.DialWebSocket, a fetch with
+	// "upgrade: websocket" and new WebSocket of TypeScript). Transport makes the connections: the body of its answer of status 101 must be an
+	// io.ReadWriteCloser, as that of Go's client is. server.SocketClient is one. Default: none, and such requests fail.
+	WebSockets SocketClient
 
 	// Logger takes the engine's log lines. Default slog.Default().
 	Logger *slog.Logger

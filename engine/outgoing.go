@@ -86,6 +86,8 @@ type Subrequest struct {
 	cancel context.CancelCauseFunc
 	upload *upload   // of the request's body, if it is a stream
 	body   *download // of the answer, if it has a body
+
+	handshake SocketHandshake // if it asks for a WebSocket
 }
 
 func (o *origin) startFetch(r *Request, rep Replier) *Subrequest {
@@ -199,6 +201,10 @@ func (q *Subrequest) httpRequest(ctx context.Context) (*http.Request, error) {
 	if req.Header.Get("User-Agent") == "" {
 		req.Header["User-Agent"] = []string{""} // or Go's client would name itself
 	}
+	if r.asksForSocket() {
+		r.Body.Discard() // as workerd does: it is always a GET without a body
+		return req, q.askForSocket(req)
+	}
 	switch b := r.Body; {
 	case b.Streamed():
 		q.upload = newUpload(q.by.own.loop)
@@ -231,6 +237,8 @@ func (q *Subrequest) answered(resp *http.Response, err error) {
 		}
 	case err != nil:
 		q.finish(q.failed(err))
+	case q.handshake != nil && resp.StatusCode == http.StatusSwitchingProtocols:
+		q.upgraded(resp)
 	default:
 		q.reply(Reply{Response: q.response(resp)})
 		if q.body == nil {
@@ -279,6 +287,7 @@ func (q *Subrequest) response(resp *http.Response) *Response {
 		}
 	}
 	switch {
+	case resp.StatusCode == 101 && q.handshake != nil: // its body is the connection
 	case q.req.Method == http.MethodHead, resp.StatusCode == 101, resp.StatusCode == 204, resp.StatusCode == 205, resp.StatusCode == 304:
 		go resp.Body.Close()
 	case resp.Body == http.NoBody:

@@ -3,6 +3,7 @@ package loop
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -19,7 +20,8 @@ import (
 //
 // It accepts on a goroutine of its own, and not on gnet's, because gnet stops altogether when an accept fails.
 // When descriptors run out, or MaxConns are open, it does not accept: the kernel keeps new connections in its
-// queue, and they are served when others have closed.
+// queue, and they are served when others have closed. If MaxConns stay open, the clients that do not fit are told so,
+// one after the other, with descriptors of the reserve: see [ListenOptions.Full].
 type Listener struct {
 	net     *Net
 	lis     net.Listener
@@ -28,6 +30,7 @@ type Listener struct {
 	opts    *ListenOptions
 
 	conns    atomic.Int64
+	refusing chan struct{} // holds one for each client that is being refused
 	room     chan struct{} // told, without waiting, when a connection has closed
 	stop     chan struct{}
 	stopOnce sync.Once
@@ -41,6 +44,11 @@ const (
 	patience = 20 * time.Millisecond
 	// retryAccept is how often an accept that failed for want of descriptors or memory is tried again.
 	retryAccept = 50 * time.Millisecond
+	// maxRefusing is how many clients are refused at once, and refuseTimeout how long each takes at most.
+	maxRefusing   = 16
+	refuseTimeout = time.Second
+	// refuseRead is how much is read of what a refused client sends.
+	refuseRead = 64 << 10
 )
 
 // Listen listens on addr, `host:port` or `unix:PATH`, and serves what connects with h. A socket file that a dead
@@ -114,7 +122,7 @@ func (n *Net) ListenOn(lis net.Listener, h Handler, o ListenOptions) (*Listener,
 	}
 	l := &Listener{
 		net: n, lis: lis, addr: lis.Addr(), handler: h, opts: &o,
-		room: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+		refusing: make(chan struct{}, maxRefusing), room: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -180,14 +188,12 @@ func (l *Listener) accept() {
 			_ = unix.Close(spare)
 		}
 	}()
-	scarce := false
+	scarce, full := false, false
 	next := 0
 	slow := time.NewTimer(patience)
 	for {
-		for l.conns.Load() >= int64(l.opts.MaxConns) {
-			if !l.wait(time.Hour) {
-				return
-			}
+		if !l.waitForRoom(&full) {
+			return
 		}
 		var c net.Conn
 		err := error(nil)
@@ -218,6 +224,11 @@ func (l *Listener) accept() {
 			continue
 		}
 		scarce = false
+		if full && l.crowded() {
+			l.refuse(c)
+			continue
+		}
+		full = false
 		var target *netLoop
 		for target = l.net.pick(&next); target == nil; target = l.net.pick(&next) {
 			// No loop takes connections up. One that is accepted waits here, the others in the kernel.
@@ -250,6 +261,55 @@ func (l *Listener) accept() {
 			// The loop is busy. The outcome is counted wherever it matters.
 		}
 	}
+}
+
+func (l *Listener) crowded() bool { return l.conns.Load() >= int64(l.opts.MaxConns) }
+
+// waitForRoom waits until there are fewer than MaxConns connections, or until clients that do not fit are to be refused. That is in full, which
+// lasts until there is room. It reports false if the listener is to stop.
+func (l *Listener) waitForRoom(full *bool) bool {
+	if *full || !l.crowded() {
+		return true
+	}
+	var over <-chan time.Time // never
+	if len(l.opts.Full) > 0 {
+		t := time.NewTimer(l.opts.FullAfter)
+		defer t.Stop()
+		over = t.C
+	}
+	for l.crowded() && !*full {
+		select {
+		case <-l.room:
+		case <-over:
+			*full = true
+			l.net.log.Warn("as many connections are open as there may be, and further clients are refused until some close: "+
+				"raise the limit of open files (ulimit -n) if it happens often", "addr", l.addr, "connections", l.opts.MaxConns)
+		case <-l.stop:
+			return false
+		}
+	}
+	return true
+}
+
+// refuse tells a client that it does not fit. It waits if it has to be told to many.
+func (l *Listener) refuse(c net.Conn) {
+	l.refusing <- struct{}{}
+	go func() {
+		defer func() { <-l.refusing }()
+		defer c.Close()
+		defer time.AfterFunc(refuseTimeout, func() { _ = c.Close() }).Stop()
+		if _, err := c.Write(l.opts.Full); err != nil {
+			return
+		}
+		if l.opts.Refused != nil {
+			l.opts.Refused()
+		}
+		// What the client sends is read before the connection closes, or the kernel would answer it with a reset, and the client might never see
+		// what it was told.
+		if half, ok := c.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+			_, _ = io.CopyN(io.Discard, c, refuseRead)
+		}
+	}()
 }
 
 // wait waits until a connection has closed or d has passed, and reports false if the listener is to stop.

@@ -160,10 +160,17 @@ type Handler interface {
 
 // ListenOptions are the bounds of one listener's connections. The zero value works.
 type ListenOptions struct {
-	// MaxConns is the number of open connections; further ones wait in the kernel's queue. Default: as
+	// MaxConns is the number of open connections; further ones wait in the kernel's queue, or are refused: see Full. Default: as
 	// many as the process's descriptor limit allows, less a reserve of 64 or a quarter of it,
 	// whichever is smaller.
 	MaxConns int
+	// Full is what a client is told that does not fit when MaxConns have been open for FullAfter; then it is disconnected. Empty: nobody is
+	// refused, they wait. It must not be changed.
+	Full []byte
+	// FullAfter is how long clients wait for others to leave before they are refused. Default 5 s.
+	FullAfter time.Duration
+	// Refused, if not nil, is called for each client that was refused, on a goroutine of the listener's.
+	Refused func()
 	// MaxInbound is the number of unread bytes kept for one connection, which the last read may exceed by up
 	// to 64 KiB. Default 256 KiB. A handler that waits for a longer unit than this must discard as it goes.
 	MaxInbound int

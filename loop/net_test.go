@@ -354,6 +354,46 @@ func TestMaxConns(t *testing.T) {
 	w.until("all have closed", func() bool { return l.Conns() == 0 && w.n.Connections() == 0 })
 }
 
+// When MaxConns stay open, further clients are told so, and served again as soon as there is room.
+func TestFullIsTold(t *testing.T) {
+	w := newNetWorld(t, "tcp", 2)
+	var refused atomic.Int64
+	l := w.listen(&handler{}, loop.ListenOptions{
+		MaxConns: 2, Full: []byte("full"), FullAfter: 10 * time.Millisecond, Refused: func() { refused.Add(1) },
+	})
+	inside := []*netPeer{w.connect(l), w.connect(l)}
+	for _, p := range inside {
+		p.write([]byte("ping"))
+		p.read(4)
+	}
+	const outside = 40 // more than are refused at once
+	clients := make([]*netPeer, outside)
+	for i := range clients {
+		clients[i] = w.connect(l)
+		clients[i].write([]byte("ping"))
+	}
+	for i, p := range clients {
+		if got := string(p.rest()); got != "full" {
+			t.Fatalf("client %d got %q", i, got)
+		}
+		p.close()
+	}
+	if n := refused.Load(); n != outside {
+		t.Errorf("%d were counted as refused", n)
+	}
+	inside[0].write([]byte("pong")) // those inside notice nothing
+	if got := string(inside[0].read(4)); got != "pong" {
+		t.Errorf("a connection that is open got %q", got)
+	}
+	inside[0].close()
+	w.until("one has closed", func() bool { return l.Conns() == 1 })
+	late := w.connect(l)
+	late.write([]byte("late"))
+	if got := string(late.read(4)); got != "late" {
+		t.Errorf("a client for which there is room got %q", got)
+	}
+}
+
 // Connections are spread over the loops.
 func TestConnectionsAreSpread(t *testing.T) {
 	w := newNetWorld(t, "tcp", 4)

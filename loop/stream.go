@@ -11,6 +11,7 @@ const (
 	DefaultMaxOutbound  = 16 << 20
 	DefaultLowWater     = 64 << 10
 	DefaultCloseTimeout = 5 * time.Second
+	DefaultFullAfter    = 5 * time.Second
 )
 
 // EnsureDefaults fills in what is zero, except MaxConns, whose default the pool works out.
@@ -26,6 +27,9 @@ func (o *ListenOptions) EnsureDefaults() {
 	}
 	if o.CloseTimeout <= 0 {
 		o.CloseTimeout = DefaultCloseTimeout
+	}
+	if o.FullAfter <= 0 {
+		o.FullAfter = DefaultFullAfter
 	}
 }
 

@@ -200,6 +200,9 @@ func (c *Conn) allRead() {
 
 func (c *Conn) drained() {
 	c.advance()
+	if d, ok := c.session.(Drained); ok {
+		d.Drained()
+	}
 	c.giveRoom()
 }
 

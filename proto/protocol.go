@@ -32,3 +32,8 @@ type Ender interface{ Ended() }
 // Expirer is an optional interface of a [Session]: Expired is called when the moment of [Conn.SetDeadline] has
 // come. Without it, the connection is then closed as by Finish.
 type Expirer interface{ Expired() }
+
+// Drained is an optional interface of a [Session]: Drained is called when the client has taken so much of what waits for it that
+// there is [Conn.WriteRoom] again, after there was none. Answers in the order of requests need it not: they are
+// written by their slots.
+type Drained interface{ Drained() }

@@ -3,7 +3,9 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os/exec"
 	"strings"
 	"testing"
@@ -72,4 +74,42 @@ func TestDescriptors(t *testing.T) {
 	if strings.Contains(p.log.String(), "connection was lost") {
 		t.Errorf("a connection was lost\n%s", &p.log)
 	}
+}
+
+// TestDescriptorsAreRaised holds that the soft limit of open files is raised to the hard one, and that clients beyond that are told so.
+func TestDescriptorsAreRaised(t *testing.T) {
+	t.Parallel()
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("there is no sh to set a limit with")
+	}
+	p := serveAs(t, setup{before: []string{sh, "-c", `ulimit -Sn 40 && ulimit -Hn 192 && exec "$@"`, "sh"}}, counter, "--data", t.TempDir())
+	// 192 less a quarter of it fit, and not 40.
+	const fit, further = 144, 3
+	for i := range fit {
+		c := dial(t, p)
+		defer c.Close()
+		fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+		if line, err := bufio.NewReader(c).ReadString('\n'); line != "HTTP/1.1 200 OK\r\n" {
+			t.Fatalf("connection %d: %q %v", i, line, err)
+		}
+	}
+	for range further {
+		c := dial(t, p)
+		defer c.Close()
+		fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+		if line, err := bufio.NewReader(c).ReadString('\n'); line != "HTTP/1.1 503 Service Unavailable\r\n" {
+			t.Fatalf("a connection that does not fit: %q %v", line, err)
+		}
+	}
+	waitFor(t, "the line in the log", func() bool { return strings.Contains(p.log.String(), "further clients are refused") })
+	waitFor(t, "the figure", func() bool {
+		resp, err := http.Get("http://" + p.admin + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		return strings.Contains(string(body), fmt.Sprintf("everloop_http_connections_refused_total %d\n", further))
+	})
 }

@@ -61,7 +61,9 @@ func wire(ctx context.Context, c *serveCmd, loops int, p *project.Project, bundl
 	if d.pool, err = loop.New(loop.Options{Loops: loops, Logger: logger}); err != nil {
 		return nil, err
 	}
-	if d.eng, err = engine.Open(engine.Options{Dir: c.dataDir(), Pool: d.pool, Sync: syncModes[c.Sync], Logger: logger}); err != nil {
+	if d.eng, err = engine.Open(engine.Options{
+		Dir: c.dataDir(), Pool: d.pool, Sync: syncModes[c.Sync], WebSockets: server.SocketClient{}, Logger: logger,
+	}); err != nil {
 		return nil, err
 	}
 	if err := context.Cause(ctx); err != nil {

@@ -110,7 +110,8 @@ func TestHealth(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	e, _ := newEngine(t)
-	h := HTTP{Conns: 3, Opened: 9, Requests: 20, InFlight: 4, Status: [6]uint64{1, 0, 10, 1, 2, 2}, Refused: 2, LatencySum: 1.5}
+	h := HTTP{Conns: 3, Opened: 9, Requests: 20, InFlight: 4, Status: [6]uint64{1, 0, 10, 1, 2, 2}, Refused: 2, LatencySum: 1.5,
+		Sockets: 7, SocketsOpened: 21, SocketsFailed: 11, SocketsSlow: 12, SocketsSilent: 13, MessagesIn: 14, MessagesOut: 15, ClientsRefused: 16}
 	h.Latency[0], h.Latency[1], h.Latency[latencyBuckets-1] = 5, 6, 7
 	bounds := make([]float64, latencyBuckets-1)
 	for i := range bounds {
@@ -140,6 +141,11 @@ func TestMetrics(t *testing.T) {
 		`everloop_http_responses_total{class="2xx"} 10`, `everloop_http_responses_total{class="gone"} 1`, "everloop_http_refused_total 2",
 		`everloop_http_request_seconds_bucket{le="1"} 5`, `everloop_http_request_seconds_bucket{le="2"} 11`,
 		`everloop_http_request_seconds_bucket{le="+Inf"} 18`, "everloop_http_request_seconds_sum 1.5",
+		"everloop_websocket_connections 7", "everloop_websocket_connections_total 21",
+		`everloop_websocket_client_faults_total{fault="failed"} 11`, `everloop_websocket_client_faults_total{fault="slow"} 12`,
+		`everloop_websocket_client_faults_total{fault="silent"} 13`,
+		`everloop_websocket_messages_total{direction="in"} 14`, `everloop_websocket_messages_total{direction="out"} 15`,
+		"everloop_http_connections_refused_total 16", `everloop_http_responses_total{class="1xx"} 0`,
 		"go_goroutines ", "process_open_fds ",
 	} {
 		if !strings.Contains(body, want) {

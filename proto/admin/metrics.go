@@ -24,6 +24,12 @@ type HTTP struct {
 	Refused    uint64
 	Latency    [latencyBuckets]uint64
 	LatencySum float64
+
+	Sockets                                   int64
+	SocketsOpened                             uint64
+	SocketsFailed, SocketsSlow, SocketsSilent uint64
+	MessagesIn, MessagesOut                   uint64
+	ClientsRefused                            uint64
 }
 
 // Log are the figures of a log, as package wal's Stats has them.
@@ -114,11 +120,16 @@ var figures = []figure{
 	{"log_batch_bytes", nil, "Bytes of each commit."},
 	{"http_connections", nil, "Open HTTP connections."},
 	{"http_connections_total", nil, "HTTP connections there ever were."},
+	{"http_connections_refused_total", nil, "Clients that were told that there are too many connections."},
 	{"http_requests_total", nil, "Requests whose header arrived, or was refused."},
 	{"http_requests_in_flight", nil, "Requests that are not answered yet."},
 	{"http_responses_total", []string{"class"}, "Answers by the first digit of their status; gone: the client left before."},
 	{"http_refused_total", nil, "Answers that came from the server and not from the program: malformed, too large, too slow, too many."},
 	{"http_request_seconds", nil, "Time from a request's header to the last byte of its answer."},
+	{"websocket_connections", nil, "Open connections of clients that are WebSockets."},
+	{"websocket_connections_total", nil, "Connections of clients that became WebSockets."},
+	{"websocket_client_faults_total", []string{"fault"}, "WebSockets closed through the client's fault: failed (it broke the protocol), slow (it did not take what it was sent), silent (it did not answer a Ping)."},
+	{"websocket_messages_total", []string{"direction"}, "Messages of clients (in) and to clients (out)."},
 }
 
 func newCollector(s *Server) *collector {
@@ -189,9 +200,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		h := c.s.opts.HTTP()
 		gauge("http_connections", float64(h.Conns))
 		counter("http_connections_total", h.Opened)
+		counter("http_connections_refused_total", h.ClientsRefused)
 		counter("http_requests_total", h.Requests)
 		gauge("http_requests_in_flight", float64(h.InFlight))
-		for i, class := range []string{0: "gone", 2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"} {
+		for i, class := range []string{0: "gone", 1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"} {
 			if class != "" {
 				counter("http_responses_total", h.Status[i], class)
 			}
@@ -205,6 +217,13 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		n += h.Latency[latencyBuckets-1]
 		ch <- prometheus.MustNewConstHistogram(c.descs["http_request_seconds"], n, h.LatencySum, buckets)
+		gauge("websocket_connections", float64(h.Sockets))
+		counter("websocket_connections_total", h.SocketsOpened)
+		counter("websocket_client_faults_total", h.SocketsFailed, "failed")
+		counter("websocket_client_faults_total", h.SocketsSlow, "slow")
+		counter("websocket_client_faults_total", h.SocketsSilent, "silent")
+		counter("websocket_messages_total", h.MessagesIn, "in")
+		counter("websocket_messages_total", h.MessagesOut, "out")
 	}
 }
 

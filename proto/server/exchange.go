@@ -24,6 +24,7 @@ type exchange struct {
 	streamed *streamed // of the answer, if it is made while it is sent
 	in       *incoming // the body of the request, if it was not there with the head
 	refused  *refusal  // what is answered instead of what the handler says
+	up       *upgrade  // what it asks for, if that is a WebSocket
 
 	status    int // of the answer, once it has begun
 	keepAlive bool
@@ -51,11 +52,17 @@ func (x *exchange) Answer(r *engine.Reply) bool {
 	c := x.s.c
 	if x.status == 0 {
 		resp := x.response(r)
-		if c.Gone() {
+		switch {
+		case c.Gone():
+			x.s.lose(r.Response)
 			x.finish(0)
 			return true
+		case resp.WebSocket != nil:
+			x.open(resp)
+		default:
+			x.s.lose(r.Response)
+			x.write(resp)
 		}
-		x.write(resp)
 	}
 	if len(x.rest) > 0 && !c.Gone() {
 		n := min(len(x.rest), c.WriteRoom())
@@ -81,6 +88,13 @@ func (x *exchange) response(r *engine.Reply) *engine.Response {
 	case err != nil:
 	case resp == nil:
 		err = errors.New("the entry point gave neither a response nor an error")
+	case resp.WebSocket != nil, resp.Status == 101:
+		if err = x.opens(resp); err == nil && x.refused == nil {
+			return resp
+		}
+		if x.refused != nil {
+			return x.refused.response()
+		}
 	case resp.Status != 0 && (resp.Status < 200 || resp.Status > 599):
 		err = fmt.Errorf("the response has the status %d: want 200 to 599", resp.Status)
 	default:
@@ -151,6 +165,9 @@ func (x *exchange) finish(class int) {
 	if x.in != nil {
 		x.in.answered()
 	}
+	if s.up == x {
+		x.settle()
+	}
 	switch {
 	case x.ev == nil:
 	case s.c.Gone():
@@ -159,7 +176,7 @@ func (x *exchange) finish(class int) {
 		x.ev.Complete()
 	}
 	// This answer is still counted as under way.
-	if s.x == nil && s.in == nil && s.c.InFlight() == 1 && s.reader.Idle() && !s.c.Finishing() {
+	if s.x == nil && s.in == nil && s.next == nil && s.c.InFlight() == 1 && s.reader.Idle() && !s.c.Finishing() {
 		s.c.SetDeadline(h.loop.Now() + s.srv.opts.IdleTimeout.Milliseconds())
 	}
 	if x.entering {
@@ -167,6 +184,22 @@ func (x *exchange) finish(class int) {
 		return
 	}
 	h.recycle(x)
+}
+
+// settle goes on behind an answered request for a WebSocket: with frames, or with further requests.
+func (x *exchange) settle() {
+	s := x.s
+	s.up = nil
+	if s.next == nil && (!x.keepAlive || s.draining) {
+		s.c.Finish()
+	}
+	if s.next != nil {
+		s.c.Become(s.next)
+	}
+	s.c.Proceed()
+	if s.next != nil {
+		s.next.schedule()
+	}
 }
 
 // release gives back the shares that a request has of the loop's bounds.

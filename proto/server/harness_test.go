@@ -172,7 +172,7 @@ func newReal(t testing.TB, loops int, entry engine.Entrypoint, o Options) *onSoc
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := engine.Open(engine.Options{Pool: pool, OpenLog: memLog, Logger: discard})
+	e, err := engine.Open(engine.Options{Pool: pool, OpenLog: memLog, WebSockets: SocketClient{}, Logger: discard})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,16 @@ type Metrics struct {
 	Latency [latencyBuckets]uint64
 	// LatencySum is in seconds.
 	LatencySum float64
+
+	Sockets       int64  // connections that are WebSockets now
+	SocketsOpened uint64 // that there ever were
+	// Of those that have ended, through the client's fault: it broke the protocol or was too slow in sending (Failed), did not take what it
+	// was sent (Slow), did not answer a Ping (Silent).
+	SocketsFailed, SocketsSlow, SocketsSilent uint64
+	MessagesIn, MessagesOut                   uint64 // of clients, and to clients
+
+	// ClientsRefused is how many clients were told that there are too many; see Options.Conn.Full.
+	ClientsRefused uint64
 }
 
 // counters of one loop, which alone writes them; anybody reads them. They are atomics for the readers: an
@@ -34,7 +44,13 @@ type counters struct {
 	status     [6]atomic.Uint64
 	latencySum atomic.Int64 // nanoseconds
 	latency    [latencyBuckets]atomic.Uint64
-	_          [64]byte
+
+	sockets                                   atomic.Int64
+	socketsOpened                             atomic.Uint64
+	socketsFailed, socketsSlow, socketsSilent atomic.Uint64
+	messagesIn, messagesOut                   atomic.Uint64
+
+	_ [64]byte
 }
 
 const (
@@ -68,7 +84,7 @@ func (c *counters) observe(ns int64) {
 
 // Metrics reads the counters. Safe from any goroutine.
 func (s *Server) Metrics() Metrics {
-	m := Metrics{Conns: s.handler.Conns(), Opened: s.handler.Opened()}
+	m := Metrics{Conns: s.handler.Conns(), Opened: s.handler.Opened(), ClientsRefused: s.clientsRefused.Load()}
 	var sum int64
 	var done uint64
 	for _, h := range s.loops {
@@ -85,6 +101,13 @@ func (s *Server) Metrics() Metrics {
 		}
 		sum += c.latencySum.Load()
 		m.Requests += c.requests.Load()
+		m.Sockets += c.sockets.Load()
+		m.SocketsOpened += c.socketsOpened.Load()
+		m.SocketsFailed += c.socketsFailed.Load()
+		m.SocketsSlow += c.socketsSlow.Load()
+		m.SocketsSilent += c.socketsSilent.Load()
+		m.MessagesIn += c.messagesIn.Load()
+		m.MessagesOut += c.messagesOut.Load()
 	}
 	m.InFlight = int64(m.Requests - done)
 	m.LatencySum = float64(sum) / 1e9

@@ -8,6 +8,7 @@ import (
 	"everloop/loop"
 	"everloop/proto"
 	"everloop/proto/http"
+	"everloop/proto/ws"
 )
 
 // Defaults of [Options].
@@ -18,6 +19,11 @@ const (
 	DefaultIdleTimeout   = 75 * time.Second
 	DefaultMaxInFlight   = 65536
 	DefaultMaxBodyMemory = 512 << 20
+
+	DefaultMaxUnsent       = 16 << 20
+	DefaultMaxSocketMemory = 512 << 20
+	DefaultKeepAlive       = 50 * time.Second
+	DefaultPongTimeout     = 20 * time.Second
 )
 
 // Options configure a server. The zero value works.
@@ -54,6 +60,9 @@ type Options struct {
 	// proto.Options.
 	WriteTimeout time.Duration
 
+	// Sockets are the bounds of WebSockets.
+	Sockets SocketOptions
+
 	// Files are static files that answer before the entry point is asked. Default: none.
 	Files *Files
 	// Scheme is that of request URLs. Default "http".
@@ -73,6 +82,64 @@ type Options struct {
 	// Nanos is a monotonic clock in nanoseconds, for the figures of latency. Without it these are taken
 	// from the loops' clocks, which tell milliseconds and stand still during a round.
 	Nanos func() int64
+}
+
+// SocketOptions are the bounds of WebSockets. The zero value works. A message is sent and received under the time-outs of Options, too: WriteTimeout,
+// and BodyTimeout and MinBodyRate from its first byte to its last, pauses between its fragments included.
+type SocketOptions struct {
+	// MaxMessageBytes is the size of the largest message that is taken from a client, decompressed. Past it the connection is closed with 1009.
+	// Default 32 MiB.
+	MaxMessageBytes int
+	// MaxUnsent is the number of bytes that may wait for one client. When there are more and another message comes, the connection is closed, and
+	// its object hears that it is lost; so one message alone may have more. Default 16 MiB.
+	MaxUnsent int
+	// MaxMemory is the number of bytes that are kept at once of messages that have not arrived whole, and of those that wait for slow clients
+	// beyond the first 256 KiB of each. The client that goes beyond is disconnected. Each loop has an equal share of it. Default 512 MiB, or twice
+	// MaxMessageBytes for each loop if that is more.
+	MaxMemory int64
+	// KeepAlive is how long a client may send nothing before it is sent a Ping. Default 50 s, below the 60 s after which common proxies take
+	// a connection for dead. Negative: no Ping is sent.
+	KeepAlive time.Duration
+	// PongTimeout is how long a client has to send something after a Ping. Default 20 s.
+	PongTimeout time.Duration
+	// NoCompression declines permessage-deflate.
+	NoCompression bool
+}
+
+// ensureDefaults sets what is zero.
+func (o *SocketOptions) ensureDefaults(loops int) {
+	if o.MaxMessageBytes == 0 {
+		o.MaxMessageBytes = ws.DefaultMessageBytes
+	}
+	if o.MaxUnsent == 0 {
+		o.MaxUnsent = DefaultMaxUnsent
+	}
+	if o.MaxMemory == 0 {
+		o.MaxMemory = max(DefaultMaxSocketMemory, 2*int64(o.MaxMessageBytes)*int64(loops))
+	}
+	if o.KeepAlive == 0 {
+		o.KeepAlive = DefaultKeepAlive
+	}
+	if o.PongTimeout == 0 {
+		o.PongTimeout = DefaultPongTimeout
+	}
+}
+
+// validate reports what is wrong.
+func (o *SocketOptions) validate() error {
+	switch {
+	case o.MaxMessageBytes < 1:
+		return fmt.Errorf("server: Options.Sockets.MaxMessageBytes is %d: want at least 1", o.MaxMessageBytes)
+	case o.MaxUnsent < 1:
+		return fmt.Errorf("server: Options.Sockets.MaxUnsent is %d: want at least 1", o.MaxUnsent)
+	case o.MaxMemory < 1:
+		return fmt.Errorf("server: Options.Sockets.MaxMemory is %d: want at least 1", o.MaxMemory)
+	case o.KeepAlive > 0 && o.KeepAlive < time.Millisecond:
+		return fmt.Errorf("server: Options.Sockets.KeepAlive is %v: want at least 1ms", o.KeepAlive)
+	case o.PongTimeout < time.Millisecond:
+		return fmt.Errorf("server: Options.Sockets.PongTimeout is %v: want at least 1ms", o.PongTimeout)
+	}
+	return nil
 }
 
 // Answered is what became of a request.
@@ -112,6 +179,7 @@ func (o *Options) EnsureDefaults(loops int) {
 	if o.IdleTimeout == 0 {
 		o.IdleTimeout = DefaultIdleTimeout
 	}
+	o.Sockets.ensureDefaults(loops)
 	if o.Scheme == "" {
 		o.Scheme = "http"
 	}
@@ -141,7 +209,7 @@ func (o *Options) Validate() error {
 	case o.Scheme != "http" && o.Scheme != "https":
 		return fmt.Errorf("server: Options.Scheme is %q: want http or https", o.Scheme)
 	}
-	return nil
+	return o.Sockets.validate()
 }
 
 // connOptions are the options for package proto.

@@ -48,6 +48,7 @@ type refusal struct {
 	status     int
 	reason     string
 	retryAfter string
+	fields     []engine.Field // of the answer, beside those of every refusal
 	head       bool
 }
 
@@ -78,6 +79,7 @@ func (r *refusal) response() *engine.Response {
 	if r.retryAfter != "" {
 		resp.Header.Add("retry-after", r.retryAfter)
 	}
+	resp.Header = append(resp.Header, r.fields...)
 	return resp
 }
 

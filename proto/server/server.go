@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"everloop/engine"
@@ -19,9 +20,12 @@ type Server struct {
 	loops   []*here
 	handler *proto.Handler
 
-	maxInFlight   int   // a loop's share of Options.MaxInFlight
-	maxBodyMemory int64 // a loop's share of Options.MaxBodyMemory
-	minBodyBytes  int64 // within one BodyTimeout
+	maxInFlight     int   // a loop's share of Options.MaxInFlight
+	maxBodyMemory   int64 // a loop's share of Options.MaxBodyMemory
+	maxSocketMemory int64 // a loop's share of Options.Sockets.MaxMemory
+	minBodyBytes    int64 // within one BodyTimeout
+
+	clientsRefused atomic.Uint64 // because there were too many
 }
 
 var _ proto.Protocol = (*Server)(nil)
@@ -38,20 +42,36 @@ func New(e *engine.Engine, entry engine.Entrypoint, o Options) (*Server, error) 
 	}
 	s := &Server{
 		opts: o, entry: entry, loops: make([]*here, n),
-		maxInFlight:   max(1, o.MaxInFlight/n),
-		maxBodyMemory: max(1, o.MaxBodyMemory/int64(n)),
-		minBodyBytes:  max(1, int64(o.BodyTimeout.Seconds()*float64(o.MinBodyRate))),
+		maxInFlight:     max(1, o.MaxInFlight/n),
+		maxBodyMemory:   max(1, o.MaxBodyMemory/int64(n)),
+		maxSocketMemory: max(1, o.Sockets.MaxMemory/int64(n)),
+		minBodyBytes:    max(1, int64(o.BodyTimeout.Seconds()*float64(o.MinBodyRate))),
 	}
 	for i := range s.loops {
 		s.loops[i] = &here{loop: e.Pool().Loop(i), nanos: o.Nanos}
 	}
-	h, err := proto.NewHandler(e, s, o.connOptions())
+	conn := o.connOptions()
+	if conn.Conn.Full == nil {
+		conn.Conn.Full = full
+	}
+	told := conn.Conn.Refused
+	conn.Conn.Refused = func() {
+		s.clientsRefused.Add(1)
+		if told != nil {
+			told()
+		}
+	}
+	h, err := proto.NewHandler(e, s, conn)
 	if err != nil {
 		return nil, err
 	}
 	s.handler = h
 	return s, nil
 }
+
+// full is what clients are told that do not fit.
+var full = []byte("HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain;charset=UTF-8\r\ncontent-length: 31\r\n" +
+	"retry-after: 5\r\nconnection: close\r\n\r\ntoo many connections are open\r\n")
 
 // Listen serves whoever connects to addr, "host:port" or "unix:PATH". pool is the engine's.
 func (s *Server) Listen(pool *loop.Net, addr string) (*loop.Listener, error) {
@@ -86,6 +106,8 @@ type here struct {
 	scratch  []byte // what heads are written into; lives until the next head
 	inFlight int
 	body     int64 // bytes of bodies kept
+
+	socketBytes int64 // bytes of WebSockets kept; see SocketOptions.MaxMemory
 
 	second int64 // what date says, in seconds since 1970
 	date   []byte

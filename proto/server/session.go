@@ -14,6 +14,8 @@ type session struct {
 	reader http.Reader
 	x      *exchange // the request whose body is being collected, within Data; or nil
 	in     *incoming // the body that its handler reads while it comes, or nil
+	up     *exchange // the request that may open a WebSocket, while it is not answered; or nil
+	next   *socket   // the session that takes the connection over, once it was opened; or nil
 
 	since    int64 // when the header, or the present stretch of the body, began
 	inHead   bool  // since is that of a header
@@ -28,7 +30,7 @@ func (s *session) Data() {
 	used := 0
 	start := s.here.now()
 reading:
-	for s.x != nil || s.in != nil || s.c.Room() {
+	for s.up == nil && s.next == nil && (s.x != nil || s.in != nil || s.c.Room()) {
 		if s.in != nil && !s.in.room() {
 			s.c.Hold()
 			break
@@ -52,6 +54,9 @@ reading:
 		used += n
 	}
 	s.c.Discard(used)
+	if s.next != nil {
+		return // the connection is a WebSocket's, which reads what is left when this round goes on
+	}
 	switch {
 	case s.x != nil:
 		s.stream()
@@ -75,6 +80,7 @@ func (s *session) begin(start int64, alone bool) {
 	x.s, x.start = s, start
 	x.keepAlive, x.http10, x.head = q.KeepAlive, q.HTTP10, q.Method == "HEAD"
 	x.req = s.request(q)
+	x.up = s.readUpgrade(q, x.req.Header)
 	x.length = q.Length
 	s.x = x
 	if q.Length != 0 {
@@ -190,7 +196,11 @@ func (s *session) enter() {
 		x.req.Body = engine.Bytes(x.body)
 	}
 	s.c.Queue(&x.Slot, x)
-	if !x.keepAlive || s.draining {
+	switch {
+	case x.up.waits():
+		s.up = x
+		s.c.Hold()
+	case !x.keepAlive || s.draining:
 		s.c.Finish()
 	}
 	s.send(x, &x.Slot)
