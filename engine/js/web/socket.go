@@ -53,6 +53,9 @@ func (in *Instance) Socket(s Socket, proto vm.Value) (vm.Value, error) {
 	return v, err
 }
 
+// SocketObjects is how many sockets JavaScript has objects of.
+func (in *Instance) SocketObjects() int { return len(in.sockets) - len(in.freeSockets) }
+
 var keyPrototype = vm.Intern("prototype")
 
 func (in *Instance) findSocketProto() error {

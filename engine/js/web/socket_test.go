@@ -207,7 +207,7 @@ func TestSocketCollected(t *testing.T) {
 	if n := strings.Count(strings.Join(h.calls, "\n"), "dropped"); n != 22 {
 		t.Errorf("%d of 22 sockets were collected", n)
 	}
-	if used := len(h.in.sockets) - len(h.in.freeSockets); used != 0 {
+	if used := h.in.SocketObjects(); used != 0 {
 		t.Errorf("%d are still held", used)
 	}
 }

@@ -270,7 +270,7 @@ function runSection(h, section, callback, promise) {
   );
 }
 
-const syncKVs = new WeakMapCtor(); // of storages
+const { get: givenKV, set: giveKV } = givenField(); // of storages
 
 class DurableObjectStorage {
   constructor() {
@@ -292,11 +292,11 @@ class DurableObjectStorage {
     }
   }
   get kv() {
-    let kv = weakMapGet(syncKVs, this);
+    let kv = givenKV(this);
     if (kv === undefined) {
       stateOnly(this);
       kv = new SyncKvStorage(internal, this);
-      weakMapSet(syncKVs, this, kv);
+      giveKV(this, kv);
     }
     return kv;
   }

@@ -289,42 +289,35 @@ class EventTarget {
 }
 webClass(EventTarget, "EventTarget");
 
-// An object of the host that is an event target (a WebSocket) gets a field with its listeners when it has the first: a class
-// whose constructor returns the object gives it the field, which the collector sees, as it would not see an entry in a WeakMap.
-class Given {
-  constructor(object) {
-    return object;
+// hostedTarget is what has the listeners of an object of the host that is an event target, which is a WebSocket.
+function hostedTarget(object) {
+  if (!host.isWebSocket(object)) throw new TypeErrorCtor("Illegal invocation");
+  let target = givenTarget(object);
+  if (target === undefined) {
+    target = new EventTarget();
+    giveTarget(object, target);
   }
+  return target;
 }
-let hostedTarget; // (object)
-class HostedTarget extends Given {
-  #target = new EventTarget();
-  static {
-    hostedTarget = (object) => {
-      if (!host.isWebSocket(object)) throw new TypeErrorCtor("Illegal invocation");
-      if (!(#target in object)) new HostedTarget(object);
-      return object.#target;
-    };
-  }
-}
+const { get: givenTarget, set: giveTarget } = givenField();
 
 // handlerProperty defines `onNAME` on a class: a listener that keeps its place when it is replaced.
 function handlerProperty(cls, type) {
-  const handlers = new WeakMapCtor();
+  const handlers = givenField();
   defineProperty(cls.prototype, `on${type}`, {
     __proto__: null,
     enumerable: true,
     configurable: true,
     get() {
-      return weakMapGet(handlers, this)?.fn ?? null;
+      return handlers.get(this)?.fn ?? null;
     },
     set(fn) {
       if (typeof fn !== "function" && (typeof fn !== "object" || fn === null)) fn = null;
-      let slot = weakMapGet(handlers, this);
+      let slot = handlers.get(this);
       if (slot === undefined) {
         if (fn === null) return;
         slot = { __proto__: null, fn: null };
-        weakMapSet(handlers, this, slot);
+        handlers.set(this, slot);
         slot.call = (event) => {
           if (typeof slot.fn !== "function") return;
           if (apply(slot.fn, this, [event]) === false) event.preventDefault();

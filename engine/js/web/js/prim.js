@@ -148,6 +148,29 @@ function setOwn(target, name, value) {
   defineProperty(target, name, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
 }
 
+// Given gives a class that extends it no object of its own, but fields in another.
+class Given {
+  constructor(object) {
+    return object;
+  }
+}
+
+// givenField makes a private field that any object can be given, and the functions that read it (undefined where it was not set) and set it. It does what a
+// WeakMap does, and the engine's collector sees what it holds: an entry of a WeakMap whose value refers to its key is never collected.
+function givenField() {
+  class Field extends Given {
+    #value = undefined;
+    static get(object) {
+      return #value in object ? object.#value : undefined;
+    }
+    static set(object, value) {
+      if (!(#value in object)) new Field(object);
+      object.#value = value;
+    }
+  }
+  return { __proto__: null, get: Field.get, set: Field.set };
+}
+
 // natives gives a class methods that the host has.
 function natives(cls, methods) {
   const names = objectKeys(methods);

@@ -12,19 +12,16 @@ function isNullBodyStatus(status) {
   return status === 101 || status === 204 || status === 205 || status === 304;
 }
 
-// hostedSocket is the WebSocket of a Response of the host. From then on the response has it, in a field that the collector sees.
-let hostedSocket;
-class HostedSocket extends Given {
-  #socket;
-  static {
-    hostedSocket = (r) => {
-      if (#socket in r) return r.#socket;
-      const socket = host.msgSocket(r);
-      if (socket !== null) new HostedSocket(r).#socket = socket;
-      return socket;
-    };
+// hostedSocket is the WebSocket of a Response of the host. From then on the response has it.
+function hostedSocket(r) {
+  let socket = givenSocket(r);
+  if (socket === undefined) {
+    socket = host.msgSocket(r);
+    if (socket !== null) giveSocket(r, socket);
   }
+  return socket;
 }
+const { get: givenSocket, set: giveSocket } = givenField();
 
 const handshakeClone = "Cannot clone a response to a WebSocket handshake.";
 
@@ -33,42 +30,42 @@ let isResponse;
 let responseParts; // (response) what it crosses to another program as: see crossing.js
 let responseFrom; // (parts)
 
-// hostedStreams finds the stream over the body of a Response of the host. Such a response is an object of the host without
+// givenStream finds the stream over the body of a Response of the host. Such a response is an object of the host without
 // any private field: what it has is in Go, and a response that is only handed on costs no more than that.
-const hostedStreams = new WeakMapCtor();
+const { get: givenStream, set: giveStream } = givenField();
 
 function hostedStream(r) {
   if (!host.msgHasBody(r)) return null;
-  let s = weakMapGet(hostedStreams, r);
+  let s = givenStream(r);
   if (s === undefined) {
     // From here on the stream knows whether the body was used.
     s = host.msgTouch(r) ? usedStream() : streamOf(r);
-    weakMapSet(hostedStreams, r, s);
+    giveStream(r, s);
   }
   return s;
 }
 
 function hostedUsed(r) {
-  const s = weakMapGet(hostedStreams, r);
+  const s = givenStream(r);
   return s === undefined ? host.msgUsed(r) : streamDisturbed(s);
 }
 
 // hostedUse takes the body for reading.
 function hostedUse(r) {
-  if (host.msgUse(r) === null) return takeStream(weakMapGet(hostedStreams, r));
+  if (host.msgUse(r) === null) return takeStream(givenStream(r));
   return host.msgHasBody(r) ? r : null;
 }
 
 function hostedClone(r) {
   if (hostedSocket(r) !== null) throw new TypeErrorCtor(handshakeClone);
-  const s = weakMapGet(hostedStreams, r);
+  const s = givenStream(r);
   if (s === undefined ? host.msgUsed(r) : streamUsed(s)) throw new TypeErrorCtor(usedText);
   const copy = host.msgClone(r);
   if (s === undefined && !host.msgStreamed(r)) return copy;
   const bodies = cloneBody(hostedStream(r));
-  weakMapSet(hostedStreams, r, bodies[0]);
+  giveStream(r, bodies[0]);
   host.msgTouch(copy);
-  weakMapSet(hostedStreams, copy, bodies[1]);
+  giveStream(copy, bodies[1]);
   return copy;
 }
 
