@@ -281,7 +281,7 @@ func (o *owner) accept(ev *Event) {
 	case ev.entry != nil:
 		o.enter(ev)
 		return
-	case ev.Socket != nil && ev.Socket.member().orphaned:
+	case ev.Socket != nil && ev.Socket.member().set.dropped:
 		return // the socket has ended while the event waited for another instance
 	}
 	a := o.wake(ev.class, &ev.id)

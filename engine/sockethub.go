@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"runtime/debug"
 	"sync"
 
@@ -252,14 +253,10 @@ func (o *owner) flushFrames(err error) {
 		g := o.frames.first()
 		var failed error
 		if g.dep > o.eng.log.Durable() && !mechanism.Off.OutputGate {
-			switch {
-			case err != nil:
-				failed = err
-			case o.eng.log.Err() != nil:
-				failed = ErrUnavailable
-			default:
+			if err == nil && o.eng.log.Err() == nil {
 				return
 			}
+			failed = cmp.Or(err, ErrUnavailable)
 		}
 		o.frames.pop()
 		for i := 0; i < len(g.items); {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"everloop/engine"
+	"everloop/loop"
 )
 
 // room is an object with WebSockets. Its fetch makes a pair and accepts one end, as the query says; what happens to it goes to the rig.
@@ -18,6 +19,7 @@ type room struct {
 	rig    *rig
 	st     *engine.State
 	memory int // events that this instance has seen
+	joined *engine.WebSocket
 }
 
 // rig is what the instances of a test share: what they have seen, and what they do. Owned by the test's goroutine, which plays all loops.
@@ -147,6 +149,7 @@ func (n *noting) Failed(err error) { n.g.note("failed %v", err) }
 // client is a transport: what a connection of a server does, without the bytes.
 type client struct {
 	g    *rig
+	loop loop.Loop
 	port *engine.Port
 	ws   *engine.WebSocket
 	err  error
@@ -169,21 +172,24 @@ func (c *client) told() string {
 }
 
 // start asks a room for a WebSocket from a loop, and goes on without waiting for the answer.
-func (g *rig) startDial(loop int, name, query string) *client {
-	c := &client{g: g, port: g.Port(g.pool.Loop(loop))}
+func (g *rig) startDial(i int, name, query string) *client {
+	c := g.client(i)
 	req := &engine.Request{Method: "GET", URL: "http://room/?" + query, Header: engine.Header{{Name: "upgrade", Value: "websocket"}}}
-	c.port.Namespace("Room").GetByName(name).StartFetch(req, engine.ReplyFunc(func(r engine.Reply) {
-		if c.err = r.Err; c.err == nil {
-			c.ws = r.Response.WebSocket
-			c.err = c.port.HoldWebSocket(c.ws, c)
-		}
-	}))
+	c.do(func() { c.port.Namespace("Room").GetByName(name).StartFetch(req, engine.ReplyFunc(c.connected)) })
 	return c
 }
 
-func (g *rig) dial(loop int, name, query string) *client {
+// connected takes the answer of a room, or of a Worker.
+func (c *client) connected(r engine.Reply) {
+	if c.err = r.Err; c.err == nil {
+		c.ws = r.Response.WebSocket
+		c.err = c.port.HoldWebSocket(c.ws, c)
+	}
+}
+
+func (g *rig) dial(i int, name, query string) *client {
 	g.t.Helper()
-	c := g.startDial(loop, name, query)
+	c := g.startDial(i, name, query)
 	g.settle()
 	if c.err != nil || c.ws == nil {
 		g.t.Fatalf("dial: %v", c.err)
@@ -191,15 +197,39 @@ func (g *rig) dial(loop int, name, query string) *client {
 	return c
 }
 
-// send sends as the connection would: on its loop.
-func (c *client) send(texts ...string) {
-	for _, text := range texts {
-		if err := c.ws.Send(engine.TextMessage(text)); err != nil {
-			c.g.t.Fatal(err)
+func (g *rig) client(i int) *client {
+	return &client{g: g, loop: g.pool.Loop(i), port: g.Port(g.pool.Loop(i))}
+}
+
+// do does something as the connection would: on its loop, soon.
+func (c *client) do(fn func()) { c.loop.Post(loop.Func(fn)) }
+
+// push sends messages, soon.
+func (c *client) push(texts ...string) {
+	c.do(func() {
+		for _, text := range texts {
+			if err := c.ws.Send(engine.TextMessage(text)); err != nil {
+				c.g.t.Error(err)
+			}
 		}
-	}
+	})
+}
+
+// send sends messages, and lets everything come to rest.
+func (c *client) send(texts ...string) {
+	c.push(texts...)
 	c.g.settle()
 }
+
+func (c *client) close(code int, reason string) {
+	c.do(func() {
+		if err := c.ws.Close(code, reason); err != nil {
+			c.g.t.Error(err)
+		}
+	})
+}
+
+func (c *client) lose() { c.do(c.ws.Lost) }
 
 func (g *rig) call(name, method string, args ...any) *answer {
 	a := g.start(g.ns.GetByName(name), method, args...)
@@ -278,9 +308,7 @@ func TestWebSocketClose(t *testing.T) {
 		}
 		t.Run("by the client", func(t *testing.T) {
 			c := dial("a")
-			if err := c.ws.Close(4000, "bye"); err != nil {
-				t.Fatal(err)
-			}
+			c.close(4000, "bye")
 			g.settle()
 			g.want("object", g.told(), word+` 4000 "bye" true, state 3`+left(0))
 			g.want("client", c.told(), `closed 4000 "" true`)
@@ -305,7 +333,7 @@ func TestWebSocketClose(t *testing.T) {
 			if n := decode[int](t, g.call("b", "count")); (n == 1) != (word == "close") {
 				t.Errorf("%d sockets while one is closing", n)
 			}
-			c.ws.Close(1005, "")
+			c.close(1005, "")
 			g.settle()
 			g.want("object", g.told(), word+` 1005 "" true, state 3`+left(0))
 			g.want("client", c.told(), "")
@@ -314,7 +342,7 @@ func TestWebSocketClose(t *testing.T) {
 			c := dial("c")
 			server := g.last
 			server.AllowHalfOpen(true)
-			c.ws.Close(1000, "")
+			c.close(1000, "")
 			g.settle()
 			g.want("object", g.told(), word+` 1000 "" true, state 2`+left(0))
 			g.want("client", c.told(), "")
@@ -328,7 +356,7 @@ func TestWebSocketClose(t *testing.T) {
 		t.Run("both at once", func(t *testing.T) {
 			c := dial("d")
 			a := g.start(g.ns.GetByName("d"), "close", 4100)
-			c.ws.Close(4200, "")
+			c.close(4200, "")
 			g.settle()
 			if a.got.Err != nil {
 				t.Fatal(a.got.Err)
@@ -340,8 +368,8 @@ func TestWebSocketClose(t *testing.T) {
 		})
 		t.Run("lost", func(t *testing.T) {
 			c := dial("e")
-			c.ws.Send(engine.TextMessage("last words"))
-			c.ws.Lost()
+			c.push("last words")
+			c.lose()
 			g.settle()
 			g.want("object", g.told(), "last words; "+word+` 1006 "WebSocket disconnected without sending Close frame." false, state 3`+left(0))
 			if a := g.call("e", "send", "x"); a.got.Err != nil {
@@ -351,7 +379,7 @@ func TestWebSocketClose(t *testing.T) {
 		})
 		t.Run("failed", func(t *testing.T) {
 			c := dial("f")
-			c.ws.Fail(errors.New("bad frame"))
+			c.do(func() { c.ws.Fail(errors.New("bad frame")) })
 			g.settle()
 			want := "error bad frame, state 3"
 			if word == "closed" {
@@ -376,12 +404,23 @@ func TestWebSocketCloseTimeout(t *testing.T) {
 	advance(g, time.Millisecond)
 	g.want("object", g.told(), `close 1006 "WebSocket disconnected without sending Close frame." false, state 3, 0 left`)
 	g.want("client", c.told(), "failed "+engine.ErrCloseTimeout.Error())
-	// One that does cancels the timer.
-	c = g.dial(1, g.onLoop(0), "")
-	g.call(g.onLoop(0), "close", 1000)
-	c.ws.Close(1000, "")
-	g.settle()
-	c.told()
+}
+
+// The client answers, and no timer is left.
+func TestWebSocketCloseAnswered(t *testing.T) {
+	g := newRig(t, 2, func(o *engine.Options) { o.IdleTimeout = time.Millisecond })
+	c := g.dial(1, g.onLoop(0), "")
+	g.call(g.onLoop(0), "all", "x") // made anew, as it is idle at once
+	g.onMessage = func(_ context.Context, _ *room, ws *engine.WebSocket, _ *engine.Message) error {
+		return ws.Close(1000, "")
+	}
+	c.send("close")
+	g.want("client", c.told(), `x; closed 1000 "" true`)
+	c.close(1000, "")
+	advance(g, time.Second)
+	if at, ok := g.pool.NextTimer(); ok {
+		t.Errorf("a timer is left, in %d ms", at-g.pool.Now())
+	}
 	advance(g, 2*engine.CloseTimeout)
 	g.want("client", c.told(), "")
 }
@@ -525,12 +564,12 @@ func TestWebSocketsOrder(t *testing.T) {
 	look("six", []int{5, 4, 3, 2, 1, 0}, []int{0, 2, 4}, []int{1, 3, 5})
 	advance(g, 20*time.Second)
 	look("after hibernation", []int{5, 4, 3, 2, 1, 0}, []int{0, 2, 4}, []int{1, 3, 5})
-	clients[2].ws.Lost()
-	clients[5].ws.Close(1000, "")
+	clients[2].lose()
+	clients[5].close(1000, "")
 	g.settle()
 	look("two have gone", []int{4, 3, 1, 0}, []int{0, 4}, []int{1, 3})
-	clients[1].ws.Lost()
-	clients[3].ws.Lost()
+	clients[1].lose()
+	clients[3].lose()
 	g.settle()
 	look("a tag has gone", []int{4, 0}, []int{0, 4}, nil)
 }
@@ -550,8 +589,8 @@ func TestWebSocketEventsOfOneSocketAreInOrder(t *testing.T) {
 		g.note("end %s", m.Data)
 		return nil
 	}
-	_ = a.ws.Send(engine.TextMessage("slow"))
-	_ = a.ws.Send(engine.TextMessage("next"))
+	a.push("slow")
+	a.push("next")
 	g.settle()
 	b.send("other")
 	g.want("so far", g.told(), "begin slow; begin other; end other")

@@ -57,6 +57,7 @@ type sockets struct {
 
 	auto      *autoResponse
 	timeoutMS int64 // of an event; 0: none
+	dropped   bool  // the object was reset, or its code replaced: nothing of it is delivered any more
 
 	queued  atomic.Int64 // bytes of messages that wait or are under way, of all sockets
 	starved atomic.Bool  // some transports have stopped reading because of that
@@ -72,8 +73,7 @@ type member struct {
 	event      *Event        // under way: the next waits for its end
 	queue      *[]socketItem // what waits for that; nil: nothing
 
-	place    memberPlace
-	orphaned bool // the object that it belonged to was reset
+	place memberPlace
 }
 
 // memberPlace is the list that a member is in.
@@ -417,24 +417,19 @@ func (m *member) receive(it *socketItem) {
 	if it.m != nil {
 		m.set.queued.Add(it.m.weight())
 	}
-	if !m.ready() || m.queue != nil {
-		if m.queue == nil {
-			m.queue = new([]socketItem)
-		}
-		*m.queue = append(*m.queue, *it)
+	if m.event == nil && m.queue == nil {
+		m.handle(it)
 		return
 	}
-	m.handle(it)
-}
-
-// ready reports whether the next item may be delivered: the previous event has ended, and the socket does not end with its instance.
-func (m *member) ready() bool {
-	return m.event == nil && (m.set.actor == nil || m.set.actor.retiring == nil)
+	if m.queue == nil {
+		m.queue = new([]socketItem)
+	}
+	*m.queue = append(*m.queue, *it)
 }
 
 // pump delivers what has come, one event after the other.
 func (m *member) pump() {
-	for m.queue != nil && m.ready() {
+	for m.event == nil && m.queue != nil {
 		q := *m.queue
 		it := q[0]
 		q[0] = socketItem{}
@@ -529,7 +524,7 @@ func (m *member) answered(ev *Event, err error) {
 	own := m.set.own
 	own.loop.Cancel(ev.Socket.timer)
 	m.event = nil
-	if err != nil && ev.Socket.started && !m.orphaned {
+	if err != nil && ev.Socket.started && !m.set.dropped {
 		e := asError(err, ev.class.name, ev.id.String(), ev.Name())
 		own.eng.logger.Error("a handler of a WebSocket failed", "class", e.Class, "object", e.Object, "method", e.Method, "err", e.Message, "stack", e.Stack)
 	}
@@ -585,10 +580,13 @@ func (set *sockets) endClosing() {
 	}
 }
 
-// takeSockets takes the sockets away from an object, to be ended with drop.
+// takeSockets takes the sockets away from an object, to be ended with drop; nil if there are none. From now on it is told nothing of them.
 func (o *owner) takeSockets(slot uint32) *sockets {
 	set := o.sockets[slot]
-	delete(o.sockets, slot)
+	if set != nil {
+		delete(o.sockets, slot)
+		set.dropped = true
+	}
 	return set
 }
 
@@ -608,7 +606,7 @@ func (set *sockets) drop(cause error, dep wal.LSN) {
 	for _, list := range []*memberList{&set.open, &set.closing} {
 		for list.first != nil {
 			m := list.first
-			m.orphaned, m.queue = true, nil
+			m.queue = nil
 			to := m.e.peer()
 			m.e.finish()
 			set.own.emit(&set.own.outside, socketItem{to: to, ending: lost, dep: dep})

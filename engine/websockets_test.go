@@ -41,6 +41,9 @@ func TestHibernation(t *testing.T) {
 	if m := g.Metrics(); m.Live != 0 || m.WebSockets != n || m.Hibernating != n {
 		t.Fatalf("%d live, %d sockets, %d hibernating", m.Live, m.WebSockets, m.Hibernating)
 	}
+	if g.Records() != 1 {
+		t.Error("the record has gone")
+	}
 	for i := range n {
 		clients[i].push(fmt.Sprint(i), fmt.Sprintf("%d again", i))
 	}
@@ -166,6 +169,25 @@ func TestDependencyCrossesAPair(t *testing.T) {
 	}
 }
 
+// The same the other way: what the client of a pair has written, its object's clients do not see before.
+func TestDependencyCrossesAPairBack(t *testing.T) {
+	g := newRig(t, 2)
+	a, b := g.onLoop(0), g.onLoop(1)
+	near := g.dial(0, a, "")
+	nearEnd := g.last
+	g.startDialObject(a, b)
+	g.settle()
+	g.onMessage = func(_ context.Context, r *room, ws *engine.WebSocket, m *engine.Message) error {
+		return nearEnd.Send(m)
+	}
+	g.start(g.ns.GetByName(b), "putAndSay", "secret")
+	g.pool.Run()
+	g.want("before the commit", near.told(), "")
+	g.log.Commit()
+	g.pool.Run()
+	g.want("after it", near.told(), "secret")
+}
+
 // startDialObject makes room b the classic holder of a socket to room a.
 func (g *rig) startDialObject(a, b string) *answer { return g.start(g.ns.GetByName(b), "join", a) }
 
@@ -175,7 +197,16 @@ func (r *room) Join(ctx context.Context, to string) error {
 	if err != nil {
 		return err
 	}
+	r.joined = resp.WebSocket
 	return r.st.HoldWebSocket(resp.WebSocket, &noting{r.rig, r, resp.WebSocket})
+}
+
+// PutAndSay writes, and sends to the room that it has joined.
+func (r *room) PutAndSay(text string) error {
+	if err := r.Put(text); err != nil {
+		return err
+	}
+	return r.joined.Send(engine.TextMessage(text))
 }
 
 // PutAndSend writes, and sends to the newest socket.
@@ -231,15 +262,17 @@ func TestAutoResponseWaitsForItsTurn(t *testing.T) {
 	g := newRig(t, 2)
 	name := g.onLoop(0)
 	c := g.dial(1, name, "")
-	g.onMessage = func(_ context.Context, r *room, _ *engine.WebSocket, m *engine.Message) error {
+	g.onMessage = func(ctx context.Context, r *room, _ *engine.WebSocket, m *engine.Message) error {
+		if err := r.st.Namespace("Sleeper").GetByName("x").Call(ctx, "sleep", nil); err != nil {
+			return err
+		}
 		if err := r.st.SetAutoResponse("ping", string(m.Data)); err != nil {
 			return err
 		}
 		return r.Put(string(m.Data))
 	}
-	for _, text := range []string{"set", "ping"} {
-		c.push(text)
-	}
+	c.send("set", "ping") // it is answered in the very turn that sets it
+	g.pool.Advance(time.Second)
 	g.pool.Run()
 	g.want("before the commit", c.told(), "")
 	g.log.Commit()
@@ -313,6 +346,45 @@ func TestSocketEventTimeout(t *testing.T) {
 	g.want("unset", g.told(), "begin slow; end slow")
 	if n := g.Metrics().Failures; n != 1 {
 		t.Errorf("%d failures", n)
+	}
+}
+
+// A time-out that has not struck leaves no timer behind.
+func TestSocketEventTimeoutEndsWithTheEvent(t *testing.T) {
+	g := newRig(t, 1)
+	g.onFetch = func(r *room, ws *engine.WebSocket) error {
+		return r.st.SetWebSocketEventTimeout(engine.MaxSocketEventTimeout)
+	}
+	g.dial(0, "a", "").send("x")
+	advance(g, time.Minute)
+	if at, ok := g.pool.NextTimer(); ok {
+		t.Errorf("a timer is left, in %d ms", at-g.pool.Now())
+	}
+}
+
+// Events of sockets are not refused as those of other callers are: it is their clients that are held up.
+func TestSocketsOfACrowdedObject(t *testing.T) {
+	g := newRig(t, 1, func(o *engine.Options) { o.MaxEvents = 2 })
+	var clients []*client
+	for range 5 {
+		clients = append(clients, g.dial(0, "a", ""))
+	}
+	g.onMessage = func(ctx context.Context, r *room, ws *engine.WebSocket, m *engine.Message) error {
+		if err := r.st.Namespace("Sleeper").GetByName(fmt.Sprint(m.Data)).Call(ctx, "sleep", nil); err != nil {
+			return err
+		}
+		return ws.Send(m)
+	}
+	for i, c := range clients {
+		c.push(fmt.Sprint(i))
+	}
+	g.settle()
+	if a := g.call("a", "count"); a.got.Err == nil {
+		t.Error("a call was not refused")
+	}
+	advance(g, time.Second)
+	for i, c := range clients {
+		g.want("client", c.told(), fmt.Sprint(i))
 	}
 }
 
@@ -446,6 +518,51 @@ func TestUpdateEndsSockets(t *testing.T) {
 		c.send("new code")
 		g.want("object", g.told(), "new code")
 	}
+}
+
+// Nothing is left of an object that had nothing but sockets.
+func TestUpdateOfHibernatingSockets(t *testing.T) {
+	g := newRig(t, 1)
+	c := g.dial(0, "a", "")
+	advance(g, 20*time.Second)
+	g.replaceCode(time.Second)
+	g.settle()
+	g.want("client", c.told(), abnormal)
+	if g.Records() != 0 || g.SocketSets() != 0 || g.made != 1 {
+		t.Errorf("%d records, %d sets, %d instances", g.Records(), g.SocketSets(), g.made)
+	}
+}
+
+// What has come for the old code and was not begun is not told to the new one: it is of sockets that it never had.
+func TestUpdateTellsTheNewCodeNothing(t *testing.T) {
+	g := newRig(t, 2)
+	name := g.onLoop(0)
+	talks, leaves, lost := g.dial(1, name, ""), g.dial(1, name, ""), g.dial(1, name, "")
+	blocked := g.start(g.ns.GetByName(name), "block")
+	g.settle()
+	talks.push("x", "y")
+	leaves.close(1000, "")
+	lost.lose()
+	g.settle()
+	g.replaceCode(10 * time.Second)
+	talks.push("z")
+	advance(g, time.Second)
+	if !blocked.done || g.made != 1 {
+		t.Fatalf("blocked %v, %d instances", blocked.done, g.made)
+	}
+	g.want("a client", talks.told(), abnormal)
+	g.call(name, "put", "k")
+	g.want("objects", g.told(), "")
+	if g.made != 2 {
+		t.Errorf("%d instances", g.made)
+	}
+}
+
+// Block keeps everything else out for a second.
+func (r *room) Block(ctx context.Context) error {
+	return r.st.BlockConcurrencyWhile(func() error {
+		return r.st.Namespace("Sleeper").GetByName("x").Call(ctx, "sleep", nil)
+	})
 }
 
 // An end that nobody will ever hold ends its pair.
@@ -616,6 +733,14 @@ func TestHugeMessage(t *testing.T) {
 		c.send(big)
 		if got := c.told(); got != big {
 			t.Errorf("%d bytes came back", len(got))
+		}
+		// What has been taken counts no more.
+		part := big[:4<<20]
+		for range 2 * engine.MaxSocketBacklog / len(part) {
+			c.send(part)
+			if got := c.told(); got != part {
+				t.Fatalf("%d bytes came back", len(got))
+			}
 		}
 	})
 }

@@ -6,16 +6,18 @@ import "math/bits"
 // bytes wait in it. Owned by its loop: a free list without a lock, which the collector does not empty in the
 // middle of a burst as it does a sync.Pool.
 //
-// Sizes are powers of two from 512 B to 1 MiB; at most 256 KiB of each size are kept, but two slices in any case,
-// so a loop keeps at most 6 MiB. Larger slices are left to the collector.
+// Sizes are powers of two from 512 B to 1 MiB; at most 256 KiB of each size are kept, or 1 MiB of those that a message to a thousand connections needs, but two
+// slices in any case, so a loop keeps at most 9 MiB. Larger slices are left to the collector.
 type buffers struct {
 	free [maxClass - minClass + 1][][]byte
 }
 
 const (
-	minClass  = 9  // 512 B
-	maxClass  = 20 // 1 MiB
-	keepBytes = 256 << 10
+	minClass   = 9  // 512 B
+	maxClass   = 20 // 1 MiB
+	keepBytes  = 256 << 10
+	keepSmall  = 1 << 20 // of sizes up to 1<<smallClass
+	smallClass = 12
 )
 
 // get returns an empty slice with room for at least n bytes.
@@ -40,8 +42,12 @@ func (p *buffers) put(b []byte) {
 	if class < minClass || class > maxClass || cap(b) != 1<<class {
 		return
 	}
+	keep := keepBytes
+	if class <= smallClass {
+		keep = keepSmall
+	}
 	free := &p.free[class-minClass]
-	if len(*free) < max(2, keepBytes>>class) {
+	if len(*free) < max(2, keep>>class) {
 		*free = append(*free, b[:0])
 	}
 }

@@ -472,7 +472,7 @@ func TestDrained(t *testing.T) {
 		sent := 0
 		pump := func(c loop.Conn) {
 			for sent < total && c.Outbound() < high {
-				chunk := make([]byte, 64<<10)
+				chunk := make([]byte, 4<<10) // small enough to wait for the end of the round
 				for i := range chunk {
 					chunk[i] = byte((sent + i) / 1000)
 				}
@@ -517,6 +517,31 @@ func TestFlushSendsNow(t *testing.T) {
 		if got := p.read(3); string(got) != "now" {
 			t.Errorf("got %q", got)
 		}
+	})
+}
+
+// What is large may be sent at once, but in its place; and Drained is called as if it had waited.
+func TestLargeWritesKeepTheirPlace(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		large := func(c byte) []byte { return bytes.Repeat([]byte{c}, 200<<10) }
+		var want []byte
+		h := &handler{open: func(c loop.Conn) {
+			for i, b := range [][]byte{large('a'), []byte("small"), large('b'), large('c'), []byte("end")} {
+				if err := c.Write(b); err != nil {
+					t.Error(i, err)
+				}
+			}
+		}}
+		for _, b := range [][]byte{large('a'), []byte("small"), large('b'), large('c'), []byte("end")} {
+			want = append(want, b...)
+		}
+		p := w.dial(h, loop.ListenOptions{})
+		if got := p.read(len(want)); !bytes.Equal(got, want) {
+			t.Error("what arrived is not what was written")
+		}
+		alone := &handler{open: func(c loop.Conn) { _ = c.Write(large('a')) }}
+		w.dial(alone, loop.ListenOptions{}).read(len(large('a')))
+		w.until("Drained is called", alone.has("drained"))
 	})
 }
 

@@ -119,7 +119,7 @@ type Conn interface {
 	ResumeReading()
 
 	// Write appends b, which it copies, to what waits to be sent. It is sent at the end of the round,
-	// together with all else that the round wrote to this connection. When more than
+	// together with all else that the round wrote to this connection; much that nothing waits before is sent at once. When more than
 	// [ListenOptions.MaxOutbound] bytes wait, the connection is closed with [ErrSlowReader]; a writer
 	// that can wait looks at Outbound and goes on when the handler's Drained is called.
 	Write(b []byte) error

@@ -28,7 +28,8 @@ type Conn struct {
 	advancing   bool // answers are being written: not to be entered again
 
 	wantRoom  bool // Room said no
-	held      bool // Hold was called
+	held      bool // Hold or Await was called
+	awaits    bool // Await was
 	peerEnded bool // the client has finished sending
 	finishing bool // no further request; close after the last answer
 	broken    bool // a write has failed: the connection has closed, or is about to
@@ -122,15 +123,27 @@ func (c *Conn) Hold() {
 	}
 }
 
-// Proceed ends Hold.
-func (c *Conn) Proceed() {
-	if c.held {
-		c.held = false
-		c.resume()
+// Await is Hold for a session that waits for something of its own: what comes is received meanwhile, up to
+// Options.Conn.MaxInbound, so that it is noticed when the client leaves.
+func (c *Conn) Await() {
+	if !c.held {
+		c.held, c.awaits = true, true
 	}
 }
 
-// Held reports whether Hold was called.
+// Proceed ends Hold and Await.
+func (c *Conn) Proceed() {
+	if !c.held {
+		return
+	}
+	if c.awaits && len(c.Conn.Inbound()) > 0 {
+		c.Conn.PauseReading() // so that resuming has Data called
+	}
+	c.held, c.awaits = false, false
+	c.resume()
+}
+
+// Held reports whether Hold or Await was called.
 func (c *Conn) Held() bool { return c.held }
 
 // resume reads on, if nothing stands against it.
@@ -169,7 +182,7 @@ func (c *Conn) settle() {
 
 // data passes on bytes that have arrived.
 func (c *Conn) data() {
-	if c.finishing {
+	if c.finishing || c.held {
 		return
 	}
 	c.session.Data()

@@ -199,7 +199,7 @@ func (s *session) enter() {
 	switch {
 	case x.up.waits():
 		s.up = x
-		s.c.Hold()
+		s.c.Await()
 	case !x.keepAlive || s.draining:
 		s.c.Finish()
 	}

@@ -252,6 +252,34 @@ func TestUpgradeAnsweredPlainly(t *testing.T) {
 	s.noneLeft()
 }
 
+// A client that leaves while its request for a WebSocket is under way is noticed, and one that has left gets none.
+func TestUpgradeOfAClientThatLeaves(t *testing.T) {
+	p := &pending{}
+	s := newStepped(t, 1, 1, p, Options{})
+	c := s.dial()
+	s.send(c, handshake("/")+string(textFrame("early")))
+	left := false
+	s.onLoop(func() { p.events[0].OnLeave(func(l bool) { left = l }) })
+	s.pool.Run()
+	c.CloseWrite() // which is how a socket that was closed begins
+	s.pool.Run()
+	if !left {
+		t.Error("it was not noticed that the client has left")
+	}
+	h := &held{}
+	s.onLoop(func() {
+		ours, theirs := p.events[0].WebSocketPair()
+		h.end = ours
+		if err := p.events[0].HoldWebSocket(ours, h); err != nil {
+			t.Error(err)
+		}
+		p.events[0].Respond(&engine.Response{Status: 101, WebSocket: theirs})
+	})
+	s.pool.Run()
+	expect(t, "the object", h.take(), `message early; closed 1006 "WebSocket disconnected without sending Close frame." false`)
+	s.noneLeft()
+}
+
 func TestUpgradeRefused(t *testing.T) {
 	get := "GET / HTTP/1.1\r\nhost: x\r\n"
 	upgrade := "upgrade: websocket\r\nconnection: upgrade\r\n"

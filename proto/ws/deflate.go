@@ -31,7 +31,7 @@ func (d Deflate) Window() int { return 1 << d }
 func (d Deflate) Shared(size int) bool { return d == FullWindow || d != 0 && size <= d.Window() }
 
 // AppendMessage appends data as a message of one frame, as a server sends it: compressed if that was agreed, if data has at
-// least [MinDeflateBytes], and if it gets smaller by it.
+// least [MinDeflateBytes], and if it gets smaller by it. Safe for concurrent use.
 func (d Deflate) AppendMessage(dst []byte, text bool, data []byte) []byte {
 	h := Header{Opcode: MessageOpcode(text), Length: len(data)}
 	if z := d.compress(data); z != nil {

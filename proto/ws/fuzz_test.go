@@ -2,6 +2,8 @@ package ws
 
 import (
 	"bytes"
+	"errors"
+	"strings"
 	"testing"
 )
 
@@ -125,6 +127,47 @@ func FuzzInflate(f *testing.F) {
 		}
 		if err != nil && wantErr == nil && streams <= maxStreams {
 			t.Fatalf("refused, by the standard library %q", want)
+		}
+	})
+}
+
+// FuzzHandshake: a request is refused, or its answer is one that its client takes, with nothing in it that could not stand in a
+// header.
+func FuzzHandshake(f *testing.F) {
+	f.Add("websocket", "Upgrade", "13", "dGhlIHNhbXBsZSBub25jZQ==", "chat, superchat", "permessage-deflate; client_max_window_bits")
+	f.Add("h2c, WebSocket", "keep-alive ,upgrade", "13", "AAAAAAAAAAAAAAAAAAAAAA==", "a", OfferDeflate)
+	f.Fuzz(func(t *testing.T, upgrade, connection, version, key, protocols, extensions string) {
+		fields := []Field{
+			{"host", "h"}, {"upgrade", upgrade}, {"connection", connection}, {"sec-websocket-version", version}, {"sec-websocket-key", key},
+		}
+		if protocols != "" {
+			fields = append(fields, Field{"sec-websocket-protocol", protocols})
+		}
+		if extensions != "" {
+			fields = append(fields, Field{"sec-websocket-extensions", extensions})
+		}
+		h, err := ReadRequest("GET", false, fields)
+		if err != nil {
+			var r *Refusal
+			if !errors.As(err, &r) || r.Status != 400 && r.Status != 426 {
+				t.Fatal(err)
+			}
+			return
+		}
+		answer := h.AppendAnswer(nil, true)
+		for _, f := range answer {
+			if strings.ContainsFunc(f.Name+f.Value, func(r rune) bool { return r < ' ' || r > '~' }) {
+				t.Fatalf("%q", f)
+			}
+		}
+		for _, p := range h.Protocols {
+			if !ValidProtocol(p) {
+				t.Fatalf("%q", p)
+			}
+		}
+		// A client takes it: also a window of the server's, which it need not have asked for.
+		if a, err := ReadAnswer(101, answer, key, h.Protocols, true); err != nil || a.Deflate.Agreed() != h.Deflate.Agreed() {
+			t.Fatalf("%v: %+v, %v", answer, a, err)
 		}
 	})
 }

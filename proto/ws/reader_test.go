@@ -74,6 +74,7 @@ var rules = []struct {
 	{"8.1", "a text must not end within a character", Server, fromClient(0x01, "\xe2\x82", 0x80, ""), "", errUTF8},
 	{"8.1", "a surrogate is no character", Server, fromClient(0x81, "\xed\xa0\x80"), "", errUTF8},
 	{"8.1", "a longer form than needed is none", Server, fromClient(0x81, "\xc0\xaf"), "", errUTF8},
+	{"8.1", "each text anew", Server, fromClient(0x81, "abc", 0x81, "\xff"), "text 3 \"abc\"\n", errUTF8},
 	{"8.1", "binary is any bytes", Server, fromClient(0x82, "\xff\xfe"), "binary 2 \"\\xff\\xfe\"\n", nil},
 	{"5.2", "messages follow one another", Server, fromClient(0x81, "a", 0x82, "b", 0x01, "c", 0x80, "d"), "text 1 \"a\"\nbinary 1 \"b\"\ntext 2 \"cd\"\n", nil},
 }
@@ -204,6 +205,20 @@ func TestMemoryFollowsWhatCame(t *testing.T) {
 		if err != nil || len(ev.Data) != size || cap(ev.Data) != size || r.Held() != 0 {
 			t.Fatalf("%d, %d, %v, %d", len(ev.Data), cap(ev.Data), err, r.Held())
 		}
+		if n := testing.AllocsPerRun(10, func() { _, _, _ = r.Next(whole) }); n != 1 {
+			t.Errorf("%d bytes: %v allocations", size, n)
+		}
+	}
+	// Of a compressed one that comes in pieces there is what has come, and the message.
+	packed := FullWindow.AppendMaskedMessage(nil, true, likeJSON(20000), testMask)
+	r = NewReader(Options{Deflate: true})
+	if n := testing.AllocsPerRun(10, func() {
+		half, _, _ := r.Next(packed[:len(packed)*3/4])
+		if _, ev, err := r.Next(packed[half:]); err != nil || len(ev.Data) != 20000 {
+			t.Fatal(err)
+		}
+	}); n != 2 && !raceEnabled {
+		t.Errorf("a compressed message in two pieces: %v allocations", n)
 	}
 	// In fragments it grows, and is made to fit in the end.
 	r = NewReader(Options{})
