@@ -192,6 +192,8 @@ type actor struct {
 	ops []byte
 	txn *Transaction // the innermost open transaction
 
+	alarm *Event // whose handler runs
+
 	slot uint32
 	// pins is the number of reasons not to evict: unanswered events, timers, off-loop work, waitUntil.
 	pins  int32
@@ -203,6 +205,8 @@ type actor struct {
 	idleArmed bool
 	dirty     bool // the running turn wrote
 	confirmed bool // some of it has to be durable before anything leaves
+	onlyAlarm bool // it was woken for an alarm, and has had no other event
+	dropAlarm bool // it was aborted, and its running alarm is not to be tried again
 }
 
 // schedule puts the actor into the run queue if it has work that may run.
@@ -233,6 +237,11 @@ func (a *actor) turned() {
 	a.checkRetired()
 }
 
+// restful reports whether nothing keeps the instance: it may be evicted.
+func (a *actor) restful() bool {
+	return !a.dead && a.object != nil && a.pins == 0 && a.holds == 0 && !a.scheduled && a.queue.len() == 0 && a.top == nil
+}
+
 // rest begins the time after which an object is evicted, if nothing keeps it.
 func (a *actor) rest() {
 	if a.pins == 0 && a.holds == 0 && a.object != nil {
@@ -259,9 +268,12 @@ func (ev *Event) step(a *actor) {
 	ev.actor = a
 	a.queuedBytes -= ev.size()
 	a.learn(ev.dep)
-	a.pin()
-	ev.place = len(a.inflight)
-	a.inflight = append(a.inflight, ev)
+	if ev.Kind == EventAlarm {
+		a.deliverAlarm(ev)
+		return
+	}
+	a.onlyAlarm = false
+	a.takeUp(ev)
 	if a.own.late(ev.since) && !ev.oneWay {
 		drop(ev.Caps)
 		ev.answer(Reply{Err: a.overloaded(ev, queuedTooLong)})
@@ -279,6 +291,13 @@ func (ev *Event) step(a *actor) {
 		ev.Socket.member().started(ev)
 	}
 	a.object.Deliver(ev)
+}
+
+// takeUp notes that an event is being answered.
+func (a *actor) takeUp(ev *Event) {
+	a.pin()
+	ev.place = len(a.inflight)
+	a.inflight = append(a.inflight, ev)
 }
 
 func (a *actor) eventDone(ev *Event) {

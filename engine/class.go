@@ -36,6 +36,8 @@ const (
 	// EventWebSocket has a Socket and wants no more than its end: Return(nil), or Fail, which is logged. The socket's next
 	// event comes when this one is answered.
 	EventWebSocket
+	// EventAlarm has an Alarm and is answered by Event.Succeed or Event.Fail.
+	EventAlarm
 )
 
 // Entrypoint is stateless code that requests enter through: a Worker's fetch, or a Go function

@@ -32,10 +32,12 @@ type Engine struct {
 
 	closing atomic.Bool
 
-	mu      sync.Mutex
-	byName  atomic.Pointer[map[string]*class] // replaced whole, read without the lock
-	defined map[string]classDef               // by unique key: what the log knows, registered or not
-	next    uint32                            // the next class number
+	mu sync.Mutex
+	// byName and byNumber are the registered classes. They are replaced whole, and read without the lock.
+	byName   atomic.Pointer[map[string]*class]
+	byNumber atomic.Pointer[map[uint32]*class]
+	defined  map[string]classDef // by unique key: what the log knows, registered or not
+	next     uint32              // the next class number
 
 	migrations []string // tags of those that were applied
 }
@@ -72,6 +74,7 @@ func Open(opts Options) (*Engine, error) {
 	}
 	e := &Engine{opts: opts, logger: opts.Logger, pool: opts.Pool, defined: make(map[string]classDef), next: 1}
 	e.byName.Store(&map[string]*class{})
+	e.byNumber.Store(&map[uint32]*class{})
 	if e.opts.Transport == nil {
 		e.opts.Transport, e.ownTransport = egress.NewTransport(), true
 	}
@@ -93,6 +96,7 @@ func Open(opts Options) (*Engine, error) {
 		}
 		e.owners[i].outside = origin{own: e.owners[i]}
 		e.owners[i].flush = e.owners[i].flushFrames
+		e.owners[i].initAlarms()
 	}
 	if err := e.openLog(); err != nil {
 		e.closePool()
@@ -180,7 +184,7 @@ type registration struct{ uniqueKey string }
 func UniqueKey(key string) RegisterOption { return func(r *registration) { r.uniqueKey = key } }
 
 // Register makes a class known under its name and returns its namespace. Objects that the log has of it
-// belong to it from now on. It may be called while the engine runs, from any goroutine but a loop's.
+// belong to it from now on, and their alarms run. It may be called while the engine runs, from any goroutine but a loop's.
 func (e *Engine) Register(name string, c Class, opts ...RegisterOption) (*Namespace, error) {
 	r := registration{uniqueKey: name}
 	for _, o := range opts {
@@ -216,12 +220,16 @@ func (e *Engine) Register(name string, c Class, opts ...RegisterOption) (*Namesp
 	}
 	k := &class{eng: e, name: name, number: def.number, key: newIDKey(r.uniqueKey)}
 	k.class.Store(&c)
-	grown := make(map[string]*class, len(old)+1)
+	grown, numbers := make(map[string]*class, len(old)+1), make(map[uint32]*class, len(old)+1)
 	for n, o := range old {
-		grown[n] = o
+		grown[n], numbers[o.number] = o, o
 	}
-	grown[name] = k
+	grown[name], numbers[k.number] = k, k
+	e.byNumber.Store(&numbers)
 	e.byName.Store(&grown)
+	for _, o := range e.owners {
+		o.loop.Post(&alarmScan{own: o, class: k.number})
+	}
 	return &Namespace{class: k}, nil
 }
 

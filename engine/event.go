@@ -35,6 +35,8 @@ func (f ReplyFunc) Reply(r Reply) { f(r) }
 type Event struct {
 	Kind    EventKind
 	Request *Request
+	// Alarm is of an EventAlarm.
+	Alarm *AlarmInfo
 	// Method is the method of an EventCall.
 	Method string
 	// Args is the encoded array of arguments of an EventCall, or whatever a caller of CallRaw sent.
@@ -111,6 +113,10 @@ func (ev *Event) ReturnCaps(value []byte, caps []Cap) { ev.answer(Reply{Value: v
 // by [Stub.Call] and its like, rather than a host that knows what they are.
 func (ev *Event) External() bool { return ev.from == nil || ev.plain }
 
+// Succeed answers an EventAlarm whose handler has succeeded. It is called in the handler's last turn: the alarm goes with
+// what that writes.
+func (ev *Event) Succeed() { ev.answer(Reply{}) }
+
 // Fail answers with an error. An [*Error] is passed on as it is; any other error becomes one that names this
 // object and event.
 func (ev *Event) Fail(err error) { ev.answer(Reply{Err: ev.wrap(err)}) }
@@ -121,13 +127,15 @@ func (ev *Event) Answered() bool { return ev.answered }
 // ID is the object that is asked; the zero ID for an entry point.
 func (ev *Event) ID() ID { return ev.id }
 
-// Name names the event in messages: "fetch", the called method, or the handler of a WebSocket.
+// Name names the event in messages: "fetch", "alarm", the called method, or the handler of a WebSocket.
 func (ev *Event) Name() string {
 	switch ev.Kind {
 	case EventCall:
 		return ev.Method
 	case EventWebSocket:
 		return ev.Socket.name()
+	case EventAlarm:
+		return "alarm"
 	}
 	return "fetch"
 }
@@ -148,6 +156,9 @@ func (ev *Event) answer(r Reply) {
 	ev.ctx.finish(&errCanceled)
 	ev.answering(r.Response)
 	if ev.actor != nil {
+		if ev.Kind == EventAlarm && r.Err == nil {
+			ev.actor.alarmSucceeded()
+		}
 		ev.actor.eventDone(ev)
 		if ev.Socket != nil {
 			ev.Socket.member().answered(ev, r.Err)

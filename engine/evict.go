@@ -26,7 +26,7 @@ type idleCheck actor
 func (t *idleCheck) Run() {
 	a := (*actor)(t)
 	a.idleArmed = false
-	if a.dead || a.pins > 0 || a.holds > 0 || a.scheduled || a.queue.len() > 0 || a.top != nil {
+	if !a.restful() {
 		return // armed again when the object has become idle
 	}
 	if due := a.idleAt + a.own.idleMS; due > a.own.loop.Now() {

@@ -56,7 +56,7 @@ var reservedMethods = map[string]bool{
 
 // ClassOf makes a Class of a Go type. construct makes one instance; it may use st, and may wait.
 //
-// An instance takes requests if it is a [Fetcher]. Its exported methods are callable by name, as in net/rpc:
+// An instance takes requests if it is a [Fetcher], and alarms if it is an [Alarmer]. Its exported methods are callable by name, as in net/rpc:
 //
 //	func (c *Counter) Add(ctx context.Context, n int) (int, error)
 //
@@ -101,6 +101,7 @@ func (j *constructJob) run() {
 	o.messager, _ = v.(WebSocketMessager)
 	o.closer, _ = v.(WebSocketCloser)
 	o.errorer, _ = v.(WebSocketErrorer)
+	o.alarmer, _ = v.(Alarmer)
 	j.ready(o, nil)
 }
 
@@ -118,6 +119,7 @@ type goObject struct {
 	messager WebSocketMessager
 	closer   WebSocketCloser
 	errorer  WebSocketErrorer
+	alarmer  Alarmer
 }
 
 // Deliver runs the event in a coroutine.
@@ -139,8 +141,19 @@ func (j *objectJob) fail(f failure) {
 	ev.Fail(f.error(ev.class.name, ev.id.String(), ev.Name()))
 }
 
+// HandlesAlarm is part of [AlarmHandler].
+func (o *goObject) HandlesAlarm() bool { return o.alarmer != nil }
+
 func (o *goObject) handle(ev *Event) {
-	if ev.Kind == EventFetch {
+	switch ev.Kind {
+	case EventAlarm:
+		if err := o.alarmer.Alarm(ev, *ev.Alarm); err != nil {
+			ev.Fail(err)
+			return
+		}
+		ev.Succeed()
+		return
+	case EventFetch:
 		if o.fetcher == nil {
 			ev.Fail(ErrNoFetch)
 			return

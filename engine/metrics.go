@@ -13,11 +13,21 @@ type metrics struct {
 	sent      atomic.Int64
 	outgoing  atomic.Int64
 
-	sockets     atomic.Int64
-	hibernating atomic.Int64
-	socketsIn   atomic.Int64
-	socketsOut  atomic.Int64
+	sockets      atomic.Int64
+	hibernating  atomic.Int64
+	socketsIn    atomic.Int64
+	socketsOut   atomic.Int64
+	alarms       atomic.Int64
+	alarmRuns    atomic.Int64
+	alarmRetries atomic.Int64
+	alarmsFailed atomic.Int64
+	alarmsGiven  atomic.Int64
+	alarmDelay   [AlarmDelayBuckets]atomic.Int64
+	alarmDelayMS atomic.Int64
 }
+
+// AlarmDelayBuckets is the number of counts in Metrics.AlarmDelay.
+const AlarmDelayBuckets = 32
 
 // Metrics are the engine's counters at one moment.
 type Metrics struct {
@@ -30,19 +40,34 @@ type Metrics struct {
 	Sent      int64 // outgoing requests that left
 	Outgoing  int64 // outgoing requests under way: waiting, sent, or with the body of their answer still coming
 
-	WebSockets  int64 // open ends of WebSockets that objects and events hold
-	Hibernating int64 // those of objects that have no instance now
-	SocketsIn   int64 // messages that came from clients
-	SocketsOut  int64 // messages that went to clients
+	WebSockets   int64 // open ends of WebSockets that objects and events hold
+	Hibernating  int64 // those of objects that have no instance now
+	SocketsIn    int64 // messages that came from clients
+	SocketsOut   int64 // messages that went to clients
+	Alarms       int64 // alarms that are set, those between two runs included
+	AlarmRuns    int64 // runs of alarms that have ended
+	AlarmRetries int64 // those that have failed, and are tried again
+	AlarmsGiven  int64 // alarms that were given up
+	FailedAlarms int64 // those of them that are remembered now
+	// AlarmDelay counts runs by how long after the moment at which they were due they began: AlarmDelay[i] those below 2^i ms that are
+	// in no count before; the last takes the rest. AlarmDelayMS is the sum.
+	AlarmDelay   [AlarmDelayBuckets]int64
+	AlarmDelayMS int64
 }
 
 // Metrics reads the counters. Safe from any goroutine.
 func (e *Engine) Metrics() Metrics {
 	m := &e.metrics
-	return Metrics{
+	got := Metrics{
 		Events: m.events.Load(), Live: m.live.Load(), Gated: m.gated.Load(),
 		Evictions: m.evictions.Load(), Failures: m.failures.Load(), Resets: m.resets.Load(),
 		Sent: m.sent.Load(), Outgoing: m.outgoing.Load(),
 		WebSockets: m.sockets.Load(), Hibernating: m.hibernating.Load(), SocketsIn: m.socketsIn.Load(), SocketsOut: m.socketsOut.Load(),
+		Alarms: m.alarms.Load(), AlarmRuns: m.alarmRuns.Load(), AlarmRetries: m.alarmRetries.Load(),
+		AlarmsGiven: m.alarmsGiven.Load(), FailedAlarms: m.alarmsFailed.Load(), AlarmDelayMS: m.alarmDelayMS.Load(),
 	}
+	for i := range got.AlarmDelay {
+		got.AlarmDelay[i] = m.alarmDelay[i].Load()
+	}
+	return got
 }

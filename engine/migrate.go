@@ -172,7 +172,7 @@ func (e *Engine) applied(tag string, d migrationDetails) {
 	}
 }
 
-// dropClasses forgets all objects of some classes.
+// dropClasses forgets all objects of some classes, with their alarms.
 func (o *owner) dropClasses(numbers []uint32) {
 	if len(numbers) == 0 {
 		return
@@ -180,7 +180,10 @@ func (o *owner) dropClasses(numbers []uint32) {
 	for s, slab := range o.table.slabs {
 		for i := range slab {
 			if r := &slab[i]; r.used && slices.Contains(numbers, r.class) {
-				o.table.remove(uint32(s*slabSize + i))
+				slot := uint32(s*slabSize + i)
+				o.clearAlarm(slot)
+				o.alarms.forgive(slot)
+				o.table.remove(slot)
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -57,6 +58,14 @@ type Options struct {
 	// comes while such an event is still waiting. Default 60 s.
 	MaxQueueTime time.Duration
 
+	// MaxAlarms is how many alarms run at once on one loop; others that are due wait. Default 1,024. More help where handlers
+	// wait for others; each may keep an instance in memory.
+	MaxAlarms int
+	// AlarmTimeout is how long the handler of an alarm may take. Default 15 min.
+	AlarmTimeout time.Duration
+	// Seed decides by how much retries of alarms are put off, for tests that are to be repeated. Default: random.
+	Seed uint64
+
 	// Transport makes the exchanges of outgoing requests (State.Fetch, and the global fetch of TypeScript), on goroutines off
 	// the loops. It must not follow redirects, and must end when the request's context does. Default: Go's HTTP client, over
 	// HTTP/1.1 and HTTP/2, without a proxy; docs/operating.md has its bounds. Give another to
@@ -91,6 +100,15 @@ func (o *Options) EnsureDefaults() {
 	if o.MaxQueueTime == 0 {
 		o.MaxQueueTime = 60 * time.Second
 	}
+	if o.MaxAlarms == 0 {
+		o.MaxAlarms = 1024
+	}
+	if o.AlarmTimeout == 0 {
+		o.AlarmTimeout = 15 * time.Minute
+	}
+	if o.Seed == 0 {
+		o.Seed = rand.Uint64()
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -103,10 +121,12 @@ func (o *Options) Validate() error {
 		return errors.New("engine: Options.Dir is empty: name a data directory")
 	case o.Loops < 1 || o.Loops > 64:
 		return fmt.Errorf("engine: Options.Loops is %d: want 1 to 64", o.Loops)
-	case o.IdleTimeout < 0, o.BlockTimeout < 0, o.MaxQueueTime < 0:
+	case o.IdleTimeout < 0, o.BlockTimeout < 0, o.MaxQueueTime < 0, o.AlarmTimeout < 0:
 		return errors.New("engine: Options has a negative time-out")
 	case o.MaxEvents < 1:
 		return fmt.Errorf("engine: Options.MaxEvents is %d: want at least 1", o.MaxEvents)
+	case o.MaxAlarms < 1:
+		return fmt.Errorf("engine: Options.MaxAlarms is %d: want at least 1", o.MaxAlarms)
 	case o.MaxQueuedBytes < 1:
 		return fmt.Errorf("engine: Options.MaxQueuedBytes is %d: want at least 1", o.MaxQueuedBytes)
 	}

@@ -43,9 +43,9 @@ func (e *Engine) recover() error {
 func (e *Engine) replayObject(n wal.LSN, rec *redo.Record) error {
 	id := ID{bytes: *rec.ID}
 	o := e.ownerOf(&id)
-	r, _ := o.table.find(rec.Class, &id)
+	r, slot := o.table.find(rec.Class, &id)
 	if r == nil {
-		r, _ = o.table.add(rec.Class, &id)
+		r, slot = o.table.add(rec.Class, &id)
 	}
 	r.lsn = n
 	if rec.HasName {
@@ -60,6 +60,8 @@ func (e *Engine) replayObject(n wal.LSN, rec *redo.Record) error {
 			r.store.Delete(string(ops.Key))
 		case redo.OpDeleteAll:
 			r.store.DeleteAll()
+		case redo.OpSetAlarm, redo.OpDeleteAlarm, redo.OpRetryAlarm, redo.OpFailAlarm:
+			o.replayAlarm(slot, &ops)
 		default:
 			return fmt.Errorf("engine: record %d: operation %s is not supported by this version", n, strconv.Itoa(int(ops.Op)))
 		}
@@ -72,8 +74,8 @@ func (o *owner) dropEmpty() int {
 	for s := range o.table.slabs {
 		slab := o.table.slabs[s]
 		for i := range slab {
-			if slab[i].used && slab[i].store.Len() == 0 {
-				o.table.remove(uint32(s*slabSize + i))
+			if slot := uint32(s*slabSize + i); slab[i].used && !o.holdsAnything(slot) {
+				o.table.remove(slot)
 			}
 		}
 	}

@@ -21,6 +21,11 @@ type owner struct {
 	index int
 	table table
 
+	alarms alarms
+	// empties are records that had nothing in them when they were let go, but for a write that was not durable yet.
+	empties  []uint32
+	sweeping bool // a timer that looks at them is set
+
 	// ready holds what has a turn to run: actors, and steps of entry points' events. running guards
 	// against nesting: turns start from the loop's base stack only.
 	ready   runQueue
@@ -305,6 +310,10 @@ func (o *owner) enter(ev *Event) {
 
 // routeReply brings an answered event back to the loop of whoever asked.
 func (o *owner) routeReply(ev *Event) {
+	if ev.Kind == EventAlarm {
+		o.alarmEnded(ev)
+		return
+	}
 	ev.phase = phaseReply
 	if ev.oneWay {
 		drop(ev.reply.Caps)
@@ -377,14 +386,65 @@ func (o *owner) forget(a *actor) {
 	a.rec.live = nil
 	o.loop.Cancel(a.idle)
 	o.eng.metrics.live.Add(-1)
-	// An empty object whose last write is not durable yet keeps its record, for its dependency.
-	o.tidy(a.rec, a.slot)
+	o.letGo(a.slot)
 }
 
-// tidy removes the record of an object that has no instance, if there is nothing in it.
-func (o *owner) tidy(rec *record, slot uint32) {
-	if rec.store.Len() == 0 && rec.lsn <= o.eng.log.Durable() && o.sockets[slot] == nil {
+// letGo removes a record that nothing is in any more. An object whose last write is not durable yet keeps it for as long, for
+// its dependency.
+func (o *owner) letGo(slot uint32) {
+	if o.dispensable(slot) {
 		o.table.remove(slot)
+		return
+	}
+	if r := o.table.at(slot); r.used && r.live == nil && !o.holdsAnything(slot) {
+		o.empties = append(o.empties, slot)
+		if !o.sweeping {
+			o.sweeping = true
+			o.loop.At(o.loop.Now()+sweepMS, (*sweep)(o))
+		}
+	}
+}
+
+// holdsAnything reports whether a record has anything in it: keys, an alarm or one that was given up, or WebSockets beside it.
+func (o *owner) holdsAnything(slot uint32) bool {
+	r := o.table.at(slot)
+	return r.store.Len() > 0 || r.alarm != 0 || o.alarms.failed[slot] != nil || o.sockets[slot] != nil
+}
+
+// dispensable reports whether nothing would be lost with a record.
+func (o *owner) dispensable(slot uint32) bool {
+	r := o.table.at(slot)
+	return r.used && r.live == nil && !o.holdsAnything(slot) && r.lsn <= o.eng.log.Durable()
+}
+
+const (
+	sweepMS    = 100
+	sweepSlice = 4096
+)
+
+// sweep is the task that removes records that have become dispensable.
+type sweep owner
+
+func (t *sweep) Run() {
+	o := (*owner)(t)
+	// Whatever slots hold by now: what is dispensable may go.
+	n := min(len(o.empties), sweepSlice)
+	kept := o.empties[:0]
+	for _, slot := range o.empties[:n] {
+		switch {
+		case o.dispensable(slot):
+			o.table.remove(slot)
+		case o.table.at(slot).used && o.table.at(slot).live == nil && !o.holdsAnything(slot) && o.eng.log.Err() == nil:
+			kept = append(kept, slot)
+		}
+	}
+	o.empties = append(kept, o.empties[n:]...)
+	if o.sweeping = len(o.empties) > 0; o.sweeping {
+		o.loop.At(o.loop.Now()+sweepMS, t)
+		return
+	}
+	if cap(o.empties) > sweepSlice {
+		o.empties = nil
 	}
 }
 

@@ -186,7 +186,17 @@ func (s *State) Unpin() { s.a.unpin() }
 // Abort resets the object: the running turn's writes are taken back, the instance is dropped, and everybody
 // who waits for it gets reason, or ErrReset. The code that calls it runs on to its next wait, and reaches
 // nothing any more.
-func (s *State) Abort(reason error) {
+func (s *State) Abort(reason error) { s.AbortWith(reason, AbortOptions{}) }
+
+// AbortOptions are options of AbortWith.
+type AbortOptions struct {
+	// NoAlarmRetry gives up the alarm that is running, rather than trying it again. One that was set meanwhile stays.
+	NoAlarmRetry bool
+}
+
+// AbortWith is Abort with options.
+func (s *State) AbortWith(reason error, o AbortOptions) {
+	s.a.dropAlarm = s.a.dropAlarm || o.NoAlarmRetry
 	if reason == nil {
 		reason = ErrReset
 	}

@@ -172,8 +172,17 @@ func (s *Storage) DeleteKeys(o WriteOptions, keys ...string) (existed int, err e
 	return existed, nil
 }
 
-// DeleteAll removes everything. It is refused in a transaction.
-func (s *Storage) DeleteAll() error {
+// DeleteAll removes everything, and the alarm. It is refused in a transaction.
+func (s *Storage) DeleteAll() error { return s.DeleteAllWith(DeleteAllOptions{}) }
+
+// DeleteAllOptions are options of DeleteAllWith. The zero value is what almost everybody wants.
+type DeleteAllOptions struct {
+	// KeepAlarm keeps the alarm, as Cloudflare did before the compatibility date 2026-02-24.
+	KeepAlarm bool
+}
+
+// DeleteAllWith is DeleteAll with options.
+func (s *Storage) DeleteAllWith(o DeleteAllOptions) error {
 	if err := s.writable(); err != nil {
 		return err
 	}
@@ -188,6 +197,9 @@ func (s *Storage) DeleteAll() error {
 	a.rec.store.DeleteAll()
 	a.ops = redo.AppendDeleteAll(a.ops)
 	a.wrote(true)
+	if !o.KeepAlarm {
+		a.changeAlarm(alarmChange{}, true)
+	}
 	return nil
 }
 

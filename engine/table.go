@@ -16,6 +16,7 @@ type record struct {
 	lsn   wal.LSN // of its last write
 	next  uint32  // the next record of the same hash, or of the free list
 	class uint32
+	alarm uint32 // its place in the owner's alarms; 0: none is set
 	used  bool
 }
 

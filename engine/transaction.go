@@ -10,11 +10,12 @@ import (
 
 // Transaction is an open transaction over an object's storage: writes are collected, seen by the object's own
 // reads, and applied all at once by Commit. They become part of one record, also where the transaction spans
-// turns. While one is open every access to the object's Storage goes through it.
+// turns. While one is open every access to the object's Storage goes through it, also to its alarm.
 type Transaction struct {
 	a     *actor
 	outer *Transaction
 	tx    *kv.Tx
+	alarm *alarmChange // what it does to the alarm; nil: nothing
 	done  bool
 }
 
@@ -46,9 +47,12 @@ func (t *Transaction) Commit() error {
 	a := t.a
 	if t.outer != nil {
 		t.tx.Commit()
+		if t.alarm != nil {
+			t.outer.alarm = t.alarm
+		}
 		return nil
 	}
-	if !t.tx.Changed() {
+	if !t.tx.Changed() && t.alarm == nil {
 		t.tx.Rollback()
 		return nil
 	}
@@ -73,8 +77,14 @@ func (t *Transaction) Commit() error {
 		}
 		return true
 	})
+	changed := t.tx.Changed()
 	t.tx.Commit()
-	a.wrote(true)
+	if changed {
+		a.wrote(true)
+	}
+	if t.alarm != nil {
+		a.changeAlarm(*t.alarm, true)
+	}
 	return nil
 }
 

@@ -5,7 +5,8 @@ package engine
 // turn ends. Owned by its loop.
 type undoLog struct {
 	entries []undoEntry
-	bytes   []byte // keys and old values, end to end
+	bytes   []byte      // keys and old values, end to end
+	alarms  []undoAlarm // at most one an object
 }
 
 type undoEntry struct {
@@ -37,6 +38,8 @@ func (u *undoLog) clear() {
 	}
 	clear(u.entries)
 	u.entries, u.bytes = u.entries[:0], u.bytes[:0]
+	clear(u.alarms)
+	u.alarms = u.alarms[:0]
 }
 
 // undoTurn takes back what the running turn has written to a.
@@ -54,6 +57,12 @@ func (o *owner) undoTurn(a *actor) {
 			a.rec.store.Delete(key)
 		}
 		e.a = nil
+	}
+	for i := range u.alarms {
+		if e := &u.alarms[i]; e.a == a {
+			o.restoreAlarm(e)
+			e.a = nil
+		}
 	}
 	a.ops = a.ops[:0]
 	a.confirmed = false

@@ -626,9 +626,6 @@ func (o *origin) dropSockets(dep wal.LSN) {
 // dropHibernated ends the sockets of an object that has no instance, or one that has not begun.
 func (o *owner) dropHibernated(slot uint32, cause error) {
 	set := o.takeSockets(slot)
-	rec := o.table.at(slot)
-	if rec.live == nil {
-		o.tidy(rec, slot)
-	}
+	o.letGo(slot)
 	set.drop(cause, 0)
 }

@@ -17,13 +17,25 @@ func (c *Clock) Read() (now, wall int64) {
 
 // Due is the first whole millisecond of the monotonic time at which d has passed from now: not a fraction too early.
 // A d that is not positive is due at once.
-func (c *Clock) Due(d time.Duration) int64 {
-	elapsed := time.Since(c.start)
+func (c *Clock) Due(d time.Duration) int64 { return dueAfter(time.Since(c.start), d) }
+
+func dueAfter(elapsed, d time.Duration) int64 {
 	if d <= 0 {
 		return elapsed.Milliseconds()
 	}
 	whole := int64(elapsed/time.Millisecond) + int64(d/time.Millisecond) // apart, as their sum may be no Duration
 	return whole + int64((elapsed%time.Millisecond+d%time.Millisecond+time.Millisecond-1)/time.Millisecond)
+}
+
+// DueWall is the first whole millisecond of the monotonic time at which the wall clock reads deadline or more, unless it is
+// set meanwhile. What has passed is due at once; what is more than most away is due when that has passed.
+func (c *Clock) DueWall(deadline int64, most time.Duration) int64 {
+	t := time.Now()
+	wait := most
+	if ahead := deadline - t.UnixMilli(); ahead <= int64(most/time.Millisecond) {
+		wait = min(most, time.Duration(ahead)*time.Millisecond-time.Duration(t.Nanosecond())%time.Millisecond)
+	}
+	return dueAfter(t.Sub(c.start), wait)
 }
 
 // Until is how long it takes until the monotonic time reads deadline: never less, so that a timer set for it

@@ -17,6 +17,14 @@ const (
 	maxTimersARound = 4096
 )
 
+// maxWallWait is how long a loop with timers of the wall clock sleeps at most. Nothing wakes it when that clock is set, so it
+// looks.
+const maxWallWait = time.Second
+
+// wallTimer is the bit of a [Timer] that says on which clock it is. A wheel's handle has room for it: a wheel of 2^31 timers
+// fits no memory.
+const wallTimer = 1 << 31
+
 // Core is the part of an event loop that every pool shares: the mailbox, the timers, the round with its
 // hooks, and the connections ([Stream]) that were written to. It knows neither sockets nor the time: its
 // [Driver] brings it both. [Net] drives it from gnet's event loops and looptest by hand, so that what is
@@ -25,7 +33,7 @@ const (
 // A driver calls Begin before it brings an event to a connection, and Turn once for every Wake and Again.
 // Turn is the rest of the round, in this order:
 //
-//	events that connections owe their handlers -> mailbox -> timers -> hooks -> flush
+//	events that connections owe their handlers -> mailbox -> timers of either clock -> hooks -> flush
 //
 // Whatever these steps leave behind (a task that posts, a flush that ends a connection, more than the bounds
 // allow) is left to a further round, which Turn asks for with Again. Nothing runs inside Post.
@@ -52,6 +60,7 @@ type Core struct {
 	run       []Task // the batch taken from in; run[ran:] has not run yet
 	ran       int
 	timers    *wheel.Wheel[Task]
+	walls     *wheel.Wheel[Task] // on the wall clock; nil until there is one
 	hooks     []func(Loop)
 	events    []*Stream // owe their handler a call
 	serving   []*Stream // the other half of events' double buffer
@@ -75,6 +84,8 @@ type Driver interface {
 	Clock() (now, wall int64)
 	// Due reads the time; see Loop.Due.
 	Due(d time.Duration) int64
+	// DueWall reads the time; see Clock.DueWall.
+	DueWall(deadline int64, most time.Duration) int64
 }
 
 // GoexitDriver is an optional interface of a [Driver] whose loops run on a goroutine that may end: that of a test,
@@ -150,16 +161,43 @@ func (c *Core) Due(d time.Duration) int64 { return c.driver.Due(d) }
 // At is part of [Loop].
 func (c *Core) At(deadline int64, t Task) Timer { return Timer(c.timers.Insert(deadline, t)) }
 
+// AtWall is part of [Loop].
+func (c *Core) AtWall(deadline int64, t Task) Timer {
+	if c.walls == nil {
+		c.walls = wheel.New[Task](c.wall)
+	}
+	c.walls.Rewind(c.wall)
+	return Timer(c.walls.Insert(deadline, t) | wallTimer)
+}
+
 // Rearm is part of [Loop].
 func (c *Core) Rearm(tm Timer, deadline int64) bool {
-	return c.timers.Rearm(wheel.Handle(tm), deadline)
+	if tm&wallTimer == 0 {
+		return c.timers.Rearm(wheel.Handle(tm), deadline)
+	}
+	if c.walls == nil {
+		return false
+	}
+	c.walls.Rewind(c.wall)
+	return c.walls.Rearm(wheel.Handle(tm&^wallTimer), deadline)
 }
 
 // Cancel is part of [Loop].
-func (c *Core) Cancel(tm Timer) bool { return c.timers.Cancel(wheel.Handle(tm)) }
+func (c *Core) Cancel(tm Timer) bool {
+	if tm&wallTimer == 0 {
+		return c.timers.Cancel(wheel.Handle(tm))
+	}
+	return c.walls != nil && c.walls.Cancel(wheel.Handle(tm&^wallTimer))
+}
 
 // Timers is the number of pending timers.
-func (c *Core) Timers() int { return c.timers.Len() }
+func (c *Core) Timers() int {
+	n := c.timers.Len()
+	if c.walls != nil {
+		n += c.walls.Len()
+	}
+	return n
+}
 
 // AddHook adds a round hook; see [Pool.OnRound].
 func (c *Core) AddHook(f func(Loop)) { c.hooks = append(c.hooks, f) }
@@ -202,6 +240,10 @@ func (c *Core) Turn() (more bool) {
 	c.serveEvents()
 	c.runMailbox()
 	moreTimers := c.timers.Advance(c.now, maxTimersARound, c.fire)
+	if c.walls != nil {
+		c.walls.Rewind(c.wall)
+		moreTimers = c.walls.Advance(c.wall, maxTimersARound, c.fire) || moreTimers
+	}
 	if c.did {
 		c.did = false
 		for _, f := range c.hooks {
@@ -221,10 +263,25 @@ func (c *Core) Turn() (more bool) {
 	c.mu.Unlock()
 	if more {
 		c.driver.Again()
-	} else if at, ok := c.timers.Next(); ok {
+		return true
+	}
+	c.arm()
+	return false
+}
+
+// arm asks for the wake-up that the timers need.
+func (c *Core) arm() {
+	at, some := c.timers.Next()
+	if c.walls != nil {
+		if wall, ok := c.walls.Next(); ok {
+			if due := c.driver.DueWall(wall, maxWallWait); !some || due < at {
+				at, some = due, true
+			}
+		}
+	}
+	if some {
 		c.driver.Arm(at)
 	}
-	return more
 }
 
 // runMailbox runs what was posted before it, as far as the bound goes.

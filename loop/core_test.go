@@ -21,6 +21,10 @@ func (d *counter) Arm(deadline int64)            { d.armed = deadline }
 func (d *counter) Clock() (now, wall int64)      { return d.now, d.now }
 func (d *counter) Due(after time.Duration) int64 { return d.now + after.Milliseconds() }
 
+func (d *counter) DueWall(deadline int64, most time.Duration) int64 {
+	return d.now + min(max(0, deadline-d.now), most.Milliseconds())
+}
+
 func newCore() (*loop.Core, *counter) {
 	d := &counter{}
 	return loop.NewCore(0, d, slog.New(slog.DiscardHandler), nil), d

@@ -70,7 +70,13 @@ type Loop interface {
 	// At runs t on the loop in the first round at or after the moment that Now reaches deadline: never
 	// earlier. It allocates nothing once the loop's wheel has grown.
 	At(deadline int64, t Task) Timer
-	// Rearm moves a pending timer to another deadline, and reports whether it was still pending.
+	// AtWall runs t on the loop in the first round at or after the moment that the wall clock reads deadline, in milliseconds
+	// since 1970 (UTC): never while it reads less. It goes by the clock as it is, also when that is set: forward over the
+	// deadline, t runs within a second; back, t waits until the deadline comes again. A deadline may be as far away as it
+	// likes.
+	AtWall(deadline int64, t Task) Timer
+	// Rearm moves a pending timer to another deadline, on the clock that it was set for, and reports whether it was still
+	// pending.
 	Rearm(tm Timer, deadline int64) bool
 	// Cancel stops a pending timer, and reports whether it was still pending.
 	Cancel(tm Timer) bool

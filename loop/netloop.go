@@ -148,6 +148,11 @@ func (l *netLoop) Clock() (now, wall int64) { return l.net.clock.Read() }
 // Due is part of [Driver].
 func (l *netLoop) Due(d time.Duration) int64 { return l.net.clock.Due(d) }
 
+// DueWall is part of [Driver].
+func (l *netLoop) DueWall(deadline int64, most time.Duration) int64 {
+	return l.net.clock.DueWall(deadline, most)
+}
+
 // serveSide handles what the side epoll reports.
 func (l *netLoop) serveSide() {
 	n, err := unix.EpollWait(l.side, l.events, 0)

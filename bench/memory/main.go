@@ -4,6 +4,7 @@
 //
 //	memory write DIR N      into an empty directory
 //	memory recover DIR N    opens it again, and checks the values
+//	memory alarms DIR N     opens it again, and sets an alarm for each object
 //
 // It prints one line of JSON, a Report.
 package main
@@ -41,6 +42,8 @@ type Report struct {
 	Heap int64
 	// Trimmed is resident memory once the Go runtime has given back what it keeps for later.
 	Trimmed int64
+	// BytesPerAlarm is by how much the reachable heap has grown for each alarm that was set.
+	BytesPerAlarm float64 `json:",omitempty"`
 }
 
 func main() {
@@ -56,7 +59,7 @@ func main() {
 
 func run(args []string) (*Report, error) {
 	if len(args) != 3 {
-		return nil, errors.New("usage: memory write|recover DIR N")
+		return nil, errors.New("usage: memory write|recover|alarms DIR N")
 	}
 	n, err := strconv.Atoi(args[2])
 	if err != nil || n < 1 {
@@ -67,8 +70,10 @@ func run(args []string) (*Report, error) {
 		return write(args[1], n)
 	case "recover":
 		return recovered(args[1], n)
+	case "alarms":
+		return alarms(args[1], n)
 	}
-	return nil, fmt.Errorf("%q is neither write nor recover", args[0])
+	return nil, fmt.Errorf("%q is neither write nor recover nor alarms", args[0])
 }
 
 // cell is one object: it keeps the bytes that it is given. Calls are raw, without reflection, so that a million of them
@@ -83,8 +88,17 @@ func (c *cell) CallRaw(_ context.Context, method string, args []byte) ([]byte, e
 	case "get":
 		got, _, err := c.storage.GetRaw("value")
 		return append([]byte(nil), got...), err
+	case "alarm":
+		// Over a year, so that they lie all over the wheel.
+		at := time.Now().Add(24*time.Hour + time.Duration(binary.BigEndian.Uint64(args[9:])%(365*24*3600))*time.Second)
+		return nil, c.storage.SetAlarm(at)
 	}
 	return nil, engine.ErrNoMethod
+}
+
+// Alarm is never called: what is set is a day away at least.
+func (c *cell) Alarm(context.Context, engine.AlarmInfo) error {
+	return errors.New("an alarm has rung that was set for another day")
 }
 
 func open(dir string) (*engine.Engine, *engine.Namespace, error) {
@@ -116,9 +130,10 @@ const inFlight = 1024
 
 // writer keeps calls under way until each object has its value. Reply is called on the engine's loops.
 type writer struct {
-	ns   *engine.Namespace
-	n    int
-	done sync.WaitGroup
+	ns     *engine.Namespace
+	method string
+	n      int
+	done   sync.WaitGroup
 
 	mu   sync.Mutex
 	next int
@@ -139,7 +154,7 @@ func (w *writer) Reply(r engine.Reply) {
 		w.done.Done()
 		return
 	}
-	w.ns.GetByName(name(i)).StartCall("put", value(i), w)
+	w.ns.GetByName(name(i)).StartCall(w.method, value(i), w)
 }
 
 func write(dir string, n int) (*Report, error) {
@@ -154,18 +169,55 @@ func write(dir string, n int) (*Report, error) {
 	if r.Before, err = resident(); err != nil {
 		return nil, err
 	}
+	if err := r.callAll(ns, "put"); err != nil {
+		return nil, errors.Join(err, e.Close(context.Background()))
+	}
+	return r, errors.Join(r.finish(e), e.Close(context.Background()))
+}
+
+// callAll calls a method of each object with its value.
+func (r *Report) callAll(ns *engine.Namespace, method string) error {
 	began := time.Now()
-	w := &writer{ns: ns, n: n}
+	w := &writer{ns: ns, method: method, n: r.Objects}
 	w.done.Add(inFlight)
 	for range inFlight {
 		w.Reply(engine.Reply{})
 	}
 	w.done.Wait()
-	if w.err != nil {
-		return nil, errors.Join(w.err, e.Close(context.Background()))
-	}
 	r.Seconds = time.Since(began).Seconds()
-	return r, errors.Join(r.finish(e), e.Close(context.Background()))
+	return w.err
+}
+
+// alarms sets an alarm for each of the objects that write has made.
+func alarms(dir string, n int) (r *Report, err error) {
+	e, ns, err := open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, e.Close(context.Background())) }()
+	if found := e.Recovered().Objects; found != n {
+		return nil, fmt.Errorf("%d objects were recovered, want %d", found, n)
+	}
+	without := &Report{Objects: n}
+	// One call of each before, so that what instances leave behind (buffers, pools) is there in both.
+	if err := without.callAll(ns, "put"); err != nil {
+		return nil, err
+	}
+	if err := without.finish(e); err != nil {
+		return nil, err
+	}
+	r = &Report{Objects: n, Before: without.Trimmed}
+	if err := r.callAll(ns, "alarm"); err != nil {
+		return nil, err
+	}
+	if err := r.finish(e); err != nil {
+		return nil, err
+	}
+	if set := e.Metrics().Alarms; set != int64(n) {
+		return nil, fmt.Errorf("%d alarms are set, want %d", set, n)
+	}
+	r.BytesPerAlarm = float64(r.Heap-without.Heap) / float64(n)
+	return r, nil
 }
 
 func recovered(dir string, n int) (r *Report, err error) {

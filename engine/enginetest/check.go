@@ -34,6 +34,8 @@ const (
 	Wrong Kind = "storage"
 	// Answers: a call was answered twice or never, delivered twice, out of order, or failed without a reason.
 	Answers Kind = "answers"
+	// Alarms: an alarm ran early, did not run, or was tried again in another way than it should.
+	Alarms Kind = "alarms"
 	// Leak: something is left over when nothing is under way.
 	Leak Kind = "leak"
 	// Fault: the engine itself panicked or does not come to rest.

@@ -25,6 +25,8 @@
 //     compared with it later);
 //   - what was told to a caller outside, and what work off the loop could know when it began, was durable at that
 //     moment, and is there after every crash;
+//   - an alarm runs at its moment or later by the wall clock, which is set now and then, until it has succeeded or was given
+//     up; it is tried again as it should be, over crashes too, and its end is one version with what its last turn wrote;
 //   - reads return what was written; calls on one stub arrive in order, and each is answered once;
 //   - when nothing is under way, nothing waits and no object is live.
 //
@@ -45,6 +47,7 @@
 // # The files
 //
 // choice.go is where choices come from, world.go plays a history, object.go is the program of an object and visit.go
-// that of an entry point, journal.go stands between the engine and its log, model.go is the model, check.go has the
+// that of an entry point, alarm.go has
+// its alarm, journal.go stands between the engine and its log, model.go is the model, check.go has the
 // promises and trace.go the last events.
 package enginetest

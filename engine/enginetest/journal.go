@@ -36,6 +36,8 @@ type disk interface {
 	settled() bool
 	// hurt breaks something that a disk may break.
 	hurt(w *world)
+	// mend makes room on a disk that is full.
+	mend(w *world)
 	// crash ends the log that is open and has the next open find what is left.
 	crash(w *world)
 	// closed has the next open find everything.
@@ -91,7 +93,11 @@ func replay(found map[[32]byte]remains, n wal.LSN, record []byte) {
 		case redo.OpDelete:
 			delete(c, string(ops.Key))
 		case redo.OpDeleteAll:
-			clear(c)
+			for k := range c.stored() {
+				delete(c, k)
+			}
+		default:
+			c.replayAlarm(&ops)
 		}
 	}
 }
@@ -109,6 +115,9 @@ func (j *journal) Append(buffer int, record []byte) (wal.LSN, error) {
 				lsn := n
 				if err != nil {
 					lsn = lost
+				}
+				if j.w.alarmRecord(o, &rec, lsn) {
+					continue
 				}
 				o.seal(lsn)
 				j.w.note("record %d of %s", n, o.name)
@@ -180,6 +189,11 @@ func (m *memory) hurt(w *world) {
 	}
 }
 
+func (m *memory) mend(w *world) {
+	w.full = false
+	m.log.SetNoSpace(false)
+}
+
 func (m *memory) crash(w *world) {
 	keep := w.pick(2) == 0
 	if w.config.TwoLogs {
@@ -249,6 +263,8 @@ func (p *platter) hurt(w *world) {
 		p.disk.CutAt(n)
 	}
 }
+
+func (p *platter) mend(*world) {}
 
 func (p *platter) crash(w *world) {
 	p.n++

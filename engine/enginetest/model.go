@@ -33,7 +33,7 @@ func (k *knowledge) merge(o *knowledge) {
 	k.must.merge(&o.must)
 }
 
-// content is what an object has stored: the first eight bytes of each value.
+// content is what an object has stored: the first eight bytes of each value, and its alarm; see alarmKey.
 type content map[string]uint64
 
 // stampKey holds the version. Every turn that writes writes it, too, but for one that ends in DeleteAll.
@@ -100,12 +100,18 @@ type object struct {
 	told  int32          // the highest version that somebody outside was told of
 	taken map[int32]bool // versions that were taken back
 	inst  *instance      // the newest
+
+	run     *run   // of its alarm, the last
+	retries uint64 // of its alarm: runs that have failed and count
+	dropped bool   // it was aborted in a run, which is not to be tried again
+	overdue bool   // its alarm may have been due at the start
 }
 
 // pending is the writes of the running turn.
 type pending struct {
 	n         int32
 	before    content
+	retries   uint64
 	confirmed bool
 }
 
@@ -127,7 +133,7 @@ func (o *object) stamp() int32 {
 func (o *object) writing() *pending {
 	if o.pending == nil {
 		o.last++
-		o.pending = &pending{n: o.last, before: maps.Clone(o.content)}
+		o.pending = &pending{n: o.last, before: maps.Clone(o.content), retries: o.retries}
 	}
 	return o.pending
 }
@@ -136,7 +142,7 @@ func (o *object) writing() *pending {
 func (o *object) takeBack() {
 	if o.pending != nil {
 		o.taken[o.pending.n] = true
-		o.content = o.pending.before
+		o.content, o.retries = o.pending.before, o.pending.retries
 		o.pending = nil
 	}
 }
@@ -171,6 +177,7 @@ func (o *object) at(lsn wal.LSN) version {
 func (o *object) restart(v version) {
 	v.lsn = 0
 	o.content, o.versions, o.pending, o.inst = maps.Clone(v.content), []version{v}, nil, nil
+	o.run, o.retries, o.dropped, o.overdue = nil, v.content[retriesKey], false, true
 }
 
 // awake is what a new instance knows: what is stored.

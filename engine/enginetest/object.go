@@ -277,7 +277,9 @@ func (t *thread) step() error {
 	if t.gone() {
 		return t.haunt()
 	}
-	switch n := w.pick(32); n {
+	switch n := w.pick(36); n {
+	case 32, 33, 34, 35:
+		t.alarms()
 	case 0, 1, 2, 3, 4:
 		t.write(true, keys[w.pick(len(keys))])
 	case 5:
@@ -342,8 +344,10 @@ func (t *thread) misbehave() error {
 		t.w.note("%s: panics on purpose", t.name)
 		panic(t.error("a panic on purpose"))
 	case 1, 2:
-		t.w.note("%s: aborts", t.name)
-		t.in.st.Abort(errOnPurpose)
+		forGood := t.w.pick(4) == 3
+		t.w.note("%s: aborts, with its alarm %t", t.name, forGood)
+		t.in.obj.dropped = forGood && t.in.obj.ringing() != nil
+		t.in.st.AbortWith(errOnPurpose, engine.AbortOptions{NoAlarmRetry: forGood})
 		if !t.in.st.Dead() {
 			t.w.fail(Wrong, "%s: Abort did not drop the instance", t.name)
 		}
@@ -479,7 +483,8 @@ func (t *thread) stamp() {
 
 func (t *thread) removeAll() {
 	in := t.in
-	err := in.st.Storage().DeleteAll()
+	o := engine.DeleteAllOptions{KeepAlarm: t.w.pick(3) == 2}
+	err := in.st.Storage().DeleteAllWith(o)
 	if len(in.txns) > 0 {
 		if err == nil {
 			t.w.fail(Wrong, "%s: deleteAll in a transaction is taken", t.name)
@@ -491,7 +496,12 @@ func (t *thread) removeAll() {
 	}
 	t.w.note("%s: deletes all, version %d", t.name, in.obj.stamp())
 	in.wrote(true)
-	clear(in.obj.content)
+	for k := range in.obj.content.stored() {
+		delete(in.obj.content, k)
+	}
+	if !o.KeepAlarm {
+		in.obj.setAlarm(nil)
+	}
 	if t.w.pick(2) == 0 {
 		t.stamp()
 	}
@@ -531,7 +541,8 @@ func (t *thread) read() {
 		t.w.fail(Wrong, "%s: read: %v", t.name, err)
 		return
 	}
-	want := in.view()
+	want := in.view().stored()
+	t.readAlarm()
 	if !maps.Equal(got, want) {
 		t.w.fail(Wrong, "%s: %s holds %v, was written %v", t.name, in.obj.name, got, want)
 	}
@@ -673,7 +684,12 @@ func (t *thread) transaction() error {
 		maps.Copy(in.txns[depth-1], holds)
 	case len(holds) > 0:
 		in.wrote(true)
+		alarm, changed := holds[alarmKey]
+		delete(holds, alarmKey)
 		holds.apply(in.obj.content)
+		if changed {
+			in.obj.setAlarm(alarm)
+		}
 		w.note("%s: commits version %d", t.name, stamp)
 	}
 	return nil

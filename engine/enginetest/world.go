@@ -211,6 +211,8 @@ func (w *world) open() {
 		IdleTimeout:  w.idle,
 		BlockTimeout: blockTimeout,
 		MaxEvents:    w.maxQueued,
+		MaxAlarms:    1 + w.pick(4),
+		Seed:         1 + uint64(w.pick(1<<16)),
 		Logger:       slog.New(&faults{w}),
 	})
 	if err != nil {
@@ -484,6 +486,11 @@ func (w *world) passTime() {
 		return
 	}
 	w.jump([]int64{1, 10, 100, 2000, 31000}[w.pick(5)])
+	if w.pick(6) == 5 {
+		ms := []int64{20, -20, 3000, -3000, 7_200_000, -7_200_000}[w.pick(6)]
+		w.note("the clock is set by %d ms", ms)
+		w.pool.JumpWall(w.millis(ms))
+	}
 }
 
 func (w *world) jump(ms int64) {
@@ -562,6 +569,7 @@ func (w *world) finishJob() bool {
 // rest lets everything that is under way come to its end, and checks that nothing is left.
 func (w *world) rest() {
 	w.note("comes to rest")
+	w.disk.mend(w)
 	for range maxRounds {
 		w.wait()
 		if w.failure != nil {
@@ -581,6 +589,7 @@ func (w *world) rest() {
 		}
 		w.jump(max(next-w.now(), 0))
 	}
+	w.rung()
 	for t := range w.threads {
 		if t.waiting != "" {
 			w.fail(Leak, "%s: still waits for %s, and nothing is under way", t.name, t.waiting)

@@ -22,6 +22,8 @@ const (
 	OpDeleteAll   Op = 0x03
 	OpSetAlarm    Op = 0x04
 	OpDeleteAlarm Op = 0x05
+	OpRetryAlarm  Op = 0x06
+	OpFailAlarm   Op = 0x07
 )
 
 // IDSize is the length of an object's ID.
@@ -67,6 +69,20 @@ func AppendSetAlarm(dst []byte, ms int64) []byte {
 
 // AppendDeleteAlarm appends an operation that removes the alarm.
 func AppendDeleteAlarm(dst []byte) []byte { return append(dst, byte(OpDeleteAlarm)) }
+
+// AppendRetryAlarm appends an operation that sets the alarm as it is between two runs: it was set for ms, retries of its runs have
+// failed, and the next one is due at next.
+func AppendRetryAlarm(dst []byte, ms int64, retries uint32, next int64) []byte {
+	dst = binary.AppendVarint(append(dst, byte(OpRetryAlarm)), ms)
+	return binary.AppendVarint(binary.AppendUvarint(dst, uint64(retries)), next)
+}
+
+// AppendFailAlarm appends an operation that removes the alarm and remembers it as given up at a moment, after so many runs.
+func AppendFailAlarm(dst []byte, ms int64, runs uint32, at int64, failure string) []byte {
+	dst = binary.AppendVarint(append(dst, byte(OpFailAlarm)), ms)
+	dst = binary.AppendVarint(binary.AppendUvarint(dst, uint64(runs)), at)
+	return appendString(dst, failure)
+}
 
 // PutSize is the number of bytes that AppendPut appends, for accounting and for growing a buffer once.
 func PutSize(key string, value []byte) int {

@@ -79,8 +79,13 @@ type Ops struct {
 	// Key is of OpPut and OpDelete, Value of OpPut.
 	Key   []byte
 	Value []byte
-	// TimeMs is of OpSetAlarm: milliseconds since 1970 UTC.
+	// TimeMs is of OpSetAlarm, OpRetryAlarm and OpFailAlarm: milliseconds since 1970 UTC that the alarm was set for.
 	TimeMs int64
+	// Runs is of OpRetryAlarm, the retries, and of OpFailAlarm. NextMs is when the next run is due, or when the alarm was given
+	// up. Error is of OpFailAlarm.
+	Runs   uint32
+	NextMs int64
+	Error  []byte
 
 	rest []byte
 }
@@ -161,7 +166,7 @@ func (p *parser) op(o *Ops) {
 	at := p.at
 	p.cur = Op(p.b[at])
 	p.at++
-	o.Op, o.Key, o.Value, o.TimeMs = p.cur, nil, nil, 0
+	*o = Ops{Op: p.cur, rest: o.rest}
 	switch p.cur {
 	case OpPut:
 		o.Key = p.bytes("key")
@@ -170,8 +175,16 @@ func (p *parser) op(o *Ops) {
 		o.Key = p.bytes("key")
 	case OpDeleteAll, OpDeleteAlarm:
 	case OpSetAlarm:
-		u := p.uvarint("alarm time")
-		o.TimeMs = int64(u>>1) ^ -int64(u&1)
+		o.TimeMs = p.varint("alarm time")
+	case OpRetryAlarm:
+		o.TimeMs = p.varint("alarm time")
+		o.Runs = p.count("number of retries")
+		o.NextMs = p.varint("time of the next run")
+	case OpFailAlarm:
+		o.TimeMs = p.varint("alarm time")
+		o.Runs = p.count("number of runs")
+		o.NextMs = p.varint("time of the failure")
+		o.Error = p.bytes("error")
 	default:
 		p.fail(at, ErrUnknown, fmt.Sprintf("unknown operation 0x%02x: it is damaged, or a newer version wrote it", byte(p.cur)))
 	}
@@ -183,6 +196,20 @@ func (p *parser) class() uint32 {
 	n := p.uvarint("class number")
 	if p.err == nil && (n == 0 || n > 1<<32-1) {
 		p.fail(at, ErrMalformed, fmt.Sprintf("class number %d is out of range", n))
+	}
+	return uint32(n)
+}
+
+func (p *parser) varint(what string) int64 {
+	u := p.uvarint(what)
+	return int64(u>>1) ^ -int64(u&1)
+}
+
+func (p *parser) count(what string) uint32 {
+	at := p.at
+	n := p.uvarint(what)
+	if p.err == nil && n > 1<<32-1 {
+		p.fail(at, ErrMalformed, fmt.Sprintf("%s %d is out of range", what, n))
 	}
 	return uint32(n)
 }

@@ -38,6 +38,8 @@ func samples() []struct {
 		{"every operation", AppendDeleteAlarm(AppendSetAlarm(AppendDelete(AppendPut(AppendDeleteAll(
 			AppendObject(nil, 300, id)), "", nil), "\xff\x00"), -1))},
 		{"long key and value", AppendPut(AppendObject(nil, 2, id), strings.Repeat("k", 200), bytes.Repeat([]byte{7}, 300))},
+		{"alarm between two runs", AppendRetryAlarm(AppendObject(nil, 2, id), 1000, 3, 1<<40)},
+		{"alarm that was given up", AppendDeleteAlarm(AppendFailAlarm(AppendObject(nil, 2, id), -1000, 1<<32-1, 2000, "no \xff luck"))},
 		{"alarm at the end of time", AppendSetAlarm(AppendObject(nil, 2, id), 8_640_000_000_000_000)},
 		{"define class", AppendDefineClass(nil, 7, "worker-Counter", "Counter")},
 		{"migration", AppendMigration(nil, "v1", []byte{0xf6})},
@@ -100,6 +102,10 @@ func appendRecord(dst []byte, r *Record) []byte {
 				dst = AppendSetAlarm(dst, ops.TimeMs)
 			case OpDeleteAlarm:
 				dst = AppendDeleteAlarm(dst)
+			case OpRetryAlarm:
+				dst = AppendRetryAlarm(dst, ops.TimeMs, ops.Runs, ops.NextMs)
+			case OpFailAlarm:
+				dst = AppendFailAlarm(dst, ops.TimeMs, ops.Runs, ops.NextMs, string(ops.Error))
 			}
 		}
 	case KindDefineClass:
@@ -150,7 +156,8 @@ func TestRefused(t *testing.T) {
 		{"reserved kind", []byte{0x04, 1}, ErrUnknown, 0, "unknown record kind 0x04"},
 		{"kind above all", []byte{0xff}, ErrUnknown, 0, "0xff"},
 		{"zero operation", with(0), ErrUnknown, len(object), "unknown operation 0x00"},
-		{"reserved operation", with(byte(OpDeleteAll), 0x06), ErrUnknown, len(object) + 1, "unknown operation 0x06"},
+		{"reserved operation", with(byte(OpDeleteAll), 0x08), ErrUnknown, len(object) + 1, "unknown operation 0x08"},
+		{"retries above 32 bits", with(byte(OpRetryAlarm), 0, 0x80, 0x80, 0x80, 0x80, 0x10, 0), ErrMalformed, len(object) + 2, "number of retries 4294967296"},
 		{"class 0", []byte{1, 0}, ErrMalformed, 1, "class number 0"},
 		{"class above 32 bits", []byte{2, 0x80, 0x80, 0x80, 0x80, 0x10, 0, 0}, ErrMalformed, 1, "class number 4294967296"},
 		{"long form", with(byte(OpDelete), 0x81, 0x00, 'k'), ErrMalformed, len(object) + 1, "shortest form"},

@@ -70,20 +70,34 @@ func (p *Printer) AppendOp(dst []byte, o *Ops) []byte {
 	case OpDeleteAll:
 		return append(dst, "delete-all"...)
 	case OpSetAlarm:
-		dst = append(dst, "set-alarm "...)
-		dst = strconv.AppendInt(dst, o.TimeMs, 10)
-		if t := time.UnixMilli(o.TimeMs).UTC(); t.Year() >= 1 && t.Year() <= 9999 {
-			dst = append(dst, " ("...)
-			dst = t.AppendFormat(dst, "2006-01-02T15:04:05.000Z")
-			dst = append(dst, ')')
-		}
-		return dst
+		return appendTime(append(dst, "set-alarm "...), o.TimeMs)
 	case OpDeleteAlarm:
 		return append(dst, "delete-alarm"...)
+	case OpRetryAlarm:
+		dst = appendTime(append(dst, "retry-alarm "...), o.TimeMs)
+		dst = append(dst, " retries="...)
+		dst = strconv.AppendUint(dst, uint64(o.Runs), 10)
+		return appendTime(append(dst, " next="...), o.NextMs)
+	case OpFailAlarm:
+		dst = appendTime(append(dst, "fail-alarm "...), o.TimeMs)
+		dst = append(dst, " runs="...)
+		dst = strconv.AppendUint(dst, uint64(o.Runs), 10)
+		dst = appendTime(append(dst, " at="...), o.NextMs)
+		return strconv.AppendQuote(append(dst, " error="...), string(o.Error))
 	default:
 		dst = append(dst, "unknown 0x"...)
 		return hex.AppendEncode(dst, []byte{byte(o.Op)})
 	}
+}
+
+func appendTime(dst []byte, ms int64) []byte {
+	dst = strconv.AppendInt(dst, ms, 10)
+	if t := time.UnixMilli(ms).UTC(); t.Year() >= 1 && t.Year() <= 9999 {
+		dst = append(dst, " ("...)
+		dst = t.AppendFormat(dst, "2006-01-02T15:04:05.000Z")
+		dst = append(dst, ')')
+	}
+	return dst
 }
 
 func (p *Printer) appendClass(dst []byte, class uint32) []byte {

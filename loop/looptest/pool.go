@@ -60,6 +60,7 @@ type driver struct {
 	core   *loop.Core
 	wanted atomic.Bool // a Turn is due
 	armed  int64
+	looks  int64 // how long the loop would sleep at most before it looks whether the wall clock was set; 0: it does not look
 	pipes  []*pipe
 }
 
@@ -84,6 +85,14 @@ func (d *driver) Clock() (now, wall int64) {
 // Due is part of [loop.Driver]. Virtual time knows no fractions of a millisecond.
 func (d *driver) Due(after time.Duration) int64 {
 	return d.pool.now + int64((max(0, after)+time.Millisecond-1)/time.Millisecond)
+}
+
+// DueWall is part of [loop.Driver]. The virtual wall clock is set by JumpWall alone, so nobody has to look in between: years
+// pass in one step.
+func (d *driver) DueWall(deadline int64, most time.Duration) int64 {
+	d.looks = most.Milliseconds()
+	now, wall := d.Clock()
+	return now + max(0, deadline-wall)
 }
 
 // New returns a pool of n loops whose choices are drawn from seed.
@@ -205,8 +214,19 @@ func (p *Pool) Advance(d time.Duration) {
 // stopped meanwhile: all that fell due is found by the next rounds together.
 func (p *Pool) Jump(d time.Duration) { p.moveTo(p.now + d.Milliseconds()) }
 
-// JumpWall moves the wall clock alone, either way, as an administrator or a time server does.
-func (p *Pool) JumpWall(d time.Duration) { p.wall += d.Milliseconds() }
+// JumpWall moves the wall clock alone, either way, as an administrator or a time server does. A loop notices when it wakes
+// up; one that has timers of the wall clock does so before long.
+func (p *Pool) JumpWall(d time.Duration) {
+	p.wall += d.Milliseconds()
+	for _, d := range p.drivers {
+		if d.looks > 0 {
+			d.armed = min(d.armed, p.now+d.looks)
+		}
+	}
+}
+
+// Wall is the virtual wall clock, in milliseconds since 1970 (UTC).
+func (p *Pool) Wall() int64 { return p.now + p.wall }
 
 func (p *Pool) moveTo(now int64) {
 	p.now = now

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"unsafe"
 )
 
 // model is a wheel that is plainly right: a list, searched from end to end.
@@ -16,6 +17,7 @@ type modelTimer struct {
 	name     int
 	deadline int64
 	handle   Handle
+	wasDue   bool // before a Rewind
 }
 
 // deadlineNear draws a deadline at any scale, around the edges of levels, in the past and far beyond the end.
@@ -43,15 +45,15 @@ func step(r *rand.Rand) int64 { return r.Int64N(1 << (1 + r.IntN(r.IntN(40)+1)))
 // TestAgainstModel runs random histories. At each Advance exactly the due timers must fire, in order of deadline
 // except those that were due when they were set; Next must never lie behind the earliest deadline.
 func TestAgainstModel(t *testing.T) {
-	for range 300 {
+	for i := range 600 {
 		seed := rand.Uint64()
-		if !history(t, seed) {
-			t.Fatalf("seed %d", seed)
+		if !history(t, seed, i%2 == 1) {
+			t.Fatalf("seed %d, rewinds %v", seed, i%2 == 1)
 		}
 	}
 }
 
-func history(t *testing.T, seed uint64) (ok bool) {
+func history(t *testing.T, seed uint64, rewinds bool) (ok bool) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	start := r.Int64N(1 << (1 + r.IntN(40)))
 	w, m := New[int](start), &model{now: start}
@@ -61,7 +63,7 @@ func history(t *testing.T, seed uint64) (ok bool) {
 		switch op := r.IntN(10); {
 		case op < 5:
 			d := deadlineNear(r, m.now)
-			m.timers = append(m.timers, modelTimer{names, d, w.Insert(d, names)})
+			m.timers = append(m.timers, modelTimer{name: names, deadline: d, handle: w.Insert(d, names)})
 			names++
 		case op < 6 && len(m.timers) > 0:
 			i := r.IntN(len(m.timers))
@@ -70,7 +72,7 @@ func history(t *testing.T, seed uint64) (ok bool) {
 				t.Errorf("timer %d could not be moved", m.timers[i].name)
 				return false
 			}
-			m.timers[i].deadline = d
+			m.timers[i].deadline, m.timers[i].wasDue = d, false
 		case op < 7 && len(m.timers) > 0:
 			i := r.IntN(len(m.timers))
 			if !w.Cancel(m.timers[i].handle) {
@@ -85,10 +87,21 @@ func history(t *testing.T, seed uint64) (ok bool) {
 				t.Error("a stale handle was taken for a pending timer")
 				return false
 			}
+		case op < 9 && rewinds && r.IntN(3) == 0:
+			for i := range m.timers {
+				m.timers[i].wasDue = m.timers[i].wasDue || m.timers[i].deadline <= m.now
+			}
+			m.now = max(0, m.now-step(r))
+			w.Rewind(m.now)
+			w.Rewind(m.now + step(r)) // forward it does not go
 		default:
-			if !advance(t, r, w, m, &stale) {
+			if !advance(t, r, w, m, &stale, rewinds) {
 				return false
 			}
+		}
+		if w.Now() != m.now {
+			t.Errorf("the time is %d, want %d", w.Now(), m.now)
+			return false
 		}
 		if w.Len() != len(m.timers) {
 			t.Errorf("%d timers, want %d", w.Len(), len(m.timers))
@@ -108,19 +121,21 @@ func history(t *testing.T, seed uint64) (ok bool) {
 	return true
 }
 
-func advance(t *testing.T, r *rand.Rand, w *Wheel[int], m *model, stale *[]Handle) bool {
+// advance moves the time; with gives up, not always as far as it was to go.
+func advance(t *testing.T, r *rand.Rand, w *Wheel[int], m *model, stale *[]Handle, givesUp bool) bool {
 	to := m.now + step(r)
 	var due, got []int
-	overdue := map[int]bool{} // due before the step: these come first, in no order
+	overdue := map[int]bool{} // due before the step: these come in no order
 	keep := m.timers[:0:0]
+	left := map[int]modelTimer{}
 	slices.SortStableFunc(m.timers, func(a, b modelTimer) int { return int(min(1, max(-1, a.deadline-b.deadline))) })
 	deadline := map[int]int64{}
 	for _, x := range m.timers {
 		if x.deadline <= to {
 			due = append(due, x.name)
 			deadline[x.name] = x.deadline
-			overdue[x.name] = x.deadline <= m.now
-			*stale = append(*stale, x.handle)
+			left[x.name] = x
+			overdue[x.name] = x.deadline <= m.now || x.wasDue
 		} else {
 			keep = append(keep, x)
 		}
@@ -130,7 +145,11 @@ func advance(t *testing.T, r *rand.Rand, w *Wheel[int], m *model, stale *[]Handl
 	// Steps: each timer fires once, and may move down each level once.
 	for rounds := 0; ; rounds++ {
 		before := len(got)
-		more := w.Advance(to, limit, func(name int) { got = append(got, name) })
+		more := w.Advance(to, limit, func(name int) {
+			got = append(got, name)
+			*stale = append(*stale, left[name].handle)
+			delete(left, name)
+		})
 		if len(got)-before > limit {
 			t.Errorf("%d timers fired with a limit of %d", len(got)-before, limit)
 			return false
@@ -146,12 +165,19 @@ func advance(t *testing.T, r *rand.Rand, w *Wheel[int], m *model, stale *[]Handl
 			t.Error("Advance does not come to an end")
 			return false
 		}
+		if givesUp && r.IntN(8) == 0 {
+			if to = w.Now(); to < m.now {
+				t.Errorf("the time went back from %d to %d", m.now, to)
+				return false
+			}
+			for _, x := range left {
+				m.timers = append(m.timers, x)
+			}
+			due = slices.DeleteFunc(due, func(name int) bool { _, is := left[name]; return is })
+			break
+		}
 	}
 	m.now = to
-	if w.Now() != to {
-		t.Errorf("the time is %d, want %d", w.Now(), to)
-		return false
-	}
 	last := int64(-1 << 62)
 	for _, name := range got {
 		d, ok := deadline[name]
@@ -275,10 +301,10 @@ func TestHandlesOfReusedNodes(t *testing.T) {
 		seen[h] = true
 		w.Cancel(h)
 	}
-	if n := len(w.nodes) - lists; n != 1 {
+	if n := w.count - lists; n != 1 {
 		t.Errorf("%d nodes for one timer at a time", n)
 	}
-	w.nodes[lists].gen = 1<<32 - 1
+	w.node(lists).gen = 1<<32 - 1
 	h := w.Insert(1, 0)
 	w.Cancel(h)
 	if h := w.Insert(1, 0); h>>32 == 0 {
@@ -313,7 +339,7 @@ func TestNothingAllocatesOnceGrown(t *testing.T) {
 
 func FuzzWheel(f *testing.F) {
 	f.Add(uint64(1))
-	f.Fuzz(func(t *testing.T, seed uint64) { history(t, seed) })
+	f.Fuzz(func(t *testing.T, seed uint64) { history(t, seed, seed%2 == 1) })
 }
 
 // The benchmarks hold a million timers with deadlines within a day, as time-outs and alarms of many objects are.
@@ -355,7 +381,7 @@ func BenchmarkInsert(b *testing.B) {
 		hs[n] = w.Insert(r.Int64N(86_400_000), 0)
 		n++
 	}
-	b.ReportMetric(float64(cap(w.nodes)*24)/float64(len(w.nodes)), "B/timer")
+	b.ReportMetric(float64(len(w.nodes))*float64(unsafe.Sizeof(slab{}))/float64(w.count), "B/timer")
 }
 
 func BenchmarkRearm(b *testing.B) {

@@ -1,0 +1,124 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"everloop/engine"
+)
+
+// Of many alarms that are due at once no more run than are allowed to, and no more are started a round than a slice; calls are answered
+// meanwhile, and instances that were woken for an alarm alone do not stay.
+func TestManyAlarmsAtOnce(t *testing.T) {
+	const n, most = 5000, 100
+	y, ns := tower(t, func(o *engine.Options) { o.MaxAlarms = most })
+	running, peak := 0, 0
+	y.ring = func(b *bell, ctx context.Context, _ engine.AlarmInfo) error {
+		running++
+		peak = max(peak, running)
+		defer func() { running-- }()
+		return b.st.Storage().Sync(ctx)
+	}
+	stub := ns.GetByName("asked")
+	for i := range n {
+		a := y.start(ns.GetByName(fmt.Sprint(i)), "Set", int64(3600_000-y.now()))
+		if i%500 == 0 {
+			y.settle()
+			if a.got.Err != nil {
+				t.Fatal(a.got.Err)
+			}
+		}
+	}
+	y.pass(time.Minute) // all instances go
+	if live := y.Metrics().Live; live != 0 {
+		t.Fatalf("%d instances are live", live)
+	}
+	if m := y.Metrics(); m.Alarms != n {
+		t.Fatalf("%d alarms are set, want %d", m.Alarms, n)
+	}
+	y.pool.Jump(time.Duration(3600_000-y.now()) * time.Millisecond)
+	var live, waited int64
+	var asked *answer
+	since := 0
+	for rounds := 0; y.Metrics().AlarmRuns < n; rounds++ {
+		if rounds > 100_000 {
+			t.Fatal("the alarms do not come to an end")
+		}
+		if asked == nil {
+			asked, since = y.start(stub, "Get"), rounds
+		}
+		before := y.Metrics().Events
+		if !y.pool.Step() || rounds%3 == 0 {
+			y.log.Commit()
+		}
+		if started := y.Metrics().Events - before; started > 64+10 {
+			t.Fatalf("%d events began in one round", started)
+		}
+		if asked.done {
+			waited, asked = max(waited, int64(rounds-since)), nil
+		}
+		live = max(live, y.Metrics().Live)
+	}
+	y.settle()
+	if peak > most || peak < most/2 {
+		t.Errorf("%d alarms ran at once, want up to %d", peak, most)
+	}
+	if live > 2*most+1 {
+		t.Errorf("%d instances were live at once, of %d alarms at most %d at a time", live, n, most)
+	}
+	if waited > 20 {
+		t.Errorf("a call waited for %d rounds", waited)
+	}
+	if len(y.rung) != n {
+		t.Errorf("%d runs of %d alarms", len(y.rung), n)
+	}
+	slices.Sort(y.rung)
+	if len(slices.Compact(y.rung)) != n {
+		t.Error("some alarms ran twice")
+	}
+	y.pass(time.Minute)
+	if z := y.restart(false); z.Recovered().Objects != 0 {
+		t.Errorf("%d objects are left", z.Recovered().Objects)
+	}
+}
+
+// Records of objects whose alarm was all they had are let go.
+func TestAlarmsLeaveNoRecords(t *testing.T) {
+	y, ns := tower(t)
+	for range 3 {
+		for i := range 1000 {
+			y.start(ns.GetByName(fmt.Sprint(i)), "Set", int64(60_000))
+		}
+		y.pass(10 * time.Minute)
+	}
+	if n := y.Records(); n != 0 {
+		t.Errorf("%d records are left", n)
+	}
+}
+
+// The wall clock may be set either way while alarms wait: none runs before its moment by that clock, and none is forgotten.
+func TestAlarmsWhenTheClockIsSet(t *testing.T) {
+	y, ns := tower(t)
+	y.set(ns, "hour", 3600_000)
+	y.set(ns, "day", 86_400_000)
+	y.pool.JumpWall(2 * time.Hour)
+	y.pass(time.Second) // within a second it is noticed
+	if len(y.rung) != 1 || y.rung[0][:len("hour at 72")] != "hour at 72" {
+		t.Errorf("rung %q", y.rung)
+	}
+	y.rung = nil
+	y.pool.JumpWall(-12 * time.Hour)
+	y.pass(time.Second)
+	begin := y.now()
+	y.set(ns, "again", 3600_000)
+	y.set(ns, "day", -begin+10*3600_000) // before the moment that the clock has read already
+	y.pass(time.Duration(10*3600_000-begin-1) * time.Millisecond)
+	y.expect("before that", fmt.Sprintf("again at %d for %[1]d, 0 retries", begin+3600_000))
+	y.pass(time.Millisecond)
+	y.expect("then", "day at 36000000 for 36000000, 0 retries")
+	y.pass(100 * time.Hour)
+	y.expect("later")
+}
