@@ -33,8 +33,8 @@ const (
 	EventFetch EventKind = iota + 1
 	// EventCall has a Method and Args and wants a value.
 	EventCall
-	// EventWebSocket has a Socket and wants no more than its end: Return(nil), or Fail, which is logged. The socket's next
-	// event comes when this one is answered.
+	// EventWebSocket has a Socket and is answered by Event.Succeed or by Event.Fail, which is logged. The socket's next event
+	// comes when this one is answered.
 	EventWebSocket
 	// EventAlarm has an Alarm and is answered by Event.Succeed or Event.Fail.
 	EventAlarm

@@ -113,8 +113,8 @@ func (ev *Event) ReturnCaps(value []byte, caps []Cap) { ev.answer(Reply{Value: v
 // by [Stub.Call] and its like, rather than a host that knows what they are.
 func (ev *Event) External() bool { return ev.from == nil || ev.plain }
 
-// Succeed answers an EventAlarm whose handler has succeeded. It is called in the handler's last turn: the alarm goes with
-// what that writes.
+// Succeed answers an EventAlarm or EventWebSocket whose handler has succeeded. It is called in the handler's last turn: an alarm
+// goes with what that writes.
 func (ev *Event) Succeed() { ev.answer(Reply{}) }
 
 // Fail answers with an error. An [*Error] is passed on as it is; any other error becomes one that names this

@@ -153,20 +153,19 @@ func (o *goObject) handle(ev *Event) {
 		}
 		ev.Succeed()
 		return
+	case EventWebSocket:
+		if err := o.socket(ev, ev.Socket); err != nil {
+			ev.Fail(err)
+			return
+		}
+		ev.Succeed()
+		return
 	case EventFetch:
 		if o.fetcher == nil {
 			ev.Fail(ErrNoFetch)
 			return
 		}
 		ev.fetched(o.fetcher.Fetch(ev, ev.Request))
-		return
-	}
-	if ev.Kind == EventWebSocket {
-		if err := o.socket(ev, ev.Socket); err != nil {
-			ev.Fail(err)
-			return
-		}
-		ev.Return(nil)
 		return
 	}
 	result, err := o.call(ev)

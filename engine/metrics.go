@@ -15,8 +15,6 @@ type metrics struct {
 
 	sockets      atomic.Int64
 	hibernating  atomic.Int64
-	socketsIn    atomic.Int64
-	socketsOut   atomic.Int64
 	alarms       atomic.Int64
 	alarmRuns    atomic.Int64
 	alarmRetries atomic.Int64
@@ -42,8 +40,6 @@ type Metrics struct {
 
 	WebSockets   int64 // open ends of WebSockets that objects and events hold
 	Hibernating  int64 // those of objects that have no instance now
-	SocketsIn    int64 // messages that came from clients
-	SocketsOut   int64 // messages that went to clients
 	Alarms       int64 // alarms that are set, those between two runs included
 	AlarmRuns    int64 // runs of alarms that have ended
 	AlarmRetries int64 // those that have failed, and are tried again
@@ -62,7 +58,7 @@ func (e *Engine) Metrics() Metrics {
 		Events: m.events.Load(), Live: m.live.Load(), Gated: m.gated.Load(),
 		Evictions: m.evictions.Load(), Failures: m.failures.Load(), Resets: m.resets.Load(),
 		Sent: m.sent.Load(), Outgoing: m.outgoing.Load(),
-		WebSockets: m.sockets.Load(), Hibernating: m.hibernating.Load(), SocketsIn: m.socketsIn.Load(), SocketsOut: m.socketsOut.Load(),
+		WebSockets: m.sockets.Load(), Hibernating: m.hibernating.Load(),
 		Alarms: m.alarms.Load(), AlarmRuns: m.alarmRuns.Load(), AlarmRetries: m.alarmRetries.Load(),
 		AlarmsGiven: m.alarmsGiven.Load(), FailedAlarms: m.alarmsFailed.Load(), AlarmDelayMS: m.alarmDelayMS.Load(),
 	}

@@ -160,7 +160,7 @@ type socketGroup struct {
 var socketGroups = sync.Pool{New: func() any { return new(socketGroup) }}
 
 // maxGroupKept bounds the items that a group which is used again has room for.
-const maxGroupKept = 4096
+const maxGroupKept = 16384
 
 func (g *socketGroup) free() {
 	if cap(g.items) > maxGroupKept {
@@ -293,7 +293,6 @@ func (e *socketEnd) leave(it *socketItem, failed error) {
 	}
 	switch end := it.ending; {
 	case end == nil:
-		e.by.own.eng.metrics.socketsOut.Add(1)
 		e.taken(it.m.weight())
 		e.sink.Message(it.m)
 	case end.clean:

@@ -311,9 +311,6 @@ func (ws *WebSocket) Send(m *Message) error {
 	if err != nil {
 		return err
 	}
-	if e.hold.Load() == holdPort {
-		by.own.eng.metrics.socketsIn.Add(1)
-	}
 	e.send(by, m, 0)
 	return nil
 }

@@ -319,7 +319,7 @@ func TestWebSocketClose(t *testing.T) {
 			c.close(4000, "bye")
 			g.settle()
 			g.want("object", g.told(), word+` 4000 "bye" true, state 3`+left(0))
-			g.want("client", c.told(), `closed 4000 "" true`)
+			g.want("client", c.told(), `closed 4000 "bye" true`)
 			if s := c.ws.ReadyState(); s != engine.SocketClosed {
 				t.Errorf("state %d", s)
 			}

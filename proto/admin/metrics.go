@@ -48,7 +48,7 @@ type Log struct {
 	BatchBytes   Histogram
 }
 
-// Histogram converts from package wal's: Buckets[i] counts values below 2^i that are in no bucket before; the last
+// Histogram converts from package wal's, and has the form of package engine's counts: Buckets[i] counts values below 2^i that are in no bucket before; the last
 // takes the rest.
 type Histogram struct {
 	Count   uint64
@@ -97,11 +97,19 @@ var figures = []figure{
 	{"engine_gated_total", nil, "Answers that waited for the log before they left."},
 	{"engine_outgoing_total", nil, "Requests that objects and entry points have sent to other servers."},
 	{"engine_outgoing_in_flight", nil, "Those under way: waiting, sent, or with the body of their answer still coming."},
+	{"engine_websockets", nil, "WebSockets that objects and entry points hold: their ends of them."},
+	{"engine_websockets_hibernating", nil, "Those of objects that have no live instance."},
 	{"engine_evictions_total", nil, "Idle instances that were dropped."},
 	{"engine_failures_total", nil, "Events that were answered with an error."},
 	{"engine_resets_total", nil, "Objects that were reset."},
 	{"engine_classes", nil, "Registered classes."},
 	{"engine_loops", nil, "Event loops."},
+	{"alarms_pending", nil, "Alarms that are set, those that wait for a retry included."},
+	{"alarms_fired_total", nil, "Runs of alarms that have ended."},
+	{"alarms_retries_total", nil, "Runs of alarms that have failed and are tried again."},
+	{"alarms_given_up_total", nil, "Alarms that have failed too often."},
+	{"alarms_failed", nil, "Alarms that were given up and not set again."},
+	{"alarms_late_seconds", nil, "Time from the moment of an alarm to the start of its handler."},
 	{"recovery_objects", nil, "Objects that were recovered at the start."},
 	{"recovery_seconds", nil, "How long recovery took."},
 	{"log_failed", nil, "1 if the log has failed: restart after the cause is mended."},
@@ -168,9 +176,22 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	counter("engine_gated_total", uint64(m.Gated))
 	counter("engine_outgoing_total", uint64(m.Sent))
 	gauge("engine_outgoing_in_flight", float64(m.Outgoing))
+	gauge("engine_websockets", float64(m.WebSockets))
+	gauge("engine_websockets_hibernating", float64(m.Hibernating))
 	counter("engine_evictions_total", uint64(m.Evictions))
 	counter("engine_failures_total", uint64(m.Failures))
 	counter("engine_resets_total", uint64(m.Resets))
+	gauge("alarms_pending", float64(m.Alarms))
+	counter("alarms_fired_total", uint64(m.AlarmRuns))
+	counter("alarms_retries_total", uint64(m.AlarmRetries))
+	counter("alarms_given_up_total", uint64(m.AlarmsGiven))
+	gauge("alarms_failed", float64(m.FailedAlarms))
+	late := Histogram{Sum: uint64(m.AlarmDelayMS)}
+	for i, n := range m.AlarmDelay {
+		late.Buckets[i] = uint64(n)
+		late.Count += uint64(n)
+	}
+	c.histogram(ch, "alarms_late_seconds", &late, 1e-3)
 	gauge("engine_classes", float64(len(e.Classes())))
 	gauge("engine_loops", float64(e.Pool().Len()))
 	rec := e.Recovered()
@@ -227,7 +248,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// histogram sends one of the log's. unit is what its values are in, in the unit of the figure.
+// histogram sends one. unit is what its values are in, in the unit of the figure.
 func (c *collector) histogram(ch chan<- prometheus.Metric, name string, h *Histogram, unit float64) {
 	buckets := make(map[float64]uint64, len(h.Buckets))
 	var n uint64
