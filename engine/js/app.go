@@ -83,6 +83,7 @@ type App struct {
 	bindings      []Binding
 	hosts         []*host
 	main          *entry      // the default export
+	halfOpen      bool        // a Close of the other end is answered by the program
 	paramsDup     bool        // stubs in the parameters of a call are duplicated, rather than handed over
 	errorProps    bool        // errors keep their own properties, their cause and their stack from one program to the next
 	signals       bool        // an AbortSignal can be sent to another program
@@ -129,6 +130,7 @@ func prepare(eng *engine.Engine, of *program, p *project.Project, b *project.Bun
 	}
 	a := &App{eng: eng, program: of, project: p, bundle: b, code: code, opts: o, stop: make(chan struct{})}
 	a.main = a.newEntry("default", nil)
+	a.halfOpen = !p.On(project.AutoReplyToClose)
 	a.paramsDup = p.On(project.RPCParamsDup)
 	a.errorProps = p.On(project.ErrorProps)
 	a.signals = slices.Contains(p.CompatibilityFlags, "enable_abortsignal_rpc")

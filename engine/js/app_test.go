@@ -84,7 +84,7 @@ func tryServe(t testing.TB, path string, s setup) (*served, error) {
 	if s.opts.CPULimit == 0 {
 		s.opts.CPULimit = 10 * time.Minute
 	}
-	v.eng, err = engine.Open(engine.Options{Dir: s.dir, Loops: max(1, s.loops), IdleTimeout: time.Hour, Logger: logger})
+	v.eng, err = engine.Open(engine.Options{Dir: s.dir, Loops: max(1, s.loops), IdleTimeout: time.Hour, Logger: logger, WebSockets: plainSockets{}})
 	if err != nil {
 		t.Fatal(err)
 	}

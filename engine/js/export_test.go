@@ -187,3 +187,27 @@ func (a *App) Waiting() (events, promises int) {
 	}
 	return events, promises
 }
+
+// SocketsOn is, for one loop and on that loop: how many WebSockets JavaScript has objects of, how many of them are kept for their holder, and how
+// many events of the Worker go on.
+func (a *App) SocketsOn(loop int) (objects, kept, events int) {
+	for _, rl := range a.hosts[loop].realms {
+		if rl == nil {
+			continue
+		}
+		objects += rl.in.SocketObjects()
+		count := func(p *possessions) {
+			if p != nil {
+				kept += len(p.sockets)
+			}
+		}
+		for _, o := range rl.objects.all() {
+			count(o.has)
+		}
+		for _, e := range rl.events.all() {
+			count(e.has)
+			events++
+		}
+	}
+	return objects, kept, events
+}

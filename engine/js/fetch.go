@@ -28,11 +28,6 @@ func (rl *realm) FetchOut(n uint64, m web.Message, redirect web.Redirect) (vm.Va
 	if badPort(url) {
 		return vm.Undefined, vm.TypeError("Fetch API cannot load: %s: the port belongs to another protocol", url)
 	}
-	for _, f := range m.Header() {
-		if f.Name == "upgrade" && strings.EqualFold(f.Value, "websocket") {
-			return vm.Undefined, vm.PlainError("WebSockets to other servers: this version of everloop does not have them.")
-		}
-	}
 	by := rl.current
 	if by == nil {
 		return vm.Undefined, vm.PlainError("Disallowed operation called within global scope. Requests are made while an event is handled.")

@@ -50,6 +50,7 @@ func peer(t *testing.T) string {
 	mux.HandleFunc("/accepts", func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, strings.Join(r.Header["Accept-Encoding"], "|"))
 	})
+	mux.HandleFunc("/socket", serveSocket)
 	mux.HandleFunc("/plain", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "plain") })
 	mux.HandleFunc("/count", func(w http.ResponseWriter, r *http.Request) {
 		n, _ := io.Copy(io.Discard, r.Body)

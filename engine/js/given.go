@@ -48,6 +48,9 @@ type possessions struct {
 	given map[*export]struct{}
 	held  map[uint64]struct{}
 
+	// sockets are those that it holds and JavaScript has an object of.
+	sockets map[*engine.WebSocket]*socket
+
 	arrived map[*arrived]struct{} // streams that it was sent and has not looked into
 }
 
@@ -134,6 +137,7 @@ func (rl *realm) endPossessions(by actor) {
 	for a := range p.arrived {
 		a.Dropped()
 	}
+	rl.endSockets(p)
 }
 
 // Export is part of [web.RPCHost].

@@ -84,6 +84,10 @@ func (o *object) Deliver(ev *engine.Event) {
 		rl.follow(o, ev, t)
 		return
 	}
+	if ev.Kind == engine.EventWebSocket {
+		o.deliverSocket(ev)
+		return
+	}
 	w := waiting{ev: ev, object: o}
 	rl.begin(o)
 	var v vm.Value
@@ -168,6 +172,10 @@ func (o *object) hold()                                 { o.st.Hold() }
 func (o *object) unhold()                               { o.st.Unhold() }
 func (o *object) later(fn func())                       { o.st.Later(fn) }
 func (o *object) possessions() *possessions             { return o.has }
+func (o *object) socketPair() (a, b *engine.WebSocket)  { return o.st.WebSocketPair() }
+func (o *object) holdSocket(ws *engine.WebSocket, sink engine.SocketSink) error {
+	return o.st.HoldWebSocket(ws, sink)
+}
 
 // Label names the object. Safe for concurrent use: neither its class nor its ID changes.
 func (o *object) Label() string { return o.class.name + " " + o.st.ID().String() }

@@ -154,6 +154,9 @@ type actor interface {
 	// bodyBegins keeps it for a body that it is still to produce, until bodyEnds.
 	bodyBegins()
 	bodyEnds()
+	// socketPair makes a WebSocketPair, and holdSocket makes it the holder of an end: sink is told in turns of it.
+	socketPair() (a, b *engine.WebSocket)
+	holdSocket(ws *engine.WebSocket, sink engine.SocketSink) error
 }
 
 // waiting is a handler that has not answered.
@@ -206,6 +209,7 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 	}
 	if err = rl.in.Older(web.Older{
 		RelativeURLs: !a.project.On(project.FullURL), NoCalls: !a.project.On(project.RPC), NoExports: !a.project.On(project.CtxExports),
+		SocketBytes: !a.project.On(project.BinaryTypeBlob), LongReasons: !a.project.On(project.CloseReasonLimit),
 	}); err != nil {
 		return nil, err
 	}
@@ -490,6 +494,7 @@ func (rl *realm) end(err error) {
 		return
 	}
 	rl.settle()
+	rl.in.ForgetSaid()
 	rl.current = nil
 	if len(rl.later) > 0 {
 		rl.r.FreeAll(rl.later...)
@@ -599,15 +604,28 @@ func (rl *realm) answer(w waiting) {
 		w.ev.Succeed()
 		w.done(rl)
 		return
+	case engine.EventWebSocket:
+		r.Free(v)
+		w.ev.Return(nil)
+		w.done(rl)
+		return
 	}
 	err := rl.in.Reply(v, &rl.out)
 	r.Free(v)
+	var ws *engine.WebSocket
+	if err == nil {
+		ws, err = rl.giveSocket(&rl.out, w.ev)
+	}
 	if err != nil {
+		rl.out.Forward = nil
 		r.FreeAll(rl.out.WebSocket, rl.out.Stream)
 		w.fail(rl, err)
 		return
 	}
 	resp := rl.responseOf(&rl.out, w.by())
+	if ws != nil && resp.WebSocket != ws {
+		resp.WebSocket = ws
+	}
 	rl.out.Forward = nil // or it would keep the request that it answers, and a body that nobody reads
 	r.Free(rl.out.WebSocket)
 	w.ev.Respond(resp)

@@ -166,6 +166,7 @@ type fetching struct {
 	hops     int
 	promise  vm.Value // owned
 	answer   *engine.Response
+	socket   *socket // of the answer, once the program has looked at it
 
 	object     *object // whose list it is in, if any; see object.fetches
 	prev, next *fetching

@@ -159,6 +159,10 @@ func (e *event) hold()                                 { e.ev.Hold(); e.waits++ 
 func (e *event) unhold()                               { e.waits--; e.ev.Unhold(); e.leave() }
 func (e *event) later(fn func())                       { e.ev.Later(fn) }
 func (e *event) possessions() *possessions             { return e.has }
+func (e *event) socketPair() (a, b *engine.WebSocket)  { return e.ev.WebSocketPair() }
+func (e *event) holdSocket(ws *engine.WebSocket, sink engine.SocketSink) error {
+	return e.ev.HoldWebSocket(ws, sink)
+}
 
 // interrupted fails the event: its turn ran longer than it may.
 func (e *event) interrupted() {

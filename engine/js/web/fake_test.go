@@ -5,10 +5,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
 
+	"everloop/engine"
 	"everloop/engine/js/internal/vm"
 )
 
@@ -38,12 +40,17 @@ type fakeHost struct {
 	sections int64
 	waits    int64
 
-	fetched []fakeFetch
-	open    map[uint64]string // stubs
-	stubs   uint64
-	pieces  []string // what a stream of the host gives
-	written []string // what was pumped into the host
-	answer  func(stub string, m Message) (Message, error)
+	fetched      []fakeFetch
+	open         map[uint64]string // stubs
+	stubs        uint64
+	pieces       []string // what a stream of the host gives
+	written      []string // what was pumped into the host
+	pairs        int
+	messages     []*engine.Message // what was sent into sockets
+	accepted     []*fakeSocket
+	auto         [2]string
+	eventTimeout float64
+	answer       func(stub string, m Message) (Message, error)
 }
 
 type fakeTimer struct {
@@ -482,3 +489,125 @@ func cases(t *testing.T, list []jsCase) {
 }
 
 type jsCase struct{ name, source, want string }
+
+// fakeSocket is an end of a fake pair. What is sent into it is noted.
+type fakeSocket struct {
+	h      *fakeHost
+	name   string
+	other  *fakeSocket
+	by     string // who holds it
+	value  vm.Value
+	state  int
+	about  SocketAbout
+	kept   vm.Value
+	auto   float64
+	tags   []string
+	failed error // what Send and Close return
+}
+
+func (s *fakeSocket) note(format string, args ...any) {
+	s.h.calls = append(s.h.calls, s.name+" "+fmt.Sprintf(format, args...))
+}
+
+func (s *fakeSocket) Accept(v vm.Value, halfOpen, given bool) error {
+	s.by, s.value = "accept", s.h.r.Dup(v)
+	s.note("accept %v %v", halfOpen, given)
+	return nil
+}
+
+func (s *fakeSocket) Send(m *engine.Message) error {
+	s.h.messages = append(s.h.messages, m)
+	s.note("send %v %q", m.Text, m.Data)
+	return s.failed
+}
+
+func (s *fakeSocket) Close(code int, reason string) error {
+	s.note("close %d %q", code, reason)
+	s.state = 2
+	return s.failed
+}
+func (s *fakeSocket) State() int         { return s.state }
+func (s *fakeSocket) About() SocketAbout { return s.about }
+func (s *fakeSocket) Attachment() (vm.Value, error) {
+	return s.h.r.Dup(s.kept), nil
+}
+
+func (s *fakeSocket) SetAttachment(v vm.Value) error {
+	s.h.r.Free(s.kept)
+	s.kept = s.h.r.Dup(v)
+	return nil
+}
+func (s *fakeSocket) AutoTime() float64 { return s.auto }
+func (s *fakeSocket) Dropped()          { s.note("dropped") }
+
+func (h *fakeHost) newSocket(name string, proto vm.Value) (*fakeSocket, vm.Value, error) {
+	empty := ""
+	s := &fakeSocket{h: h, name: name, value: vm.Undefined, state: 1, kept: vm.Null, about: SocketAbout{Protocol: &empty, Extensions: &empty}}
+	v, err := h.in.Socket(s, proto)
+	return s, v, err
+}
+
+func (h *fakeHost) SocketPair() (a, b vm.Value, err error) {
+	h.pairs++
+	one, a, err := h.newSocket(fmt.Sprint("a", h.pairs), vm.Undefined)
+	if err != nil {
+		return vm.Undefined, vm.Undefined, err
+	}
+	other, b, err := h.newSocket(fmt.Sprint("b", h.pairs), vm.Undefined)
+	one.other, other.other = other, one
+	return a, b, err
+}
+
+func (h *fakeHost) SocketConnect(proto vm.Value, url, href, protocols string) (vm.Value, error) {
+	s, v, err := h.newSocket("connected", proto)
+	s.about.URL, s.state = &url, 0
+	s.note("to %s for %q", href, protocols)
+	return v, err
+}
+
+func (h *fakeHost) SocketOf(Message) (vm.Value, error) { return vm.Null, nil }
+
+func (h *fakeHost) SocketsAccept(object uint64, v vm.Value, ws Socket, tags []string) error {
+	s := ws.(*fakeSocket)
+	s.by, s.value, s.tags = "object", h.r.Dup(v), tags
+	h.accepted = append(h.accepted, s)
+	return nil
+}
+
+func (h *fakeHost) SocketsList(_ uint64, tag string, tagged bool, out []vm.Value) ([]vm.Value, error) {
+	for _, s := range h.accepted {
+		if !tagged || slices.Contains(s.tags, tag) {
+			out = append(out, s.value)
+		}
+	}
+	return out, nil
+}
+
+func (h *fakeHost) SocketsTags(_ uint64, ws Socket) ([]string, error) {
+	return ws.(*fakeSocket).tags, nil
+}
+
+func (h *fakeHost) SocketsBroadcast(_ uint64, m *engine.Message, tag string, tagged bool, except Socket) (int, error) {
+	n := 0
+	for _, s := range h.accepted {
+		if (!tagged || slices.Contains(s.tags, tag)) && Socket(s) != except {
+			_ = s.Send(m)
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (h *fakeHost) SocketsAuto(uint64) (request, response string, set bool, err error) {
+	return h.auto[0], h.auto[1], h.auto[0] != "", nil
+}
+
+func (h *fakeHost) SocketsSetAuto(_ uint64, request, response string, _ bool) error {
+	h.auto = [2]string{request, response}
+	return nil
+}
+func (h *fakeHost) SocketsTimeout(uint64) (float64, error) { return h.eventTimeout, nil }
+func (h *fakeHost) SocketsSetTimeout(_ uint64, ms float64) error {
+	h.eventTimeout = ms
+	return nil
+}

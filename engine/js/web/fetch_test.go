@@ -29,9 +29,9 @@ func TestResponse(t *testing.T) {
 		{"status 199", `new Response(null, {status: 199})`, "rejects RangeError: Responses may only be constructed with status codes in the range 200 to 599, inclusive."},
 		{"status 600", `new Response(null, {status: 600})`, "rejects RangeError: Responses may only be constructed with status codes in the range 200 to 599, inclusive."},
 		{"status NaN", `new Response(null, {status: "x"})`, "rejects RangeError: Responses may only be constructed with status codes in the range 200 to 599, inclusive."},
-		{"status 101 without a socket", `new Response(null, {status: 101})`, "rejects RangeError: Responses with status code 101 need a webSocket in their init."},
-		{"status 101 with one", `const ws = {}; const r = new Response(null, {status: 101, webSocket: ws}); return r.status + String(r.webSocket === ws)`, "101true"},
-		{"a socket with another status", `new Response(null, {webSocket: {}})`, "rejects RangeError: Responses with a WebSocket must have status code 101."},
+		{"status 101 without a socket", `new Response(null, {status: 101})`, "rejects RangeError: Responses may only be constructed with status codes in the range 200 to 599, inclusive."},
+		{"status 101 with one", `const ws = new WebSocketPair()[0]; const r = new Response(null, {status: 101, webSocket: ws}); return r.status + String(r.webSocket === ws)`, "101true"},
+		{"a socket with another status", `new Response(null, {webSocket: new WebSocketPair()[0]})`, "rejects RangeError: Responses with a WebSocket must have status code 101."},
 		{"a null body status with a body", `new Response("", {status: 204})`, "rejects TypeError: Response with null body status (101, 204, 205, or 304) cannot have a body."},
 		{"a null body status without", `return String(new Response(null, {status: 304}).body)`, "null"},
 		{"a bad status text", `new Response(null, {statusText: "a\nb"})`, "rejects TypeError: Response: invalid statusText"},
@@ -270,13 +270,12 @@ func describeReply(r Reply, err error) string {
 
 func TestWebSocketReply(t *testing.T) {
 	h := newFake(t)
-	reply, err := h.worker(t, `{fetch() { return new Response(null, {status: 101, webSocket: {n: 5}}) }}`, request(""))
+	reply, err := h.worker(t, `{fetch() { return new Response(null, {status: 101, webSocket: new WebSocketPair()[0]}) }}`, request(""))
 	if err != nil || reply.Status != 101 {
 		t.Fatal(reply, err)
 	}
-	v, err := h.r.GetName(reply.WebSocket, "n")
-	if n, _ := v.Int32(); err != nil || n != 5 {
-		t.Fatalf("the socket did not come over: %v %v", v, err)
+	if s, ok := h.in.SocketFrom(reply.WebSocket); !ok || s.(*fakeSocket).name != "a1" {
+		t.Fatalf("the socket did not come over: %v", s)
 	}
 	h.r.Free(reply.WebSocket)
 }

@@ -1,6 +1,9 @@
 package web
 
-import "everloop/engine/js/internal/vm"
+import (
+	"everloop/engine"
+	"everloop/engine/js/internal/vm"
+)
 
 // Host is what the prelude needs of the engine, for one runtime. It is called on the runtime's loop, inside a turn.
 //
@@ -39,6 +42,7 @@ type Host interface {
 	RPCHost
 	BodyHost
 	ObjectHost
+	SocketHost
 	StorageHost
 }
 
@@ -145,6 +149,57 @@ type ObjectHost interface {
 	WaitBegin(owner Owner, holder uint64) (wait int64, err error)
 	WaitEnd(owner Owner, holder uint64, wait int64, failed bool, reason vm.Value)
 }
+
+// SocketHost makes WebSockets and knows those of objects. Sockets that it is given are ones that it made.
+type SocketHost interface {
+	// SocketPair makes both ends of a pair, owned by the caller.
+	SocketPair() (a, b vm.Value, err error)
+	// SocketConnect begins to connect to href, an absolute URL with the scheme ws or wss, and returns the socket, owned by the caller. proto (borrowed)
+	// is the prototype for [Instance.Socket]. url is what the program wrote, protocols a list with commas, or "".
+	SocketConnect(proto vm.Value, url, href, protocols string) (vm.Value, error)
+	// SocketOf makes the socket of the end in a response, owned by the caller; Null if it has none. It is asked once for one.
+	SocketOf(m Message) (vm.Value, error)
+
+	// SocketsAccept makes an object the holder of a socket, whatever instance it has. v (borrowed) is the socket's object.
+	SocketsAccept(object uint64, v vm.Value, s Socket, tags []string) error
+	// SocketsList appends the object's sockets to out, borrowed: those with a tag, oldest first, or all, newest first.
+	SocketsList(object uint64, tag string, tagged bool, out []vm.Value) ([]vm.Value, error)
+	SocketsTags(object uint64, s Socket) ([]string, error)
+	// SocketsBroadcast sends m to every open socket of the object: with the tag, if tagged, and but except, which may be nil. It returns how many
+	// there were.
+	SocketsBroadcast(object uint64, m *engine.Message, tag string, tagged bool, except Socket) (int, error)
+	// SocketsAuto is what SocketsSetAuto has set; set false is nothing, both ways.
+	SocketsAuto(object uint64) (request, response string, set bool, err error)
+	SocketsSetAuto(object uint64, request, response string, set bool) error
+	// SocketsTimeout is how long an event of a socket may take, in milliseconds; 0 is no limit.
+	SocketsTimeout(object uint64) (float64, error)
+	SocketsSetTimeout(object uint64, ms float64) error
+}
+
+// Socket is a WebSocket as its host sees it. Text arguments are valid UTF-8.
+type Socket interface {
+	// Accept begins to deliver what comes: see [Instance.SocketMessage] and its like. v (borrowed) is the socket's object. halfOpen, if
+	// given, decides who answers a Close.
+	Accept(v vm.Value, halfOpen, given bool) error
+	// Send sends a message, which may be one that was sent before.
+	Send(m *engine.Message) error
+	// Close sends a Close; code 0 is none. The code is one that may be sent.
+	Close(code int, reason string) error
+	// State is its readyState.
+	State() int
+	// About says what it is connected to.
+	About() SocketAbout
+	// Attachment is what SetAttachment stored, owned by the caller; Null for nothing. v is borrowed.
+	Attachment() (vm.Value, error)
+	SetAttachment(v vm.Value) error
+	// AutoTime is when an auto response was last sent, in milliseconds since 1970; 0 for never.
+	AutoTime() float64
+	// Dropped says that JavaScript has dropped its object. It may come from inside the collection of garbage.
+	Dropped()
+}
+
+// SocketAbout is what a WebSocket says of its connection; nil is null.
+type SocketAbout struct{ URL, Protocol, Extensions *string }
 
 // Owner says whose waitUntil it is.
 type Owner uint8

@@ -59,6 +59,16 @@ type Instance struct {
 	programClasses, programEntries, objectAlarm                         vm.Value
 	namespaceProto, idProto, stateProto, storageProto, transactionProto vm.Value
 	routing, storageGet, storagePut, bringPart, older                   vm.Value
+	socketEvent, socketBytes                                            vm.Value
+	socketProto                                                         vm.Value // Undefined until there is a socket
+
+	// sockets are the WebSockets that JavaScript has objects of, by the payload of their handles.
+	sockets     []heldSocket
+	freeSockets []uint32
+	listed      []vm.Value // scratch of getWebSockets
+	said        said
+	// socketBlobs: binaryType is "blob" at first; shortReasons: the reason of a Close has a limit.
+	socketBlobs, shortReasons bool
 }
 
 // Older is what differs for programs of an older compatibility date.
@@ -66,10 +76,13 @@ type Older struct {
 	RelativeURLs bool // a stub's fetch takes a URL without scheme and host
 	NoCalls      bool // stubs have fetch alone
 	NoExports    bool // ctx has no exports
+	SocketBytes  bool // a WebSocket's binaryType is "arraybuffer" at first
+	LongReasons  bool // the reason of WebSocket.close has no limit
 }
 
 // Older makes the Web APIs what such a program is used to. It is called before the program runs.
 func (in *Instance) Older(o Older) error {
+	in.socketBlobs, in.shortReasons = !o.SocketBytes, !o.LongReasons
 	if o == (Older{}) {
 		return nil
 	}
@@ -84,7 +97,7 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web: compile the prelude: %w", err)
 	}
-	in := &Instance{Host: h, r: r, brought: map[string]vm.Value{}}
+	in := &Instance{Host: h, r: r, brought: map[string]vm.Value{}, socketProto: vm.Undefined, socketBlobs: true, shortReasons: true}
 	r.Host = in
 	fn, err := r.Run(p.code)
 	if err != nil {
@@ -130,6 +143,8 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"streamRoom", &in.streamRoom},
 		{"streamCancel", &in.streamCancel},
 		{"callerLeft", &in.callerLeft},
+		{"socketEvent", &in.socketEvent},
+		{"socketBytes", &in.socketBytes},
 		{"nothing", &in.nothing},
 		{"DOMException", &in.domException},
 		{"workers", &in.workers},

@@ -55,6 +55,10 @@ var lazyParts = []lazyPart{
 	},
 	{name: "forms", files: []string{"blob", "formdata"}, globals: []string{"Blob", "File", "FormData"}, never: []string{"isBlob", "isFormData"}},
 	{name: "subtle", files: []string{"subtle", "subtlekey", "subtlecrypto"}, globals: []string{"CryptoKey", "SubtleCrypto"}},
+	{
+		name: "sockets", files: []string{"websocket"},
+		globals: []string{"CloseEvent", "WebSocket", "WebSocketPair", "WebSocketRequestResponsePair"},
+	},
 	{name: "console", files: []string{"console"}, globals: []string{"console"}},
 	{name: "urlpattern", files: []string{"urlpattern"}, globals: []string{"URLPattern"}},
 	{name: "webassembly", files: []string{"webassembly"}, globals: []string{"WebAssembly"}},

@@ -91,6 +91,9 @@ func weakRefConstructor(tls *libc.TLS, ctx uintptr, newTarget lib.TJSValue, argc
 //go:linkname buildBacktrace modernc.org/libquickjs._build_backtrace
 func buildBacktrace(tls *libc.TLS, ctx uintptr, obj lib.TJSValue, filename uintptr, line, col, flags int32)
 
+//go:linkname createArray modernc.org/libquickjs._js_create_array
+func createArray(tls *libc.TLS, ctx uintptr, n int32, values uintptr) lib.TJSValue
+
 func (r *Runtime) engineRuntime() *lib.TJSRuntime { return at[lib.TJSRuntime](r.rt) }
 func (r *Runtime) engineContext() *lib.TJSContext { return at[lib.TJSContext](r.ctx) }
 

@@ -61,6 +61,25 @@ func (r *Runtime) Array() (v Value, err error) {
 	return r.result(lib.XJS_NewArray(r.tls, r.ctx))
 }
 
+// ArrayOf makes an array of values, which are borrowed, in one step.
+func (r *Runtime) ArrayOf(values []Value) (v Value, err error) {
+	if r.dead != nil {
+		return Undefined, r.dead
+	}
+	defer r.leave(r.enter(), &err)
+	if len(values) == 0 {
+		return r.result(lib.XJS_NewArray(r.tls, r.ctx))
+	}
+	p := r.scratch(len(values) * valueSize)
+	if p == 0 {
+		return Undefined, r.thrown()
+	}
+	copy(unsafe.Slice(at[Value](p), len(values)), values)
+	js := createArray(r.tls, r.ctx, int32(len(values)), p)
+	lib.Xjs_free(r.tls, r.ctx, p)
+	return r.result(js)
+}
+
 // Get reads a property. It may run user code (getters, proxies).
 func (r *Runtime) Get(obj Value, k Key) (v Value, err error) {
 	if r.dead != nil {
@@ -432,6 +451,12 @@ func (r *Runtime) Bytes(v Value) (b []byte, ok bool) {
 		return b[t.Foffset:][:n:n], true
 	}
 	return nil, false
+}
+
+// IsBytes reports whether v is an ArrayBuffer, a typed array or a DataView, detached or not.
+func (r *Runtime) IsBytes(v Value) bool {
+	c := r.classOf(v)
+	return c == lib.EJS_CLASS_ARRAY_BUFFER || c == lib.EJS_CLASS_SHARED_ARRAY_BUFFER || c >= lib.EJS_CLASS_UINT8C_ARRAY && c <= lib.EJS_CLASS_DATAVIEW
 }
 
 func bufferBytes(obj uintptr) ([]byte, bool) {

@@ -231,9 +231,6 @@ setPrototypeOf(ListIterator.prototype, IteratorPrototype);
 // What an object has on Cloudflare and not here yet says so when it is used, not when it is looked at: programs probe.
 const absent = (feature) => new ErrorCtor(`${feature}: this version of everloop does not have it.`);
 const noRecovery = () => rejected(new ErrorCtor("This Durable Object's storage back-end does not implement point-in-time recovery."));
-const noSockets = () => {
-  throw absent("WebSockets of a Durable Object");
-};
 
 // inSection enters a critical section of the object behind h and runs first in its first turn, with the section and the
 // promise that inSection returns. (A promise returned by first instead would be asked for its then, which the program may
@@ -272,7 +269,7 @@ function runSection(h, section, callback, promise) {
   );
 }
 
-const syncKVs = new WeakMapCtor(); // of storages
+const { get: givenKV, set: giveKV } = givenField(); // of storages
 
 class DurableObjectStorage {
   constructor() {
@@ -294,11 +291,11 @@ class DurableObjectStorage {
     }
   }
   get kv() {
-    let kv = weakMapGet(syncKVs, this);
+    let kv = givenKV(this);
     if (kv === undefined) {
       stateOnly(this);
       kv = new SyncKvStorage(internal, this);
-      weakMapSet(syncKVs, this, kv);
+      giveKV(this, kv);
     }
     return kv;
   }
@@ -391,6 +388,16 @@ function stateOnly(v) {
 
 const actorIDs = new WeakMapCtor(); // of states
 
+// unsigned makes an integer of 32 bits, as Cloudflare's runtime converts one.
+function unsigned(v) {
+  v = +v;
+  if (v !== v || v - v !== 0) throw new TypeErrorCtor("The value cannot be converted because it is not an integer.");
+  v = trunc(v);
+  if (v < 0) throw new TypeErrorCtor("The value cannot be converted because it is negative and this API expects a positive number.");
+  if (v > 4294967295) throw new TypeErrorCtor("Value out of range. Must be less than or equal to 4294967295.");
+  return v;
+}
+
 class DurableObjectState {
   constructor() {
     throw illegalConstructor();
@@ -423,29 +430,43 @@ class DurableObjectState {
     if (arguments.length === 0) throw wrongType("waitUntil", "DurableObjectState", 1, "Promise");
     holdFor(this, promise);
   }
-  acceptWebSocket() {
-    noSockets();
+  acceptWebSocket(ws, tags = undefined) {
+    if (!host.isWebSocket(ws)) throw wrongType("acceptWebSocket", "DurableObjectState", 1, "WebSocket");
+    if (tags !== undefined && !isArray(tags)) throw wrongType("acceptWebSocket", "DurableObjectState", 2, "Array");
+    const list = [];
+    if (tags !== undefined) for (let i = 0; i < tags.length; i++) push(list, `${tags[i]}`);
+    host.socketsAccept(this, ws, list);
   }
-  getWebSockets() {
-    return []; // none has been accepted
+  getTags(ws) {
+    if (!host.isWebSocket(ws)) throw wrongType("getTags", "DurableObjectState", 1, "WebSocket");
+    return host.socketsTags(this, ws);
   }
-  getTags() {
-    noSockets();
-  }
-  setWebSocketAutoResponse() {
-    noSockets();
+  setWebSocketAutoResponse(pair = undefined) {
+    setAutoResponse(this, pair);
   }
   getWebSocketAutoResponse() {
-    return null;
+    return autoResponse(this);
   }
-  getWebSocketAutoResponseTimestamp() {
-    noSockets();
+  getWebSocketAutoResponseTimestamp(ws) {
+    if (!host.isWebSocket(ws)) throw wrongType("getWebSocketAutoResponseTimestamp", "DurableObjectState", 1, "WebSocket");
+    const at = host.socketsAutoTime(this, ws);
+    return at === null ? null : new DateCtor(at);
   }
-  setHibernatableWebSocketEventTimeout() {
-    noSockets();
+  setHibernatableWebSocketEventTimeout(timeout = undefined) {
+    host.socketsSetTimeout(this, timeout === undefined ? 0 : unsigned(timeout));
   }
   getHibernatableWebSocketEventTimeout() {
-    return null;
+    return host.socketsTimeout(this);
+  }
+  // broadcast is everloop's own: it sends a message to every open socket of the object.
+  broadcast(message, options = undefined) {
+    if (arguments.length === 0) throw wrongType("broadcast", "DurableObjectState", 1, "ArrayBuffer or ArrayBufferView or string");
+    if (noOptions(options)) throw wrongType("broadcast", "DurableObjectState", 2, "BroadcastOptions");
+    const { tag, except } = options ?? {};
+    if (except !== undefined && except !== null && !host.isWebSocket(except)) {
+      throw new TypeErrorCtor("Incorrect type for the 'except' field on 'BroadcastOptions': the provided value is not of type 'WebSocket'.");
+    }
+    return host.socketsBroadcast(this, message, tag === undefined ? null : `${tag}`, except);
   }
   get facets() {
     throw absent("ctx.facets");
@@ -459,19 +480,12 @@ class DurableObjectState {
     host.abort(this, reason === undefined ? undefined : reason instanceof ErrorCtor ? reason : new ErrorCtor(`${reason}`), retryAlarm);
   }
 }
+natives(DurableObjectState, { getWebSockets: host.socketsList });
 defineProperty(DurableObjectState.prototype, "storage", { __proto__: null, get: host.stateStorage, configurable: true });
 webClass(DurableObjectState, "DurableObjectState");
+hide(DurableObjectState.prototype, "broadcast", DurableObjectState.prototype.broadcast); // who lists the members of ctx finds Cloudflare's
 
-class WebSocketPair {
-  constructor() {
-    throw absent("WebSocketPair");
-  }
+// socketBytes is what a Blob holds that is sent into a WebSocket.
+function socketBytes(v) {
+  return isBlob(v) ? blobBytes(v) : null;
 }
-webClass(WebSocketPair, "WebSocketPair");
-
-class WebSocket {
-  constructor() {
-    throw absent("WebSocket");
-  }
-}
-webClass(WebSocket, "WebSocket");

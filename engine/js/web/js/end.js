@@ -3,8 +3,8 @@
 const globals = {
   __proto__: null,
   AbortController, AbortSignal, ByteLengthQueuingStrategy, CountQueuingStrategy, Crypto, CustomEvent, DOMException, ErrorEvent, Event, EventTarget, ExecutionContext, Headers,
-  MessageChannel, MessageEvent, MessagePort, Navigator, Performance, PromiseRejectionEvent, Request, Response, Scheduler, TextDecoder, TextEncoder, URL, URLSearchParams, WebSocket,
-  WebSocketPair, DurableObjectId, DurableObjectNamespace, DurableObjectState, DurableObjectStorage,
+  MessageChannel, MessageEvent, MessagePort, Navigator, Performance, PromiseRejectionEvent, Request, Response, Scheduler, TextDecoder, TextEncoder, URL, URLSearchParams,
+  DurableObjectId, DurableObjectNamespace, DurableObjectState, DurableObjectStorage,
   DurableObjectTransaction, DurableObject: DurableObjectStub, Fetcher,
 };
 const globalNames = objectKeys(globals);
@@ -50,7 +50,7 @@ return {
   bringPart, older,
   programClasses, programEntries, unhandledRejection, workerFetch, reply: replyWith, fireTimer, objectAlarm,
   workerCall, objectCall, exportCall, pipelinedHere, pipelinedOn, crossShape, fromParts, takeReadable, streamOver: streamOf, takeWritable, writableOver, newStub, disposable, hasDisposer, disposeExport, loopbackFrom, programExports,
-  streamStart, streamRoom, streamCancel, callerLeft,
+  streamStart, streamRoom, streamCancel, callerLeft, socketEvent, socketBytes,
   nothing() {},
   routing, storageGet, storagePut,
   moduleExports, nodeGlobals,

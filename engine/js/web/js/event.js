@@ -154,6 +154,7 @@ class ErrorEvent extends Event {
 webClass(ErrorEvent, "ErrorEvent");
 
 let dispatchTrusted; // (target, event) as the runtime itself does it
+let dispatchOn; // the same for a target of the host; returns a list of what listeners threw, or null
 let hasListeners; // (target, type)
 let targetListeners; // (target, type) their callbacks
 
@@ -180,7 +181,8 @@ class EventTarget {
     if (typeof callback !== "function" && typeof callback !== "object") {
       throw new TypeErrorCtor(`EventTarget.addEventListener: the listener must be a function or an object with handleEvent, not ${typeName(callback)}`);
     }
-    const list = this.#listeners;
+    const of = EventTarget.#of(this);
+    const list = of.#listeners;
     if (list !== null) {
       for (let i = 0; i < list.length; i++) {
         const l = list[i];
@@ -190,26 +192,31 @@ class EventTarget {
     const entry = { __proto__: null, type, callback, capture, once, passive, removed: false };
     const next = list === null ? [] : copyList(list);
     push(next, entry);
-    this.#listeners = next;
-    if (signal !== undefined) onAbort(signal, () => EventTarget.#remove(this, entry));
+    of.#listeners = next;
+    if (signal !== undefined) onAbort(signal, () => EventTarget.#remove(of, entry));
   }
   removeEventListener(type, callback, options = undefined) {
     if (arguments.length < 2) throw new TypeErrorCtor("EventTarget.removeEventListener needs a type and a listener");
     type = `${type}`;
     const capture = typeof options === "object" && options !== null ? !!options.capture : !!options;
-    const list = this.#listeners;
+    const of = EventTarget.#of(this);
+    const list = of.#listeners;
     if (list === null) return;
     for (let i = 0; i < list.length; i++) {
       const l = list[i];
       if (l.type === type && l.callback === callback && l.capture === capture) {
-        EventTarget.#remove(this, l);
+        EventTarget.#remove(of, l);
         return;
       }
     }
   }
   dispatchEvent(event) {
     if (!(event instanceof Event)) throw new TypeErrorCtor(`EventTarget.dispatchEvent needs an Event, not ${typeName(event)}`);
-    return EventTarget.#dispatch(this, event, false);
+    return EventTarget.#dispatch(this, event, false, null);
+  }
+  // #of is what has the listeners of a target: itself, but for an object of the host, which has none of our private fields.
+  static #of(target) {
+    return #listeners in target ? target : hostedTarget(target);
   }
   static #remove(target, entry) {
     entry.removed = true;
@@ -220,15 +227,27 @@ class EventTarget {
     removeAt(next, i, 1);
     target.#listeners = next;
   }
-  static #dispatch(target, event, trusted) {
-    const list = target.#listeners;
+  // #dispatch reports what listeners throw, or adds it to thrown.
+  static #dispatch(target, event, trusted, thrown) {
+    const of = EventTarget.#of(target);
+    const list = of.#listeners;
     eventStart(event, target, trusted);
+    const type = event.type;
+    if (of !== target && !eventStopped(event, false)) {
+      // As on Cloudflare, onTYPE of such a target is a property like any other, and called first.
+      try {
+        const handler = target[`on${type}`];
+        if (typeof handler === "function") apply(handler, target, [event]);
+      } catch (e) {
+        if (thrown === null) reportException(e);
+        else push(thrown, e);
+      }
+    }
     if (list !== null) {
-      const type = event.type;
       for (let i = 0; i < list.length; i++) {
         const l = list[i];
         if (l.removed || l.type !== type) continue;
-        if (l.once) EventTarget.#remove(target, l);
+        if (l.once) EventTarget.#remove(of, l);
         if (eventStopped(event, l.passive)) break;
         try {
           if (typeof l.callback === "function") {
@@ -240,17 +259,23 @@ class EventTarget {
           }
         } catch (e) {
           // A listener that throws stops neither the other listeners nor the program.
-          reportException(e);
+          if (thrown === null) reportException(e);
+          else push(thrown, e);
         }
       }
     }
     return eventEnd(event);
   }
   static {
-    dispatchTrusted = (target, event) => EventTarget.#dispatch(target, event, true);
+    dispatchTrusted = (target, event) => EventTarget.#dispatch(target, event, true, null);
+    dispatchOn = (target, event) => {
+      const thrown = [];
+      EventTarget.#dispatch(target, event, true, thrown);
+      return thrown.length === 0 ? null : thrown;
+    };
     targetListeners = (target, type) => {
       const out = [];
-      const list = target.#listeners;
+      const list = EventTarget.#of(target).#listeners;
       if (list !== null) for (let i = 0; i < list.length; i++) if (list[i].type === type) push(out, list[i].callback);
       return out;
     };
@@ -264,23 +289,35 @@ class EventTarget {
 }
 webClass(EventTarget, "EventTarget");
 
+// hostedTarget is what has the listeners of an object of the host that is an event target, which is a WebSocket.
+function hostedTarget(object) {
+  if (!host.isWebSocket(object)) throw new TypeErrorCtor("Illegal invocation");
+  let target = givenTarget(object);
+  if (target === undefined) {
+    target = new EventTarget();
+    giveTarget(object, target);
+  }
+  return target;
+}
+const { get: givenTarget, set: giveTarget } = givenField();
+
 // handlerProperty defines `onNAME` on a class: a listener that keeps its place when it is replaced.
 function handlerProperty(cls, type) {
-  const handlers = new WeakMapCtor();
+  const handlers = givenField();
   defineProperty(cls.prototype, `on${type}`, {
     __proto__: null,
     enumerable: true,
     configurable: true,
     get() {
-      return weakMapGet(handlers, this)?.fn ?? null;
+      return handlers.get(this)?.fn ?? null;
     },
     set(fn) {
       if (typeof fn !== "function" && (typeof fn !== "object" || fn === null)) fn = null;
-      let slot = weakMapGet(handlers, this);
+      let slot = handlers.get(this);
       if (slot === undefined) {
         if (fn === null) return;
         slot = { __proto__: null, fn: null };
-        weakMapSet(handlers, this, slot);
+        handlers.set(this, slot);
         slot.call = (event) => {
           if (typeof slot.fn !== "function") return;
           if (apply(slot.fn, this, [event]) === false) event.preventDefault();

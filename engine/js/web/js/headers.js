@@ -47,8 +47,8 @@ let headersHas; // (Headers, lower-case name)
 let isHeaders;
 let headersFrozen; // (Headers) whether they cannot be changed
 
-// hostedHeaders finds the Headers of a Request or Response of the host, which has no private fields to keep it in.
-const hostedHeaders = new WeakMapCtor();
+// givenHeaders finds the Headers of a Request or Response of the host, which has no private fields to keep it in.
+const { get: givenHeaders, set: giveHeaders } = givenField();
 let freezeHeaders; // makes a Headers immutable
 
 class Headers {
@@ -159,11 +159,11 @@ class Headers {
   }
   static {
     headersOf = (src) => {
-      let h = weakMapGet(hostedHeaders, src);
+      let h = givenHeaders(src);
       if (h === undefined) {
         h = new Headers(internal);
         h.#src = src;
-        weakMapSet(hostedHeaders, src, h);
+        giveHeaders(src, h);
       }
       return h;
     };

@@ -31,7 +31,7 @@ function intact(response, integrity) {
     host.msgTouch(copy);
     const stream = streamOf(bytes);
     openReadable(readableOf(stream)); // or the host would send the body of its own message, which has been read
-    weakMapSet(hostedStreams, copy, stream);
+    giveStream(copy, stream);
     return copy;
   });
 }

@@ -43,6 +43,7 @@ const mapSize = uncurry(getOwnPropertyDescriptor(Map.prototype, "size").get);
 const setSize = uncurry(getOwnPropertyDescriptor(Set.prototype, "size").get);
 const globalObject = globalThis;
 const PromiseCtor = Promise;
+const DateCtor = Date;
 const MapCtor = Map;
 const WeakMapCtor = WeakMap;
 const ErrorCtor = Error;
@@ -145,6 +146,29 @@ function hide(target, name, value) {
 // setOwn sets a data property that shows up in them.
 function setOwn(target, name, value) {
   defineProperty(target, name, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
+}
+
+// Given gives a class that extends it no object of its own, but fields in another.
+class Given {
+  constructor(object) {
+    return object;
+  }
+}
+
+// givenField makes a private field that any object can be given, and the functions that read it (undefined where it was not set) and set it. It does what a
+// WeakMap does, and the engine's collector sees what it holds: an entry of a WeakMap whose value refers to its key is never collected.
+function givenField() {
+  class Field extends Given {
+    #value = undefined;
+    static get(object) {
+      return #value in object ? object.#value : undefined;
+    }
+    static set(object, value) {
+      if (!(#value in object)) new Field(object);
+      object.#value = value;
+    }
+  }
+  return { __proto__: null, get: Field.get, set: Field.set };
 }
 
 // natives gives a class methods that the host has.

@@ -23,19 +23,19 @@ let requestParts; // (request) what it crosses to another program as: see crossi
 let requestFrom; // (parts)
 let sendOut; // (request) sends it to where its URL points
 
-// hostedDetails finds what JavaScript knows of a Request of the host. Such a request is an object of the host without any
+// givenDetails finds what JavaScript knows of a Request of the host. Such a request is an object of the host without any
 // private field: a program that looks at its method, its URL and its headers and passes it on makes no more of it.
-const hostedDetails = new WeakMapCtor();
+const { get: givenDetails, set: giveDetails } = givenField();
 
 // incomingSignal aborts when whoever sent a request leaves before the whole response is out. It is not a signal for requests that
 // are made out of that one, as on Cloudflare.
-const incomingSignals = new WeakMapCtor();
+const { get: givenSignal, set: giveSignal } = givenField();
 
 function incomingSignal(r) {
-  let s = weakMapGet(incomingSignals, r);
+  let s = givenSignal(r);
   if (s === undefined) {
     s = newAbortSignal();
-    weakMapSet(incomingSignals, r, s);
+    giveSignal(r, s);
     host.msgWatch(r, s);
   }
   return s;
@@ -134,7 +134,7 @@ class Request {
   // they are.
   static #details(r) {
     if (#d in r) return r.#d;
-    let d = weakMapGet(hostedDetails, r);
+    let d = givenDetails(r);
     if (d === undefined) {
       d = newDetails();
       d.method = host.msgMethod(r);
@@ -145,7 +145,7 @@ class Request {
       d.hosted = r;
       d.came = r;
       d.used = host.msgTouch(r);
-      weakMapSet(hostedDetails, r, d);
+      giveDetails(r, d);
     }
     return d;
   }
@@ -170,7 +170,7 @@ class Request {
   }
   get bodyUsed() {
     if (#d in this) return detailsDisturbed(this.#d);
-    const d = weakMapGet(hostedDetails, this);
+    const d = givenDetails(this);
     return d === undefined ? host.msgUsed(this) : detailsDisturbed(d);
   }
   get redirect() {

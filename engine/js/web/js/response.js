@@ -12,46 +12,60 @@ function isNullBodyStatus(status) {
   return status === 101 || status === 204 || status === 205 || status === 304;
 }
 
+// hostedSocket is the WebSocket of a Response of the host. From then on the response has it.
+function hostedSocket(r) {
+  let socket = givenSocket(r);
+  if (socket === undefined) {
+    socket = host.msgSocket(r);
+    if (socket !== null) giveSocket(r, socket);
+  }
+  return socket;
+}
+const { get: givenSocket, set: giveSocket } = givenField();
+
+const handshakeClone = "Cannot clone a response to a WebSocket handshake.";
+
 let replyWith; // (value) gives the host the Response that a handler returned
 let isResponse;
 let responseParts; // (response) what it crosses to another program as: see crossing.js
 let responseFrom; // (parts)
 
-// hostedStreams finds the stream over the body of a Response of the host. Such a response is an object of the host without
+// givenStream finds the stream over the body of a Response of the host. Such a response is an object of the host without
 // any private field: what it has is in Go, and a response that is only handed on costs no more than that.
-const hostedStreams = new WeakMapCtor();
+const { get: givenStream, set: giveStream } = givenField();
 
 function hostedStream(r) {
   if (!host.msgHasBody(r)) return null;
-  let s = weakMapGet(hostedStreams, r);
+  let s = givenStream(r);
   if (s === undefined) {
     // From here on the stream knows whether the body was used.
     s = host.msgTouch(r) ? usedStream() : streamOf(r);
-    weakMapSet(hostedStreams, r, s);
+    giveStream(r, s);
   }
   return s;
 }
 
 function hostedUsed(r) {
-  const s = weakMapGet(hostedStreams, r);
+  const s = givenStream(r);
   return s === undefined ? host.msgUsed(r) : streamDisturbed(s);
 }
 
 // hostedUse takes the body for reading.
 function hostedUse(r) {
-  if (host.msgUse(r) === null) return takeStream(weakMapGet(hostedStreams, r));
+  if (host.msgUse(r) === null) return takeStream(givenStream(r));
   return host.msgHasBody(r) ? r : null;
 }
 
 function hostedClone(r) {
-  const s = weakMapGet(hostedStreams, r);
+  if (hostedSocket(r) !== null) throw new TypeErrorCtor(handshakeClone);
+  const s = givenStream(r);
   if (s === undefined ? host.msgUsed(r) : streamUsed(s)) throw new TypeErrorCtor(usedText);
   const copy = host.msgClone(r);
   if (s === undefined && !host.msgStreamed(r)) return copy;
   const bodies = cloneBody(hostedStream(r));
-  weakMapSet(hostedStreams, r, bodies[0]);
+  giveStream(r, bodies[0]);
   host.msgTouch(copy);
-  weakMapSet(hostedStreams, copy, bodies[1]);
+  giveStream(copy, bodies[1]);
   return copy;
 }
 
@@ -110,12 +124,14 @@ class Response {
     if (status !== undefined) {
       code = trunc(+status) & 0xffff;
       if (code < 200 || code > 599) {
-        if (code !== 101) throw new RangeErrorCtor("Responses may only be constructed with status codes in the range 200 to 599, inclusive.");
-        if (webSocket === undefined || webSocket === null) throw new RangeErrorCtor("Responses with status code 101 need a webSocket in their init.");
+        if (code !== 101 || webSocket === undefined || webSocket === null) {
+          throw new RangeErrorCtor("Responses may only be constructed with status codes in the range 200 to 599, inclusive.");
+        }
       }
       r.#bits = code;
     }
     if (webSocket !== undefined && webSocket !== null) {
+      if (!host.isWebSocket(webSocket)) throw new TypeErrorCtor("Incorrect type for the 'webSocket' field on 'InitializerDict': the provided value is not of type 'WebSocket'.");
       if (code !== 101) throw new RangeErrorCtor("Responses with a WebSocket must have status code 101.");
       Response.#extra(r).webSocket = webSocket;
     }
@@ -246,7 +262,7 @@ class Response {
     return this.#bits & isErrorResponse ? "error" : "default";
   }
   get webSocket() {
-    if (!(#bits in this)) return void host.msgStatus(this), null;
+    if (!(#bits in this)) return hostedSocket(this);
     return this.#x === null ? null : this.#x.webSocket;
   }
   get cf() {
@@ -258,7 +274,7 @@ class Response {
     const x = this.#x;
     const body = this.#body;
     if (this.#bits & bodyWasUsed || (body !== null && isStream(body) && streamUsed(body))) throw new TypeErrorCtor(usedText);
-    if (x !== null && x.webSocket !== null) throw new TypeErrorCtor("Cannot clone a response to a WebSocket handshake.");
+    if (x !== null && x.webSocket !== null) throw new TypeErrorCtor(handshakeClone);
     const r = new Response();
     r.#bits = this.#bits;
     if (typeof body === "object" && body !== null) {
@@ -333,7 +349,7 @@ class Response {
       const status = hosted ? host.msgStatus(r) : r.#bits & isErrorResponse ? 0 : r.#bits & statusMask;
       const text = hosted ? host.msgStatusText(r) : x === null ? "" : x.statusText;
       const list = headersList(headersGet(r));
-      return ["Response", status, text, list, responseBody(r), x === null ? undefined : x.cf, x === null ? "automatic" : x.encodeBody, x === null ? null : x.webSocket];
+      return ["Response", status, text, list, responseBody(r), x === null ? undefined : x.cf, x === null ? "automatic" : x.encodeBody, hosted ? hostedSocket(r) : x === null ? null : x.webSocket];
     };
     responseFrom = (parts) => {
       if (parts[1] === 0) return Response.error();
