@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"everloop/engine"
-	"everloop/loop"
 )
 
 // lines is a protocol of lines in the place of that of WebSockets: a message is "m text", a ping "p payload", a pong "o payload", a Close
@@ -79,10 +78,14 @@ type phone struct {
 	end *engine.WebSocket
 	got []string
 
-	unblock func(error)
+	unblock chan struct{}
 }
 
-func (c *phone) Block() error { return c.s.Block(func(end func(error)) { c.unblock = end }) }
+// Block keeps everything out of the object until unblock is closed.
+func (c *phone) Block() error {
+	c.unblock = make(chan struct{})
+	return c.s.Block(func(end func(error)) { c.s.Start(func() { <-c.unblock }, end) })
+}
 
 func (c *phone) Dial(ctx context.Context, write bool) (string, error) {
 	if write {
@@ -227,12 +230,18 @@ func TestDialledEnds(t *testing.T) {
 	}{
 		{"the server closes", func(_ *stepped, _ *engine.Stub, p *dialledPeer) { p.say("c 4000 bye\n") }, "closed 4000 bye true", "c 4000 \n"},
 		{"the server leaves", func(_ *stepped, _ *engine.Stub, p *dialledPeer) { p.conn.Close() }, lostText, ""},
-		{"the server sends nonsense", func(_ *stepped, _ *engine.Stub, p *dialledPeer) { p.say("nonsense\n") },
-			"failed The WebSocket to https://peer failed: no such line", "c 1002 no such line\n"},
-		{"the codec panics", func(_ *stepped, _ *engine.Stub, p *dialledPeer) { p.say("panic\n") },
-			"failed The WebSocket to https://peer failed: the codec panicked: in the codec", "c 1002 no such line\n"},
-		{"a frame that never ends", func(_ *stepped, _ *engine.Stub, p *dialledPeer) { p.say(strings.Repeat("x", 8<<10)) },
-			"failed The WebSocket to https://peer failed: a frame cannot be read", "c 1002 no such line\n"},
+		{
+			"the server sends nonsense", func(_ *stepped, _ *engine.Stub, p *dialledPeer) { p.say("nonsense\n") },
+			"failed The WebSocket to https://peer failed: no such line", "c 1002 no such line\n",
+		},
+		{
+			"the codec panics", func(_ *stepped, _ *engine.Stub, p *dialledPeer) { p.say("panic\n") },
+			"failed The WebSocket to https://peer failed: the codec panicked: in the codec", "c 1002 no such line\n",
+		},
+		{
+			"a frame that never ends", func(_ *stepped, _ *engine.Stub, p *dialledPeer) { p.say(strings.Repeat("x", 8<<10)) },
+			"failed The WebSocket to https://peer failed: a frame cannot be read", "c 1002 no such line\n",
+		},
 		{"the server does not answer a Close", func(s *stepped, stub *engine.Stub, p *dialledPeer) {
 			s.start(stub, "Close", 1000, "")
 			s.settle()
@@ -294,7 +303,7 @@ func TestDialledServerIsHeldUp(t *testing.T) {
 	go p.read()
 	s.start(stub, "Block")
 	s.settle()
-	const messages = 600
+	const messages = 800
 	var written atomic.Int64
 	go func() {
 		for range messages {
@@ -307,15 +316,17 @@ func TestDialledServerIsHeldUp(t *testing.T) {
 	// What is taken is on its way to the object, which has room for a window of it.
 	const window = engine.SocketWindow / 1000
 	s.within("it is held up", func() bool {
-		s.settle()
+		s.pool.Run()
 		n := written.Load()
-		time.Sleep(5 * time.Millisecond) // if it goes on in spite of that, it is too fast for nobody
-		s.settle()
+		for range 20 { // in which something would come if it were not
+			s.pool.Run()
+			time.Sleep(time.Millisecond)
+		}
 		return n > window/2 && n == written.Load()
 	})
 	if n := written.Load(); n > 2*window {
 		t.Errorf("%d messages were taken", n)
 	}
-	s.pool.Loop(0).Post(loop.Func(func() { c.unblock(nil) }))
+	close(c.unblock)
 	s.within("all have come", func() bool { s.settle(); return len(c.got) == messages })
 }

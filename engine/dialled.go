@@ -31,7 +31,6 @@ type dialled struct {
 	gotClose  bool // a Close has come
 	ended     bool
 	full      bool // the reader waits for room
-	timeout   loop.Timer
 
 	mu      sync.Mutex
 	queue   []dialledFrame
@@ -252,14 +251,13 @@ func (d *dialled) Closed(code int, reason string, clean bool) {
 // Failed is part of [SocketSink].
 func (d *dialled) Failed(error) { d.Closed(CloseAbnormal, "", false) }
 
-// close sends a Close behind what waits. The server has CloseTimeout to answer it.
+// close sends a Close behind what waits. The engine gives the server CloseTimeout to answer it.
 func (d *dialled) close(code int, reason string) {
 	if d.sentClose {
 		return
 	}
 	d.sentClose = true
 	d.push(dialledFrame{close: true, code: code, reason: reason})
-	d.arm(CloseTimeout)
 }
 
 // finish closes the connection behind what waits.
@@ -279,7 +277,6 @@ func (d *dialled) stop() {
 		return
 	}
 	d.ended = true
-	d.own.loop.Cancel(d.timeout)
 	close(d.more)
 	d.mu.Lock()
 	d.queue = nil
@@ -289,12 +286,6 @@ func (d *dialled) stop() {
 	}
 	go d.conn.Close()
 	d.end.Lost() // which means nothing if both sides have closed
-}
-
-// arm ends the connection after a time.
-func (d *dialled) arm(after time.Duration) {
-	d.own.loop.Cancel(d.timeout)
-	d.timeout = d.own.loop.At(d.own.loop.Now()+after.Milliseconds(), loop.Func(func() { d.stop(); d.own.drain() }))
 }
 
 func (d *dialled) pong(payload []byte) {

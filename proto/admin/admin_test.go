@@ -110,8 +110,10 @@ func TestHealth(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	e, _ := newEngine(t)
-	h := HTTP{Conns: 3, Opened: 9, Requests: 20, InFlight: 4, Status: [6]uint64{1, 0, 10, 1, 2, 2}, Refused: 2, LatencySum: 1.5,
-		Sockets: 7, SocketsOpened: 21, SocketsFailed: 11, SocketsSlow: 12, SocketsSilent: 13, MessagesIn: 14, MessagesOut: 15, ClientsRefused: 16}
+	h := HTTP{
+		Conns: 3, Opened: 9, Requests: 20, InFlight: 4, Status: [6]uint64{1, 0, 10, 1, 2, 2}, Refused: 2, LatencySum: 1.5,
+		Sockets: 7, SocketsOpened: 21, SocketsFailed: 11, SocketsSlow: 12, SocketsSilent: 13, MessagesIn: 14, MessagesOut: 15, ClientsRefused: 16,
+	}
 	h.Latency[0], h.Latency[1], h.Latency[latencyBuckets-1] = 5, 6, 7
 	bounds := make([]float64, latencyBuckets-1)
 	for i := range bounds {

@@ -60,6 +60,7 @@ func TestSocketWithAnotherClient(t *testing.T) {
 				wg.Add(1)
 				go func() {
 					defer wg.Done()
+					//nolint:bodyclose // the package says that nobody need close it
 					c, _, err := websocket.Dial(ctx, "ws://"+r.addr+"/", &websocket.DialOptions{CompressionMode: mode, CompressionThreshold: 1})
 					if err != nil {
 						t.Error(err)
@@ -259,8 +260,10 @@ func TestDialedEnds(t *testing.T) {
 				t.Error("close:", err)
 			}
 		}, `closed 4001 "bye" true`},
-		{"the server leaves", func(ctx context.Context, c *websocket.Conn) { c.CloseNow() },
-			`closed 1006 "WebSocket disconnected without sending Close frame." false`},
+		{
+			"the server leaves", func(ctx context.Context, c *websocket.Conn) { c.CloseNow() },
+			`closed 1006 "WebSocket disconnected without sending Close frame." false`,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			ask(field("x-url", remote(t, tc.serve)))

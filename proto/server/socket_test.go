@@ -31,10 +31,9 @@ func handshake(path string, fields ...string) string {
 
 // held is a sink of a test: it notes what its end is told. echo sends messages back.
 type held struct {
-	end   *engine.WebSocket
-	echo  bool
-	got   []string
-	stuck bool // it takes nothing: see parked
+	end  *engine.WebSocket
+	echo bool
+	got  []string
 }
 
 func (h *held) Message(m *engine.Message) {
@@ -324,8 +323,12 @@ func TestUpgradeRefused(t *testing.T) {
 
 func TestUpgradeResponse(t *testing.T) {
 	e := &sockets{fields: engine.Header{
-		{Name: "sec-websocket-protocol", Value: "chat.v2"}, {Name: "set-cookie", Value: "a=1"}, {Name: "content-length", Value: "7"},
-		{Name: "sec-websocket-accept", Value: "mine"}, {Name: "connection", Value: "close"}, {Name: "sec-websocket-extensions", Value: "x"},
+		{Name: "sec-websocket-protocol", Value: "chat.v2"},
+		{Name: "set-cookie", Value: "a=1"},
+		{Name: "content-length", Value: "7"},
+		{Name: "sec-websocket-accept", Value: "mine"},
+		{Name: "connection", Value: "close"},
+		{Name: "sec-websocket-extensions", Value: "x"},
 	}}
 	s := newStepped(t, 1, 1, e, Options{})
 	f := s.open("/", "sec-websocket-protocol: chat.v1, chat.v2")
@@ -428,14 +431,20 @@ func TestSocketCloses(t *testing.T) {
 			f.s.pool.Advance(2 * time.Second)
 			return got + "; " + f.read()
 		}, `close 1000 ""; end`, lost},
-		{"a text that is not UTF-8", func(f *frames, h *held) string { return f.raw(textFrame("\xff")) },
-			`close 1007 "a text is not UTF-8 (RFC 6455, 8.1)"; end`, `failed ws: 1007: a text is not UTF-8 (RFC 6455, 8.1)`},
-		{"a frame without a mask", func(f *frames, h *held) string { return f.raw(ws.AppendFrame(nil, ws.OpText, []byte("x"))) },
-			`close 1002 "a frame of a client is not masked (RFC 6455, 5.1)"; end`, `failed ws: 1002: a frame of a client is not masked (RFC 6455, 5.1)`},
-		{"a frame that claims 2^63 bytes", func(f *frames, h *held) string {
-			return f.raw(append([]byte{0x82, 0xff}, binary.BigEndian.AppendUint64(nil, 1<<63)...))
-		}, `close 1002 "a length has its most significant bit set (RFC 6455, 5.2)"; end`,
-			`failed ws: 1002: a length has its most significant bit set (RFC 6455, 5.2)`},
+		{
+			"a text that is not UTF-8", func(f *frames, h *held) string { return f.raw(textFrame("\xff")) },
+			`close 1007 "a text is not UTF-8 (RFC 6455, 8.1)"; end`, `failed ws: 1007: a text is not UTF-8 (RFC 6455, 8.1)`,
+		},
+		{
+			"a frame without a mask", func(f *frames, h *held) string { return f.raw(ws.AppendFrame(nil, ws.OpText, []byte("x"))) },
+			`close 1002 "a frame of a client is not masked (RFC 6455, 5.1)"; end`, `failed ws: 1002: a frame of a client is not masked (RFC 6455, 5.1)`,
+		},
+		{
+			"a frame that claims 2^63 bytes", func(f *frames, h *held) string {
+				return f.raw(append([]byte{0x82, 0xff}, binary.BigEndian.AppendUint64(nil, 1<<63)...))
+			}, `close 1002 "a length has its most significant bit set (RFC 6455, 5.2)"; end`,
+			`failed ws: 1002: a length has its most significant bit set (RFC 6455, 5.2)`,
+		},
 		{"a frame that claims 2^62 bytes", func(f *frames, h *held) string {
 			return f.raw(append(append([]byte{0x82, 0xff}, binary.BigEndian.AppendUint64(nil, 1<<62)...), 1, 2, 3, 4))
 		}, `close 1009 "a message is too large"; end`, `failed ws: 1009: a message is too large`},
@@ -573,6 +582,45 @@ func TestSocketMemory(t *testing.T) {
 	}
 	if arrived+refused != 3 {
 		t.Errorf("%d arrived and %d were refused", arrived, refused)
+	}
+	for _, h := range s.srv.loops {
+		if h.socketBytes != 0 {
+			t.Errorf("%d bytes are still counted", h.socketBytes)
+		}
+	}
+}
+
+// So is what waits for slow clients.
+func TestSocketMemoryOfSlowClients(t *testing.T) {
+	e := &sockets{}
+	s := newStepped(t, 1, 1, e, Options{Sockets: SocketOptions{MaxMemory: 1 << 20}})
+	var all []*frames
+	m := engine.BinaryMessage(make([]byte, 700_000)) // of which the connection takes 256 KiB
+	for range 4 {
+		f := s.open("/")
+		f.p.StopReading(0)
+		all = append(all, f)
+	}
+	s.onLoop(func() {
+		for _, h := range e.all {
+			_ = h.end.Send(m)
+		}
+	})
+	s.pool.Run()
+	slow := int(s.srv.Metrics().SocketsSlow)
+	if slow != 2 {
+		t.Errorf("%d of 4 were disconnected", slow)
+	}
+	served := 0
+	for _, f := range all {
+		f.p.StartReading()
+		s.pool.Run()
+		if got := f.read(); got == "700000 bytes" {
+			served++
+		}
+	}
+	if served+slow != 4 {
+		t.Errorf("%d were served", served)
 	}
 	for _, h := range s.srv.loops {
 		if h.socketBytes != 0 {

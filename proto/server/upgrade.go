@@ -18,7 +18,7 @@ import (
 // upgrade is what there is to know of a request that asks for a WebSocket.
 type upgrade struct {
 	handshake *ws.Handshake
-	refusal   *ws.Refusal // why none can be opened; or nil
+	fault     error // why none can be opened, a *ws.Refusal; or nil
 }
 
 var errNotAsked = errors.New(`Worker tried to return a WebSocket in a response to a request which did not contain the header "Upgrade: websocket".`)
@@ -29,18 +29,12 @@ func (s *session) readUpgrade(q *http.Request, header engine.Header) *upgrade {
 		return nil
 	}
 	if q.Length != 0 {
-		return &upgrade{refusal: &ws.Refusal{Status: 400, Reason: "a request for a WebSocket has no body (RFC 6455, 4.1)"}}
+		return &upgrade{fault: &ws.Refusal{Status: 400, Reason: "a request for a WebSocket has no body (RFC 6455, 4.1)"}}
 	}
+	var u upgrade
 	// The engine's header lacks what speaks of this connection.
-	handshake, err := ws.ReadRequest(q.Method, q.HTTP10, q.AppendFields(nil))
-	if err != nil {
-		refusal, ok := errors.AsType[*ws.Refusal](err)
-		if !ok {
-			refusal = &ws.Refusal{Status: 400, Reason: err.Error()}
-		}
-		return &upgrade{refusal: refusal}
-	}
-	return &upgrade{handshake: handshake}
+	u.handshake, u.fault = ws.ReadRequest(q.Method, q.HTTP10, q.AppendFields(nil))
+	return &u
 }
 
 func asksForSocket(header engine.Header) bool {
@@ -57,7 +51,7 @@ func asksForSocket(header engine.Header) bool {
 }
 
 // waits reports whether what comes behind the request may be frames.
-func (u *upgrade) waits() bool { return u != nil && u.refusal == nil }
+func (u *upgrade) waits() bool { return u != nil && u.fault == nil }
 
 // opens checks that a response with a WebSocket, or with the status that belongs to one, can be sent. An error is the handler's fault;
 // what is the client's becomes the exchange's refusal.
@@ -69,9 +63,10 @@ func (x *exchange) opens(r *engine.Response) error {
 		return fmt.Errorf("the response has a WebSocket and the status %d: want 101", r.Status)
 	case x.up == nil:
 		return errNotAsked
-	case x.up.refusal != nil:
-		x.refused = &refusal{
-			s: x.s, status: x.up.refusal.Status, reason: x.up.refusal.Reason, head: x.head, fields: x.up.refusal.AppendFields(nil),
+	case x.up.fault != nil:
+		x.refused = &refusal{s: x.s, status: 400, reason: x.up.fault.Error(), head: x.head}
+		if r, ok := errors.AsType[*ws.Refusal](x.up.fault); ok {
+			x.refused.status, x.refused.reason, x.refused.fields = r.Status, r.Reason, r.AppendFields(nil)
 		}
 		return nil
 	case x.s.c.Finishing():
