@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long a case waits for a server that should do something. Only a failing case waits so long.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // Opcodes.
 const (

@@ -11,5 +11,6 @@
 // What differs from Autobahn: it waits a second where a server could still do something wrong, and so takes minutes; here a
 // case goes on as soon as it knows. Its compressed messages are pieces of five files (JSON, a picture, Goethe's Faust, HTML,
 // a PDF), ours are of five generators of the like. Sections 12 and 13 exchange 1,000 messages a case there, 11 GB in all;
-// here as many as make half a megabyte, and at least 10, unless [Suite].Full is set. Contents are compared everywhere.
+// here as many as make half a megabyte, and at least 10, unless [Suite].Full is set (by the flag -autobahn of the tests that
+// use it). Contents are compared everywhere.
 package wstest

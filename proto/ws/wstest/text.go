@@ -81,7 +81,7 @@ func failsFast(id string, first func(*client) bool, second, third func(*client))
 			}
 			c.received = append(c.received, event{"timeout", "A"})
 			second(c)
-			_ = c.conn.SetReadDeadline(time.Now().Add(patience / 4))
+			_ = c.conn.SetReadDeadline(time.Now().Add(patience))
 			if _, err := c.in.Peek(1); err == nil || !isTimeout(err) {
 				return nil
 			}
