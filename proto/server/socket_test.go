@@ -879,3 +879,32 @@ func TestSocketToABrokenObject(t *testing.T) {
 		t.Errorf("the answer is %q", got)
 	}
 }
+
+func TestSocketOptions(t *testing.T) {
+	for _, tc := range []struct {
+		o    SocketOptions
+		want string
+	}{
+		{SocketOptions{}, ""},
+		{SocketOptions{KeepAlive: -1}, ""},
+		{SocketOptions{MaxMessageBytes: -1}, "server: Options.Sockets.MaxMessageBytes is -1: want at least 1"},
+		{SocketOptions{MaxUnsent: -1}, "server: Options.Sockets.MaxUnsent is -1: want at least 1"},
+		{SocketOptions{MaxMemory: -1}, "server: Options.Sockets.MaxMemory is -1: want at least 1"},
+		{SocketOptions{KeepAlive: 1}, "server: Options.Sockets.KeepAlive is 1ns: want at least 1ms"},
+		{SocketOptions{PongTimeout: -1}, "server: Options.Sockets.PongTimeout is -1ns: want at least 1ms"},
+	} {
+		o := Options{Sockets: tc.o}
+		o.EnsureDefaults(2)
+		got := ""
+		if err := o.Validate(); err != nil {
+			got = err.Error()
+		}
+		expect(t, fmt.Sprintf("%+v", tc.o), got, tc.want)
+	}
+	// What two loops have is enough for a message of each.
+	o := Options{Sockets: SocketOptions{MaxMessageBytes: 400 << 20}}
+	o.EnsureDefaults(2)
+	if o.Sockets.MaxMemory != 1600<<20 {
+		t.Errorf("MaxMemory is %d", o.Sockets.MaxMemory)
+	}
+}
