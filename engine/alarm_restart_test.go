@@ -2,7 +2,9 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -127,6 +129,26 @@ func TestOverdueAlarmIsCountedFirst(t *testing.T) {
 	y.log.Commit()
 	y.pool.Run()
 	y.expect("after the commit", "a at 60000 for 1000, 0 retries")
+}
+
+// Whoever waits for a run that has not begun is told when the engine closes.
+func TestRunAlarmWhenTheEngineCloses(t *testing.T) {
+	y, ns := tower(t)
+	y.set(ns, "a", 1000)
+	y.pool.Jump(time.Minute)
+	y, ns = y.reopen(true)
+	y.pool.Run() // the run waits for the commit
+	done := make(chan error, 1)
+	go func() { done <- y.RunAlarm(context.Background(), "Bell", ns.IDFromName("a")) }()
+	for y.Waiting() == 0 {
+		y.pool.Run()
+		runtime.Gosched()
+	}
+	y.close()
+	if err := <-done; !errors.Is(err, engine.ErrClosed) {
+		t.Errorf("RunAlarm returns %v", err)
+	}
+	y.expect("meanwhile")
 }
 
 // What the handler has set is durable on its own: a crash in the middle does not bring the running one back.

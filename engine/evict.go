@@ -108,8 +108,10 @@ func (o *owner) close() {
 	})
 	o.endTurn()
 	o.release()
-	for i := 0; i < len(o.gated); i++ { // what leaves may bring more
-		o.leave(&o.gated[i], ErrClosed)
+	for len(o.gated) > 0 { // what leaves may bring more
+		g := o.gated[0]
+		o.gated = o.gated[1:]
+		o.leave(&g, ErrClosed)
 	}
 	o.gated = nil
 	o.coros.close(ErrClosed)

@@ -45,3 +45,11 @@ func (e *Engine) SocketEvents() (n int) {
 	}
 	return n
 }
+
+// Waiting is the number of alarms whose run somebody waits for. Call it while nothing runs.
+func (e *Engine) Waiting() (n int) {
+	for _, o := range e.owners {
+		n += len(o.alarms.waiting)
+	}
+	return n
+}
