@@ -11,8 +11,10 @@ func TestAlarmMethods(t *testing.T) {
 		{"a getter of options that throws", `await s.setAlarm(1, {get allowConcurrency() { throw "thrown" }})`, "rejects thrown", ""},
 		{"a getter of options that deletes", `await s.setAlarm(5, {get allowUnconfirmed() { s.deleteAlarm(); return true }})`, "undefined", "no alarm 0; alarm 5 2"},
 		{"none", `return (await s.getAlarm()) === null`, "true", ""},
-		{"no storage", `return Promise.all(["setAlarm", "getAlarm", "deleteAlarm"].map((m) => s[m].call({}, 5).catch((e) => e.message))).then((l) => l.join())`,
-			"Illegal invocation,Failed to execute 'getAlarm' on 'DurableObjectStorage': parameter 1 is not of type 'GetAlarmOptions'.,Failed to execute 'deleteAlarm' on 'DurableObjectStorage': parameter 1 is not of type 'SetAlarmOptions'.", ""},
+		{
+			"no storage", `return Promise.all(["setAlarm", "getAlarm", "deleteAlarm"].map((m) => s[m].call({}, 5).catch((e) => e.message))).then((l) => l.join())`,
+			"Illegal invocation,Failed to execute 'getAlarm' on 'DurableObjectStorage': parameter 1 is not of type 'GetAlarmOptions'.,Failed to execute 'deleteAlarm' on 'DurableObjectStorage': parameter 1 is not of type 'SetAlarmOptions'.", "",
+		},
 	})
 }
 
