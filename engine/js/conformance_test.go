@@ -128,6 +128,7 @@ export class Inside extends ConformanceObject {
 	async run(n) {
 		try { return show(await conformanceCases[n](this.ctx.storage, this.ctx, this.env, this)); } catch (e) { return failed(e); }
 	}
+	async alarm(...args) { return this.onAlarm?.(...args); }
 }
 `
 

@@ -239,7 +239,7 @@ func (rl *realm) storageError(err error) error {
 	case errors.Is(err, engine.ErrKeyTooLarge), errors.Is(err, engine.ErrValueTooLarge),
 		errors.Is(err, engine.ErrTooManyKeys), errors.Is(err, engine.ErrTooManyPairs), errors.Is(err, engine.ErrTurnTooLarge):
 		return vm.RangeError("%s", err.Error())
-	case errors.Is(err, engine.ErrListBounds), errors.Is(err, engine.ErrListLimit):
+	case errors.Is(err, engine.ErrListBounds), errors.Is(err, engine.ErrListLimit), errors.Is(err, engine.ErrAlarmTime), errors.Is(err, engine.ErrNoAlarmHandler):
 		return vm.TypeError("%s", err.Error())
 	case errors.Is(err, engine.ErrNoSpace), errors.Is(err, engine.ErrBacklog),
 		errors.Is(err, engine.ErrUnavailable), errors.Is(err, engine.ErrClosed):

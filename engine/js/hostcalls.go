@@ -76,7 +76,7 @@ func (rl *realm) TimerStart(ms float64, repeat bool) (int64, error) {
 	if !(ms > 0) {
 		ms = 0
 	}
-	d := time.Duration(math.Min(ms, math.MaxInt32)) * time.Millisecond
+	d := time.Duration(math.Min(ms, maxDelay)) * time.Millisecond
 	rl.lastID++
 	id := rl.lastID
 	t := &timer{by: by}
@@ -109,8 +109,12 @@ func (rl *realm) TimerStart(ms float64, repeat bool) (int64, error) {
 	return id, nil
 }
 
-// maxTimers bounds the pending timers of one runtime.
-const maxTimers = 100_000
+const (
+	// maxTimers bounds the pending timers of one runtime.
+	maxTimers = 100_000
+	// maxDelay is for ever: 139 years in milliseconds.
+	maxDelay = 1 << 42
+)
 
 // TimerStop forgets a timer.
 func (rl *realm) TimerStop(id int64) {
@@ -243,7 +247,7 @@ func (rl *realm) BlockLeave(_ uint64, section int64, ok bool, reason vm.Value) e
 }
 
 // Abort is part of [web.ObjectHost].
-func (rl *realm) Abort(object uint64, reason vm.Value, _ bool) error {
+func (rl *realm) Abort(object uint64, reason vm.Value, retryAlarm bool) error {
 	o, ok := rl.objects.get(object)
 	if !ok {
 		return engine.ErrReset
@@ -253,7 +257,7 @@ func (rl *realm) Abort(object uint64, reason vm.Value, _ bool) error {
 		failure = rl.engineError(rl.r.Describe(rl.r.Dup(reason)), nil)
 	}
 	mine := rl.current == actor(o)
-	o.st.Abort(failure)
+	o.st.AbortWith(failure, engine.AbortOptions{NoAlarmRetry: !retryAlarm})
 	if mine {
 		return vm.ErrInterrupted
 	}

@@ -45,6 +45,9 @@ func (c *class) New(st *engine.State, ready func(engine.Object, error)) {
 		o.value, err = rl.in.NewObject(constructor, handle, rl.env)
 		rl.r.Free(handle)
 	}
+	if err == nil && !o.dead {
+		o.alarms, err = rl.in.HandlesAlarm(o.value)
+	}
 	switch {
 	case err != nil:
 		failure := rl.engineError(err, nil)
@@ -66,6 +69,7 @@ type object struct {
 	handle vm.Handle
 	value  vm.Value
 	dead   bool
+	alarms bool // it has a handler for alarms
 	has    *possessions
 
 	promised int // promises that waitUntil keeps it for
@@ -84,11 +88,14 @@ func (o *object) Deliver(ev *engine.Event) {
 	rl.begin(o)
 	var v vm.Value
 	var err error
-	if ev.Kind == engine.EventCall {
+	switch ev.Kind {
+	case engine.EventCall:
 		v, err = rl.receive(&w, func(path []string, args vm.Value) (vm.Value, error) {
 			return rl.in.ObjectCall(o.value, path, args)
 		})
-	} else {
+	case engine.EventAlarm:
+		v, err = o.alarm(ev.Alarm)
+	default:
 		v, err = rl.in.ObjectFetch(o.value, &request{ev, o})
 	}
 	if err == nil {

@@ -189,6 +189,10 @@ func newRealm(h *host, index int) (_ *realm, err error) {
 		}
 	}()
 	r.SetLimit(a.opts.CPULimit)
+	// The program and its alarms go by one clock.
+	if err = r.SetClock(func() float64 { _, wall := a.eng.Clock(h.loop); return float64(wall) }); err != nil {
+		return nil, err
+	}
 	rl := &realm{
 		app: a, host: h, index: index, r: r, classes: make(map[string]vm.Value), timers: make(map[int64]*timer), tried: make(map[string]vm.Value), waits: make(map[int64]*wait),
 		env: vm.Undefined, exports: vm.Undefined, entries: make(map[string]vm.Value), objectProto: vm.Undefined,
@@ -586,8 +590,14 @@ func (rl *realm) answer(w waiting) {
 		w.fail(rl, rl.throwable(v))
 		return
 	}
-	if w.ev.Kind == engine.EventCall {
+	switch w.ev.Kind {
+	case engine.EventCall:
 		rl.answerCall(w, v)
+		return
+	case engine.EventAlarm:
+		r.Free(v)
+		w.ev.Succeed()
+		w.done(rl)
 		return
 	}
 	err := rl.in.Reply(v, &rl.out)

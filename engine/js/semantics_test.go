@@ -87,7 +87,7 @@ export class OBJECT extends DurableObject {
 		}
 		case "absent": {
 			const out = [];
-			for (const f of [() => s.sql.exec("SELECT 1"), () => s.setAlarm(1), () => s.getCurrentBookmark(), () => this.ctx.acceptWebSocket(), () => new WebSocketPair()]) {
+			for (const f of [() => s.sql.exec("SELECT 1"), () => s.getCurrentBookmark(), () => this.ctx.acceptWebSocket(), () => new WebSocketPair()]) {
 				try { await f(); out.push("no error"); } catch (e) { out.push(e.message); }
 			}
 			return new Response(out.join("\n"));
@@ -117,7 +117,6 @@ export class OBJECT extends DurableObject {
 		{"kv", `a[2],b{"x":1},1,,true,false,2,0`},
 		{"absent", strings.Join([]string{
 			"storage.sql: this version of everloop does not have it.",
-			"Alarms: this version of everloop does not have it.",
 			"This Durable Object's storage back-end does not implement point-in-time recovery.",
 			"WebSockets of a Durable Object: this version of everloop does not have it.",
 			"WebSocketPair: this version of everloop does not have it.",

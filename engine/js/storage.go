@@ -6,6 +6,7 @@ import (
 
 	"everloop/engine"
 	"everloop/engine/js/internal/vm"
+	"everloop/engine/js/project"
 	"everloop/engine/js/web"
 )
 
@@ -183,7 +184,7 @@ func (rl *realm) StorageDeleteAll(object uint64, _ web.WriteFlags) error {
 	if err != nil {
 		return err
 	}
-	return rl.storageError(st.DeleteAll())
+	return rl.storageError(st.DeleteAllWith(engine.DeleteAllOptions{KeepAlarm: !rl.app.project.On(project.DeleteAllDeletesAlarm)}))
 }
 
 // StorageSync is part of [web.StorageHost].

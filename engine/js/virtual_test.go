@@ -19,6 +19,7 @@ type virtual struct {
 	t          *testing.T
 	path, data string
 	pool       *looptest.Pool
+	wall       int64 // of the wall clock at the restart, or 0
 	eng        *engine.Engine
 	app        *js.App
 	logs       *logBuffer
@@ -41,6 +42,9 @@ func (v *virtual) start() {
 	}
 	logger := slog.New(slog.NewTextHandler(v.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	v.pool = looptest.New(2, 1)
+	if v.wall > 0 {
+		v.pool.JumpWall(time.Duration(v.wall-v.pool.Wall()) * time.Millisecond)
+	}
 	if v.eng, err = engine.Open(engine.Options{Dir: v.data, Pool: v.pool, Logger: logger}); err != nil {
 		v.t.Fatal(err)
 	}
@@ -84,8 +88,10 @@ func (v *virtual) until(done func() bool) {
 // pass lets time pass.
 func (v *virtual) pass(d time.Duration) {
 	v.t.Helper()
-	end := v.pool.Now() + d.Milliseconds()
-	v.until(func() bool { return v.pool.Now() >= end })
+	passed := false
+	// A timer of its own: otherwise time jumps to whatever comes next, perhaps far behind the end.
+	v.eng.Post(0, func() { v.eng.After(0, d, func() { passed = true }) })
+	v.until(func() bool { return passed })
 }
 
 func (v *virtual) ask(i int) string {
@@ -104,13 +110,17 @@ func (v *virtual) log() string { return v.logs.String() }
 
 func (v *virtual) restart() {
 	v.close()
+	v.wall = v.pool.Wall()
 	v.start()
 }
 
 func (v *virtual) close() {
 	closed := false
+	// What an object still waits for is not waited for without end: a timer may be far away.
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
 	go func() {
-		if err := v.eng.Close(context.Background()); err != nil {
+		if err := v.eng.Close(ctx); err != nil {
 			v.t.Errorf("close: %v", err)
 		}
 		closed = true

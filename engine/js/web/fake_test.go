@@ -25,6 +25,7 @@ type fakeHost struct {
 	lastID   int64
 
 	stores  map[uint64]map[string]vm.Value
+	alarms  map[uint64]int64
 	backups map[uint64]map[string]vm.Value // by transaction
 	txnOf   map[uint64]uint64
 	nextTxn uint64
@@ -64,7 +65,7 @@ func newFake(t testing.TB) *fakeHost {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close() })
-	h := &fakeHost{r: r, stores: map[uint64]map[string]vm.Value{}, backups: map[uint64]map[string]vm.Value{}, txnOf: map[uint64]uint64{}, open: map[uint64]string{}}
+	h := &fakeHost{r: r, stores: map[uint64]map[string]vm.Value{}, alarms: map[uint64]int64{}, backups: map[uint64]map[string]vm.Value{}, txnOf: map[uint64]uint64{}, open: map[uint64]string{}}
 	if h.in, err = Load(r, h); err != nil {
 		t.Fatal(err)
 	}
@@ -376,6 +377,23 @@ func (h *fakeHost) StorageDeleteAll(object uint64, _ WriteFlags) error {
 }
 
 func (h *fakeHost) StorageSync(uint64) (vm.Value, error) { return h.r.ResolvedPromise(vm.Undefined) }
+
+func (h *fakeHost) StorageAlarm(s Store) (int64, bool, error) {
+	ms, set := h.alarms[s.ID]
+	return ms, set, h.fail
+}
+
+func (h *fakeHost) StorageSetAlarm(s Store, ms int64, flags WriteFlags) error {
+	h.calls = append(h.calls, fmt.Sprint("alarm ", ms, " ", flags))
+	h.alarms[s.ID] = ms
+	return h.fail
+}
+
+func (h *fakeHost) StorageDeleteAlarm(s Store, flags WriteFlags) error {
+	h.calls = append(h.calls, fmt.Sprint("no alarm ", flags))
+	delete(h.alarms, s.ID)
+	return h.fail
+}
 
 func (h *fakeHost) TxnBegin(object uint64, sync bool) (uint64, error) {
 	h.nextTxn++

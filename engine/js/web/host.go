@@ -193,6 +193,10 @@ type StorageHost interface {
 	StorageDeleteAll(object uint64, flags WriteFlags) error
 	// StorageSync returns a promise, owned by the caller, that is fulfilled when all earlier writes are durable.
 	StorageSync(object uint64) (vm.Value, error)
+	// StorageAlarm is the alarm, in milliseconds since 1970.
+	StorageAlarm(s Store) (ms int64, set bool, err error)
+	StorageSetAlarm(s Store, ms int64, flags WriteFlags) error
+	StorageDeleteAlarm(s Store, flags WriteFlags) error
 	// TxnBegin opens a transaction over an object's storage. sync: it ends before the turn does, and reads and writes of
 	// the object's own storage are part of it. It ends with one of the other two.
 	TxnBegin(object uint64, sync bool) (uint64, error)

@@ -28,7 +28,7 @@ var sources embed.FS
 // order is the part of the prelude that every runtime has, in the order in which it runs.
 var order = []string{
 	"prim", "taken", "context", "domexception", "encoding", "url", "headers", "event", "timer", "crypto", "misc", "queuing", "message", "body",
-	"request", "response", "fetch", "actor", "tracing", "worker", "rpc", "crossing", "end",
+	"request", "response", "fetch", "actor", "alarm", "tracing", "worker", "rpc", "crossing", "end",
 }
 
 // lazyPart is a part that is brought in when it is needed.

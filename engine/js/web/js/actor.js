@@ -230,7 +230,6 @@ setPrototypeOf(ListIterator.prototype, IteratorPrototype);
 
 // What an object has on Cloudflare and not here yet says so when it is used, not when it is looked at: programs probe.
 const absent = (feature) => new ErrorCtor(`${feature}: this version of everloop does not have it.`);
-const noAlarms = () => rejected(absent("Alarms"));
 const noRecovery = () => rejected(new ErrorCtor("This Durable Object's storage back-end does not implement point-in-time recovery."));
 const noSockets = () => {
   throw absent("WebSockets of a Durable Object");
@@ -306,15 +305,6 @@ class DurableObjectStorage {
   get sql() {
     throw absent("storage.sql");
   }
-  getAlarm() {
-    return noAlarms();
-  }
-  setAlarm() {
-    return noAlarms();
-  }
-  deleteAlarm() {
-    return noAlarms();
-  }
   getCurrentBookmark() {
     return noRecovery();
   }
@@ -353,7 +343,10 @@ class DurableObjectStorage {
     return v;
   }
 }
-natives(DurableObjectStorage, { get: host.storageGetMethod, put: host.storagePutMethod, transaction: host.storageTransaction });
+natives(DurableObjectStorage, {
+  get: host.storageGetMethod, put: host.storagePutMethod, transaction: host.storageTransaction,
+  getAlarm: host.storageGetAlarm, setAlarm: host.storageSetAlarm, deleteAlarm: host.storageDeleteAlarm,
+});
 webClass(DurableObjectStorage, "DurableObjectStorage");
 
 class DurableObjectTransaction {
@@ -370,15 +363,6 @@ class DurableObjectTransaction {
   list(options = undefined) {
     return attempt(() => resolved(mapFrom(storageList(this, options, "DurableObjectTransaction"))));
   }
-  getAlarm() {
-    return noAlarms();
-  }
-  setAlarm() {
-    return noAlarms();
-  }
-  deleteAlarm() {
-    return noAlarms();
-  }
   deleteAll() {
     return rejected(new ErrorCtor("Cannot call deleteAll() within a transaction"));
   }
@@ -386,7 +370,9 @@ class DurableObjectTransaction {
     host.txnRollback(this);
   }
 }
-natives(DurableObjectTransaction, { get: host.storageGetMethod, put: host.storagePutMethod });
+natives(DurableObjectTransaction, {
+  get: host.storageGetMethod, put: host.storagePutMethod, getAlarm: host.storageGetAlarm, setAlarm: host.storageSetAlarm, deleteAlarm: host.storageDeleteAlarm,
+});
 webClass(DurableObjectTransaction, "DurableObjectTransaction");
 
 // holdFor tells the host of a promise that must be waited for; h is an object's or an event's handle.

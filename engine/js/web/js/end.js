@@ -48,7 +48,7 @@ const workers = { __proto__: null, DurableObject, WorkerEntrypoint, RpcTarget, R
 return {
   __proto__: null,
   bringPart, older,
-  programClasses, programEntries, unhandledRejection, workerFetch, reply: replyWith, fireTimer,
+  programClasses, programEntries, unhandledRejection, workerFetch, reply: replyWith, fireTimer, objectAlarm,
   workerCall, objectCall, exportCall, pipelinedHere, pipelinedOn, crossShape, fromParts, takeReadable, streamOver: streamOf, takeWritable, writableOver, newStub, disposable, hasDisposer, disposeExport, loopbackFrom, programExports,
   streamStart, streamRoom, streamCancel, callerLeft,
   nothing() {},

@@ -3,9 +3,9 @@
 const timers = new MapCtor();
 
 function startTimer(fn, ms, repeat, args) {
-  // A delay is a 32-bit integer in the standard; like browsers, what does not fit counts as 0.
+  // In the standard a delay has 32 bits, and 25 days are none. On Cloudflare it is as long as it says.
   ms = trunc(+ms);
-  if (!(ms > 0 && ms <= 2147483647)) ms = 0;
+  if (!(ms > 0)) ms = 0;
   const id = host.timerStart(ms, repeat);
   mapSet(timers, id, { __proto__: null, fn: contextual(fn), repeat, args });
   return id;
