@@ -45,7 +45,9 @@ type plainSockets struct{}
 
 func (plainSockets) Ask(protocols []string) ([]engine.Field, engine.SocketHandshake) {
 	fields := []engine.Field{
-		{Name: "Connection", Value: "Upgrade"}, {Name: "Upgrade", Value: "websocket"}, {Name: "Sec-WebSocket-Version", Value: "13"},
+		{Name: "Connection", Value: "Upgrade"},
+		{Name: "Upgrade", Value: "websocket"},
+		{Name: "Sec-WebSocket-Version", Value: "13"},
 		{Name: "Sec-WebSocket-Key", Value: base64.StdEncoding.EncodeToString(make([]byte, 16))},
 	}
 	for _, p := range protocols {

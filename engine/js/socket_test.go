@@ -112,7 +112,7 @@ export default { async fetch(request, env) { const url = new URL(request.url); c
 func BenchmarkWebSocket(b *testing.B) {
 	bench := func(b *testing.B, class, say string, sockets, saying, each int) {
 		v := serve(b, socketProgram, setup{})
-		var left, wg = 0, sync.WaitGroup{}
+		left, wg := 0, sync.WaitGroup{}
 		m := engine.TextMessage(say)
 		clients := make([]*client, sockets)
 		for i := range clients {
@@ -290,6 +290,7 @@ export class Room extends DurableObject {
 		case "abort": this.ctx.abort("aborted");
 		case "spin": for (;;);
 		case "memory": { const list = []; for (;;) list.push(new ArrayBuffer(8 << 20)); }
+		case "big": ws.send("x".repeat(8 << 20)); break;
 		case "error": ws.send(this.error ?? "none"); break;
 		default: ws.send(message);
 		}
@@ -365,6 +366,19 @@ export default { async fetch(request, env) {
 		v.on(0, func() { _ = b.ws.Close(0, "") })
 		v.ending(0, b)
 	}
+	// What a turn has sent is not kept behind it.
+	big := v.connect(0, "http://example.com/", nil)
+	say(big, "hello")
+	var before, after int64
+	v.on(0, func() { before = v.app.Held() })
+	if got := say(big, "big"); len(got) != 8<<20 {
+		t.Errorf("a large message has %d bytes", len(got))
+	}
+	v.on(0, func() { after = v.app.Held() })
+	if after-before > 4<<20 {
+		t.Errorf("a message of 8 MiB leaves %d bytes behind", after-before)
+	}
+	v.on(0, func() { _ = big.ws.Close(0, "") })
 	// The event of a Worker lives as long as its socket.
 	w := v.connect(0, "http://example.com/mine", nil)
 	if got := say(w, "hello"); got != "hello" {
