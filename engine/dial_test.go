@@ -228,7 +228,7 @@ func TestDialledEnds(t *testing.T) {
 		want string // what the object hears
 		peer string // what the server gets
 	}{
-		{"the server closes", func(_ *stepped, _ *engine.Stub, p *dialledPeer) { p.say("c 4000 bye\n") }, "closed 4000 bye true", "c 4000 \n"},
+		{"the server closes", func(_ *stepped, _ *engine.Stub, p *dialledPeer) { p.say("c 4000 bye\n") }, "closed 4000 bye true", "c 4000 bye\n"},
 		{"the server leaves", func(_ *stepped, _ *engine.Stub, p *dialledPeer) { p.conn.Close() }, lostText, ""},
 		{
 			"the server sends nonsense", func(_ *stepped, _ *engine.Stub, p *dialledPeer) { p.say("nonsense\n") },

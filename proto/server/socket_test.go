@@ -196,7 +196,7 @@ func TestSocketEchoes(t *testing.T) {
 	expect(t, "bytes", f.raw(ws.AppendMaskedFrame(nil, ws.OpBinary, []byte{1, 2}, testMask)), "0102")
 	expect(t, "several at once", f.raw(append(textFrame("a"), textFrame("b")...)), "a; b")
 	expect(t, "a ping", f.raw(pingFrame("x")), `pong "x"`)
-	expect(t, "a close", f.raw(closeFrame(1000, "bye")), `close 1000 ""; end`)
+	expect(t, "a close", f.raw(closeFrame(1000, "bye")), `close 1000 "bye"; end`)
 	expect(t, "the object", e.last().take(), `message hello; message 0102; message a; message b; closed 1000 "bye" true`)
 	s.noneLeft()
 }
@@ -394,7 +394,7 @@ func TestSocketCloses(t *testing.T) {
 		object string
 	}{
 		{"the client, without a code", func(f *frames, h *held) string { return f.raw(closeFrame(0, "")) }, `close 1005 ""; end`, `closed 1005 "" true`},
-		{"the client, with its own code", func(f *frames, h *held) string { return f.raw(closeFrame(4321, "why")) }, `close 4321 ""; end`, `closed 4321 "why" true`},
+		{"the client, with its own code", func(f *frames, h *held) string { return f.raw(closeFrame(4321, "why")) }, `close 4321 "why"; end`, `closed 4321 "why" true`},
 		{"the object", func(f *frames, h *held) string {
 			f.s.onLoop(func() { h.end.Close(3000, "done") })
 			f.s.pool.Run()
