@@ -24,7 +24,7 @@ func TestManyAlarmsAtOnce(t *testing.T) {
 	}
 	stub := ns.GetByName("asked")
 	for i := range n {
-		a := y.start(ns.GetByName(fmt.Sprint(i)), "Set", int64(3600_000-y.now()))
+		a := y.start(ns.GetByName(fmt.Sprint(i)), "Set", 3600_000-y.now())
 		if i%500 == 0 {
 			y.settle()
 			if a.got.Err != nil {
