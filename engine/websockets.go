@@ -417,7 +417,7 @@ func (m *member) receive(it *socketItem) {
 	if it.m != nil {
 		m.set.queued.Add(it.m.weight())
 	}
-	if m.event == nil && m.queue == nil {
+	if m.event == nil { // and nothing waits
 		m.handle(it)
 		return
 	}

@@ -27,6 +27,8 @@
 //     moment, and is there after every crash;
 //   - an alarm runs at its moment or later by the wall clock, which is set now and then, until it has succeeded or was given
 //     up; it is tried again as it should be, over crashes too, and its end is one version with what its last turn wrote;
+//   - a WebSocket's messages arrive once and in order, each when the event before it has ended, and what an object sends leaves when
+//     all that it could reveal is durable; the end comes behind them, once;
 //   - reads return what was written; calls on one stub arrive in order, and each is answered once;
 //   - when nothing is under way, nothing waits and no object is live.
 //
@@ -48,6 +50,6 @@
 //
 // choice.go is where choices come from, world.go plays a history, object.go is the program of an object and visit.go
 // that of an entry point, alarm.go has
-// its alarm, journal.go stands between the engine and its log, model.go is the model, check.go has the
+// its alarm and tube.go its WebSockets, journal.go stands between the engine and its log, model.go is the model, check.go has the
 // promises and trace.go the last events.
 package enginetest

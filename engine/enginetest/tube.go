@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"everloop/engine"
 	"everloop/loop"
@@ -112,7 +113,7 @@ func (in *instance) Fetch(_ context.Context, r *engine.Request) (_ *engine.Respo
 		t.write(true, "a")
 	}
 	client, server := in.st.WebSocketPair()
-	if err := in.st.AcceptWebSocket(server, fmt.Sprint(s.n)); err != nil {
+	if err := in.st.AcceptWebSocket(server, strconv.Itoa(s.n)); err != nil {
 		return nil, err
 	}
 	if err := server.SetAttachment(r.Body.Bytes()); err != nil {
@@ -125,7 +126,7 @@ func (in *instance) Fetch(_ context.Context, r *engine.Request) (_ *engine.Respo
 // tube is the model of a socket.
 func (in *instance) tube(ws *engine.WebSocket) *tube {
 	s := in.w.tubes[binary.BigEndian.Uint64(ws.Attachment())]
-	if tags, err := in.st.Tags(ws); err != nil || len(tags) != 1 || tags[0] != fmt.Sprint(s.n) {
+	if tags, err := in.st.Tags(ws); err != nil || len(tags) != 1 || tags[0] != strconv.Itoa(s.n) {
 		in.w.fail(Wrong, "%s: its tags are %q, %v", s, tags, err)
 	}
 	return s
@@ -220,7 +221,7 @@ func (s *tube) Message(m *engine.Message) {
 }
 
 // Closed is part of engine.SocketSink.
-func (s *tube) Closed(code int, _ string, clean bool) { s.end(fmt.Sprint(code), clean) }
+func (s *tube) Closed(code int, _ string, clean bool) { s.end(strconv.Itoa(code), clean) }
 
 // Failed is part of engine.SocketSink.
 func (s *tube) Failed(err error) {
