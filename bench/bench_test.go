@@ -108,7 +108,7 @@ func TestSpread(t *testing.T) {
 func TestRatio(t *testing.T) {
 	a := []sample{{rate: 80}, {rate: 8}, {rate: 90}}
 	b := []sample{{rate: 10}, {rate: 1}, {rate: 10}}
-	table := newTable("", []contestant{{workTS, durable, 1}, {workerd, durable, 1}}, [][]sample{a, b})
+	table := newTable("", requestColumns(), []contestant{{workTS, durable, 1}, {workerd, durable, 1}}, [][]sample{a, b})
 	table.ratio("rate", a, b, func(a, b sample) float64 { return a.rate / b.rate }, atLeast(8))
 	if got := table.ratios[0].value; got != (spread{8, 8, 9}) {
 		t.Errorf("%+v", got)
