@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"everloop/bench/load"
@@ -48,7 +49,7 @@ const (
 	// Alarms are due when all are set and the server has had time to be idle, or asleep: objects are evicted after 10 s.
 	// A server that sets an alarm a few hundred times a second has more time.
 	awakeLead, asleepLead = 3 * time.Second, 14 * time.Second
-	slowArms              = 500 // a second
+	slowArms              = 200 // a second
 	// ringing is how long other objects are asked from the moment at which alarms are due. An alarm that has not rung by then counts
 	// as none.
 	ringing = 3 * time.Second
@@ -85,7 +86,7 @@ func (b *bench) measureAlarms(ctx context.Context, r *results) error {
 			return context.Cause(ctx)
 		}
 		if err != nil {
-			note := fmt.Sprintf("%d alarms at the same instant: %s", n, firstLines(err.Error(), 3))
+			note := oneLine(err.Error())
 			b.say("%s", note)
 			r.notes = append(r.notes, note)
 			continue
@@ -143,12 +144,7 @@ func (b *bench) ring(ctx context.Context, c bells) (m sample, err error) {
 		}
 	}()
 	if m, err = b.ringOn(ctx, s, c); err != nil {
-		select {
-		case <-s.Done():
-			return m, fmt.Errorf("the process has ended (%w): %s", err, s.Output())
-		default:
-			return m, err
-		}
+		return m, s.explain(err)
 	}
 	ended = true
 	return m, s.leave()
@@ -321,8 +317,11 @@ func quantile(sorted []time.Duration, q int) time.Duration {
 	return sorted[max(0, (len(sorted)*q+99)/100-1)]
 }
 
-// firstLines bounds what of a message goes into the results, as one line.
-func firstLines(s string, n int) string {
-	lines := bytes.SplitN([]byte(s), []byte("\n"), n+1)
-	return string(bytes.Join(lines[:min(n, len(lines))], []byte(" / ")))
+// oneLine bounds what of an error goes into the results.
+func oneLine(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if most := 500; len(s) > most {
+		s = s[:most] + "..."
+	}
+	return strings.ReplaceAll(s, "|", "/")
 }

@@ -19,7 +19,7 @@ type results struct {
 	tables  []*table
 	syncs   []syncCount
 	starts  []startTimes
-	memory  []memoryReport // written, recovered
+	memory  []memoryReport // of memoryRuns
 
 	instances []instanceReport
 	sockets   []socketReport
@@ -296,7 +296,7 @@ const (
 )
 
 func (r *results) writeMemory(p func(string, ...any)) {
-	if len(r.memory) < 2 {
+	if len(r.memory) < len(memoryRuns) {
 		return
 	}
 	n := r.memory[0].Objects
@@ -317,6 +317,17 @@ func (r *results) writeMemory(p func(string, ...any)) {
 		p("| %s | %.2f s | %s | %.0f bytes | %s | %s | %s | %s: %s |", what, m.Seconds, mb(m.After), float64(m.After-m.Before)/float64(n),
 			mb(m.Peak), mb(m.Heap), mb(m.Trimmed), want, verdict(met))
 	}
+	p("")
+	p("## Memory: %d pending alarms, one of each of these objects", n)
+	p("")
+	p("| | took | reachable heap, an alarm | resident, an alarm |")
+	p("| --- | --- | --- | --- |")
+	each := func(with, without int64) string { return fmt.Sprintf("%.1f bytes", float64(with-without)/float64(n)) }
+	set, again, bare := r.memory[2], r.memory[3], r.memory[1]
+	p("| set | %.2f s | %s | %s |", set.Seconds, each(set.Heap, set.HeapBefore), each(set.Trimmed, set.Before))
+	p("| recovered from the log | %.2f s | %s | %s |", again.Seconds, each(again.Heap, bare.Heap), each(again.Trimmed, bare.Trimmed))
+	p("")
+	p("What the process needs more than without alarms, once the runtime gave back what it keeps; their records in the log are replayed, too.")
 }
 
 func mb(bytes int64) string { return fmt.Sprintf("%.0f MB", float64(bytes)/1e6) }

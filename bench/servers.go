@@ -240,6 +240,25 @@ func (s *server) leave() error {
 	return s.end()
 }
 
+// explain adds to an error whether the server still runs, and the last that it has said. A server that has just closed its
+// connections has a second to end.
+func (s *server) explain(err error) error {
+	state := "has ended"
+	select {
+	case <-s.Done():
+	case <-time.After(time.Second):
+		state = "goes on"
+	}
+	said := strings.TrimSpace(s.Output())
+	if said == "" {
+		said = "it has said nothing"
+	}
+	if most := 300; len(said) > most {
+		said = "..." + said[len(said)-most:]
+	}
+	return fmt.Errorf("%w; the process %s: %s", err, state, said)
+}
+
 // abandon ends a server after an error.
 func (s *server) abandon() {
 	s.Kill()

@@ -59,7 +59,7 @@ func (b *bench) measureSockets(ctx context.Context, r *results) error {
 			return context.Cause(ctx)
 		}
 		if err != nil {
-			note := fmt.Sprintf("%d idle sockets: %s", n, firstLines(err.Error(), 3))
+			note := fmt.Sprintf("%d idle sockets of %s", n, oneLine(err.Error()))
 			b.say("%s", note)
 			r.notes = append(r.notes, note)
 			continue
@@ -83,7 +83,7 @@ func (b *bench) idle(ctx context.Context, k kind, n int) (report socketReport, e
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("%s: %w\n%s", k.name, err, s.Output())
+			err = fmt.Errorf("%s: %w", k.name, s.explain(err))
 		}
 		s.abandon()
 	}()
