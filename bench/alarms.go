@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -46,19 +45,36 @@ var (
 const (
 	// otherRate is how many requests a second other objects get while alarms ring: a load that a server bears easily.
 	otherRate = 2000
-	// Alarms are due when all are set and the server has had time to be idle, or asleep: objects are evicted after 10 s.
-	// A server that sets an alarm a few hundred times a second has more time.
-	awakeLead, asleepLead = 3 * time.Second, 14 * time.Second
-	slowArms              = 200 // a second
-	// ringing is how long other objects are asked from the moment at which alarms are due. An alarm that has not rung by then counts
-	// as none.
-	ringing = 3 * time.Second
-	// settled is the time before that, for which they are asked, too.
+	// settled is how long they are asked before the alarms are due.
 	settled = 300 * time.Millisecond
 )
 
-// errNotRung: alarms are missing.
-var errNotRung = errors.New("alarms have not rung")
+// lead is the time from the first alarm that is set until all are due: enough to set them, and to be idle or asleep then.
+// Objects are evicted after 10 s. workerd sets a few hundred alarms a second.
+func (c bells) lead() time.Duration {
+	lead := 2*time.Second + perSecond(c.n, 5000)
+	if c.asleep {
+		lead += 11 * time.Second
+	}
+	if c.kind.name == workerd.name {
+		lead += perSecond(c.n, 200)
+	}
+	return lead
+}
+
+// ringing is how long other objects are asked from the moment at which alarms are due. An alarm that has not rung by then
+// counts as none.
+func (c bells) ringing() time.Duration {
+	if c.kind.name == workerd.name {
+		return time.Second + perSecond(c.n, 1000)
+	}
+	return time.Second/2 + perSecond(c.n, 4000)
+}
+
+// perSecond is how long n things take at a rate.
+func perSecond(n, rate int) time.Duration {
+	return time.Duration(n) * time.Second / time.Duration(rate)
+}
 
 // measureAlarms lets many alarms be due at the same instant, while other objects are asked for something.
 func (b *bench) measureAlarms(ctx context.Context, r *results) error {
@@ -151,25 +167,30 @@ func (b *bench) ring(ctx context.Context, c bells) (m sample, err error) {
 }
 
 func (b *bench) ringOn(ctx context.Context, s *server, c bells) (m sample, err error) {
-	lead := awakeLead
-	if c.asleep {
-		lead = asleepLead
-	}
-	if c.kind.name == workerd.name {
-		lead += time.Duration(c.n) * time.Second / slowArms
-	}
-	due := time.Now().Add(lead).Truncate(time.Millisecond)
+	due := time.Now().Add(c.lead()).Truncate(time.Millisecond)
 	if err := b.arm(ctx, s, c.n, due); err != nil {
 		return m, err
 	}
-	others, err := b.askOthers(ctx, s, due)
+	if c.asleep && c.kind.admin {
+		if err := sleep(ctx, time.Until(due.Add(-3*settled))); err != nil {
+			return m, err
+		}
+		live, err := s.live(ctx)
+		if err == nil && live > 0 {
+			err = fmt.Errorf("%d objects are not asleep", live)
+		}
+		if err != nil {
+			return m, err
+		}
+	}
+	others, err := b.askOthers(ctx, s, due, c.ringing())
 	if err != nil {
 		return m, err
 	}
 	if m.resident, err = resident(s); err != nil {
 		return m, err
 	}
-	late, err := b.rung(ctx, s, c.n)
+	late, err := b.rung(ctx, s, c)
 	if err != nil {
 		return m, err
 	}
@@ -233,7 +254,7 @@ func (o observed) during(begin, end time.Time) []time.Duration {
 }
 
 // askOthers asks other objects from shortly before alarms are due until they have rung.
-func (b *bench) askOthers(ctx context.Context, s *server, due time.Time) (observed, error) {
+func (b *bench) askOthers(ctx context.Context, s *server, due time.Time, ringing time.Duration) (observed, error) {
 	paths := make([]string, b.conns)
 	for i := range paths {
 		paths[i] = fmt.Sprintf("%s?id=other-%d", inMemory.path, i)
@@ -265,8 +286,8 @@ func (b *bench) askOthers(ctx context.Context, s *server, due time.Time) (observ
 }
 
 // rung asks each object how late its alarm was. Each must have rung once, and not too early.
-func (b *bench) rung(ctx context.Context, s *server, n int) ([]time.Duration, error) {
-	paths := make([]string, n)
+func (b *bench) rung(ctx context.Context, s *server, c bells) ([]time.Duration, error) {
+	paths := make([]string, c.n)
 	for i := range paths {
 		paths[i] = fmt.Sprintf("/rung?id=bell-%d", i)
 	}
@@ -296,7 +317,7 @@ func (b *bench) rung(ctx context.Context, s *server, n int) ([]time.Duration, er
 		return nil, err
 	}
 	if missing > 0 {
-		return nil, fmt.Errorf("%d of %d %w within %v", missing, n, errNotRung, ringing)
+		return nil, fmt.Errorf("%d of %d alarms have not rung within %v", missing, c.n, c.ringing())
 	}
 	return late, nil
 }
