@@ -20,13 +20,19 @@ import (
 )
 
 // bell rings once, when it was told to.
-type bell struct {
-	storage *engine.Storage
-	rung    int
-	late    time.Duration
+type bell struct{ st *engine.State }
+
+func newBell(st *engine.State) (*bell, error) { return &bell{st}, nil }
+
+// outcome is what a bell says of itself later.
+type outcome struct {
+	times int
+	late  time.Duration
 }
 
-func newBell(st *engine.State) (*bell, error) { return &bell{storage: st.Storage()}, nil }
+// rung has the outcome of each bell. An object that was woken by its alarm may be put to sleep at once, so it is kept beside
+// the objects, which are all on one loop.
+var rung = make(map[string]outcome)
 
 // Fetch sets the alarm, or says how often it has rung and how many milliseconds late.
 func (b *bell) Fetch(_ context.Context, r *engine.Request) (*engine.Response, error) {
@@ -35,13 +41,14 @@ func (b *bell) Fetch(_ context.Context, r *engine.Request) (*engine.Response, er
 		return nil, err
 	}
 	if u.Path == "/rung" {
-		return engine.TextResponse(200, fmt.Sprintf("%d %.3f\n", b.rung, b.late.Seconds()*1e3)), nil
+		o := rung[b.st.ID().String()]
+		return engine.TextResponse(200, fmt.Sprintf("%d %.3f\n", o.times, o.late.Seconds()*1e3)), nil
 	}
 	at, err := strconv.ParseInt(u.Query().Get("at"), 10, 64)
 	if err != nil {
 		return nil, err
 	}
-	if err := b.storage.SetAlarm(time.UnixMilli(at)); err != nil {
+	if err := b.st.Storage().SetAlarm(time.UnixMilli(at)); err != nil {
 		return nil, err
 	}
 	return engine.TextResponse(200, "armed\n"), nil
@@ -49,8 +56,8 @@ func (b *bell) Fetch(_ context.Context, r *engine.Request) (*engine.Response, er
 
 // Alarm rings.
 func (b *bell) Alarm(_ context.Context, info engine.AlarmInfo) error {
-	b.rung++
-	b.late = time.Since(time.UnixMilli(info.ScheduledTime))
+	late := time.Since(time.UnixMilli(info.ScheduledTime))
+	rung[b.st.ID().String()] = outcome{rung[b.st.ID().String()].times + 1, late}
 	return nil
 }
 

@@ -130,20 +130,24 @@ export class Echo extends Sockets {
   }
 }
 
-// A bell rings once, at ?at=, and says how often it has rung, and how many milliseconds late.
-export class Bell extends DurableObject {
-  rung = 0;
-  late = 0;
+// A bell rings once, at ?at=, and says how often it has rung, and how many milliseconds late. An object that was woken by its
+// alarm may be put to sleep at once, so what is to be asked later is kept beside the objects.
+const rung = new Map();
 
+export class Bell extends DurableObject {
   async fetch(request) {
     const url = new URL(request.url);
-    if (url.pathname === "/rung") return new Response(`${this.rung} ${this.late}\n`);
+    if (url.pathname === "/rung") {
+      const { times, late } = rung.get(this.ctx.id.toString()) ?? { times: 0, late: 0 };
+      return new Response(`${times} ${late}\n`);
+    }
     await this.ctx.storage.setAlarm(Number(url.searchParams.get("at")));
     return new Response("armed\n");
   }
 
   alarm({ scheduledTime }) {
-    this.rung++;
-    this.late = Date.now() - Number(scheduledTime);
+    const late = Date.now() - Number(scheduledTime);
+    const id = this.ctx.id.toString();
+    rung.set(id, { times: (rung.get(id)?.times ?? 0) + 1, late });
   }
 }
