@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// Broadcast lets the first member speak to its room, with a window of messages, and counts what every member hears. The
-// room is the only one. See the package's comment for what the window is.
+// Broadcast lets one member speak to the room, which is the only one, with a window of messages, and counts what every member
+// hears. The speaker is the one that has joined in the middle: a server that serves its sockets in the order in which they came, or
+// the other way round, serves it neither first nor last. See the package's comment for what the window is.
 func (c *Crowd) Broadcast(ctx context.Context, window int, u Until) (*Result, error) {
 	if len(c.opts.Rooms) != 1 {
 		return nil, fmt.Errorf("crowd: a broadcast to one of %d rooms, which not all would hear", len(c.opts.Rooms))
@@ -17,18 +18,21 @@ func (c *Crowd) Broadcast(ctx context.Context, window int, u Until) (*Result, er
 	if window < 1 || window > maxBehind {
 		return nil, fmt.Errorf("crowd: the window is %d: want a number from 1 to %d", window, maxBehind)
 	}
-	return c.run(ctx, u, func(r *run) talk { return &broadcast{run: r, window: window, first: c.sent} })
+	return c.run(ctx, u, func(r *run) talk {
+		return &broadcast{run: r, window: window, speaker: len(c.members) / 2, first: c.sent}
+	})
 }
 
-// maxBehind bounds how many messages may be under way: a server that has served the publisher first so many times more than
+// maxBehind bounds how many messages may be under way: a server that has served the speaker first so many times more than
 // others gets no more messages until those have caught up.
 const maxBehind = 1024
 
 // broadcast is one member that speaks to all.
 type broadcast struct {
 	*run
-	window int
-	away   int // messages that have not come back to the publisher
+	window  int
+	speaker int
+	away    int // messages that have not come back to the speaker
 	// flying are the messages that not all have heard, in order: all members hear them in the same one. The first
 	// has the number `first`.
 	flying []message
@@ -47,20 +51,19 @@ func (b *broadcast) begin() error { return b.speak() }
 // speak says as much as the window allows.
 func (b *broadcast) speak() error {
 	c := b.c
-	publisher := c.members[0]
 	for b.away < b.window && len(b.flying) < maxBehind && b.more() {
 		var text []byte
 		if n := len(b.spare); n > 0 {
 			text, b.spare = b.spare[n-1], b.spare[:n-1]
 		}
-		text = appendMessage(text[:0], c.opts.Size, 'b', 0, c.sent)
+		text = appendMessage(text[:0], c.opts.Size, 'b', b.speaker, c.sent)
 		c.sent++
 		b.away++
 		b.flying = append(b.flying, message{text, b.now, len(c.members)})
-		b.say(publisher, text)
+		b.say(c.members[b.speaker], text)
 	}
 	b.result.Behind = max(b.result.Behind, len(b.flying))
-	return b.flush(0)
+	return b.flush(b.speaker)
 }
 
 var errTooMany = errors.New("a message more than were sent")
@@ -76,7 +79,7 @@ func (b *broadcast) hear(i int, m *member, payload []byte) error {
 	}
 	m.heard++
 	b.delivered()
-	if i == 0 {
+	if i == b.speaker {
 		b.away--
 	}
 	if f.left--; f.left > 0 {
@@ -90,7 +93,7 @@ func (b *broadcast) hear(i int, m *member, payload []byte) error {
 	return err
 }
 
-// next lets the publisher speak again: when it has heard something, and when others have caught up.
+// next lets the speaker go on: when it has heard something, and when others have caught up.
 func (b *broadcast) next(int, *member) error {
 	if b.away < b.window && b.more() {
 		return b.speak()

@@ -285,16 +285,16 @@ func TestBehind(t *testing.T) {
 	}
 }
 
-// TestMaxBehind: a server that serves only the publisher gets no more than so many messages.
+// TestMaxBehind: a server that serves only the speaker gets no more than so many messages.
 func TestMaxBehind(t *testing.T) {
 	h := &hall{change: func(_ int64, own bool, _ string, _ func(string)) bool { return !own }}
-	c := mustGather(t, Options{Addr: h.webSockets(t), Rooms: []string{"/"}, Members: 2, Timeout: 50 * time.Millisecond})
+	c := mustGather(t, Options{Addr: h.webSockets(t), Rooms: []string{"/"}, Members: 2, Timeout: 200 * time.Millisecond})
 	_, err := c.Broadcast(t.Context(), 2, Until{Elapsed: time.Hour})
-	if err == nil || !strings.Contains(err.Error(), "nothing was heard for 50ms: member 2 of 2 has not heard \"b00000000 000000000000 ") {
+	if err == nil || !strings.Contains(err.Error(), "nothing was heard for 200ms: member 1 of 2 has not heard \"b00000001 000000000000 ") {
 		t.Fatalf("error %v", err)
 	}
-	if n := h.delivered(); n != 2*maxBehind {
-		t.Errorf("%d deliveries, want %d", n, 2*maxBehind)
+	if n := h.delivered(); n > 2*maxBehind {
+		t.Errorf("%d deliveries, want at most %d", n, 2*maxBehind)
 	}
 }
 
@@ -337,12 +337,12 @@ func TestWrongDeliveries(t *testing.T) {
 		change func(int64, bool, string, func(string)) bool
 		want   string
 	}{
-		{"a lost one", spoil(50, func(string, func(string)) {}), `heard "b00000000 000000000017 `},
-		{"a doubled one", spoil(50, func(s string, send func(string)) { send(s); send(s) }), `heard "b00000000 000000000016 `},
+		{"a lost one", spoil(50, func(string, func(string)) {}), `heard "b00000001 000000000017 `},
+		{"a doubled one", spoil(50, func(s string, send func(string)) { send(s); send(s) }), `heard "b00000001 000000000016 `},
 		{"the last one doubled", spoil(300, func(s string, send func(string)) { send(s); send(s) }), "a message more than were sent"},
-		{"a changed one", spoil(50, func(s string, send func(string)) { send(s[:63] + "!") }), `!", want "b00000000 000000000016 `},
-		{"a longer one", spoil(50, func(s string, send func(string)) { send(s + "!") }), `!", want "b00000000 000000000016 `},
-		{"an empty one", spoil(50, func(_ string, send func(string)) { send("") }), `heard "", want "b00000000 000000000016 `},
+		{"a changed one", spoil(50, func(s string, send func(string)) { send(s[:63] + "!") }), `!", want "b00000001 000000000016 `},
+		{"a longer one", spoil(50, func(s string, send func(string)) { send(s + "!") }), `!", want "b00000001 000000000016 `},
+		{"an empty one", spoil(50, func(_ string, send func(string)) { send("") }), `heard "", want "b00000001 000000000016 `},
 		{"two in the wrong order", func(n int64, _ bool, text string, send func(string)) bool {
 			switch n {
 			case 50:
@@ -354,7 +354,7 @@ func TestWrongDeliveries(t *testing.T) {
 				return true
 			}
 			return false
-		}, `heard "b00000000 000000000017 `},
+		}, `heard "b00000001 000000000017 `},
 	}
 	for _, d := range dialects {
 		for _, tt := range tests {

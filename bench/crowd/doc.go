@@ -11,10 +11,10 @@
 //
 // # The window
 //
-// A publisher that sent as fast as it can would measure the server's buffers, and one that waited for each message alone
+// A member that spoke as fast as it can would measure the server's buffers, and one that waited for each message alone
 // would measure a round trip. So a broadcast has a window: that many messages are sent at first, and from then on one for
-// each that comes back to the member that sent it, which listens like all others. Window 1 is a conversation, window 8 a
-// busy room, where a server may put several messages into one write. The publisher learns nothing of the other members, as a
+// each that comes back to the member that has spoken, which listens like all others. Window 1 is a conversation, window 8 a
+// busy room, where a server may put several messages into one write. The speaker learns nothing of the other members, as a
 // real one would not. A server that serves it first could therefore fall behind with the others: the run ends when the last
 // member has heard the last message, the time counts until then, and Result.Behind says how far behind it was at most.
 //
