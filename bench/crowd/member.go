@@ -60,10 +60,35 @@ func dial(addr string, source int, timeout time.Duration) (_ *member, err error)
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
 		return nil, fmt.Errorf("setsockopt: %w", err)
 	}
-	if err := unix.Connect(fd, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}); err != nil {
+	if err := connect(fd, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}, timeout); err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	return &member{fd: fd}, nil
+}
+
+// connect connects. One that a signal interrupts, which Go sends to its threads, goes on by itself.
+func connect(fd int, to unix.Sockaddr, timeout time.Duration) error {
+	err := unix.Connect(fd, to)
+	if err != unix.EINTR {
+		return err
+	}
+	for deadline := time.Now().Add(timeout); ; {
+		wait := time.Until(deadline)
+		if wait <= 0 {
+			return unix.ETIMEDOUT
+		}
+		switch n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, int(wait/time.Millisecond)+1); {
+		case err == unix.EINTR || err == nil && n == 0:
+			continue
+		case err != nil:
+			return err
+		}
+		result, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+		if err == nil && result != 0 {
+			err = unix.Errno(result)
+		}
+		return err
+	}
 }
 
 // welcomed waits for the answer to hello, and makes the connection non-blocking. What comes behind the answer is kept.
