@@ -241,12 +241,12 @@ func (s *server) leave() error {
 }
 
 // explain adds to an error whether the server still runs, and the last that it has said. A server that has just closed its
-// connections has a second to end.
+// connections has five seconds to end.
 func (s *server) explain(err error) error {
 	state := "has ended"
 	select {
 	case <-s.Done():
-	case <-time.After(time.Second):
+	case <-time.After(5 * time.Second):
 		state = "goes on"
 	}
 	said := strings.TrimSpace(s.Output())
