@@ -190,6 +190,12 @@ func TestAlarmFigures(t *testing.T) {
 	if got := o.during(at(5), at(20)); !slices.Equal(got, []time.Duration{3, 7, 10 * time.Millisecond}) {
 		t.Errorf("during: %v", got)
 	}
+	if got, err := o.atLeast(4, at(5), time.Millisecond); err != nil || len(got) < 4 {
+		t.Errorf("atLeast: %v, %v", got, err)
+	}
+	if got, err := o.atLeast(5, at(5), time.Millisecond); err == nil {
+		t.Errorf("atLeast found %v", got)
+	}
 	hundred := make([]time.Duration, 100)
 	for i := range hundred {
 		hundred[i] = time.Duration(i + 1)
