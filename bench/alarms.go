@@ -85,7 +85,10 @@ func (b *bench) measureAlarms(ctx context.Context, r *results) error {
 	if b.asleep {
 		cs = append(cs, bells{workTS, b.alarms, true}, bells{bellsGo, b.alarms, true})
 	}
-	samples := make([][]sample, len(cs))
+	var samples [][]sample
+	for range cs {
+		samples = append(samples, nil)
+	}
 	for round := range b.rounds {
 		for i, c := range cs {
 			m, err := b.ring(ctx, c)

@@ -202,19 +202,18 @@ func (t *table) write(p func(string, ...any)) {
 	p("")
 	p("## %s", t.title)
 	p("")
-	head, line := "| server |", "| --- |"
+	head := []string{"server"}
 	for _, c := range t.columns {
-		head += " " + c.name + " |"
-		line += " --- |"
+		head = append(head, c.name)
 	}
-	p("%s", head)
-	p("%s", line)
+	p("| %s |", strings.Join(head, " | "))
+	p("|%s", strings.Repeat(" --- |", len(head)))
 	for _, r := range t.rows {
-		cells := "| " + r.name + " |"
+		cells := []string{r.name}
 		for i, c := range t.columns {
-			cells += " " + c.format(r.figures[i]) + " |"
+			cells = append(cells, c.format(r.figures[i]))
 		}
-		p("%s", cells)
+		p("| %s |", strings.Join(cells, " | "))
 	}
 	if len(t.ratios) > 0 {
 		p("")

@@ -74,7 +74,7 @@ type talk interface {
 	missing() string
 }
 
-func (c *Crowd) run(ctx context.Context, u Until, make func(*run) talk) (*Result, error) {
+func (c *Crowd) run(ctx context.Context, u Until, begin func(*run) talk) (*Result, error) {
 	if c.failed != nil {
 		return nil, fmt.Errorf("crowd: an earlier run failed: %w", c.failed)
 	}
@@ -83,7 +83,7 @@ func (c *Crowd) run(ctx context.Context, u Until, make func(*run) talk) (*Result
 	}
 	r := &run{c: c, until: u}
 	r.result.Latency = hdrhistogram.New(1, maxMicros, 3)
-	r.talk = make(r)
+	r.talk = begin(r)
 	own, err := ownTime()
 	if err == nil {
 		err = r.loop(ctx)

@@ -243,7 +243,10 @@ func alarms(dir string, n int) (r *Report, err error) {
 		return nil, err
 	}
 	r.Seconds = time.Since(began).Seconds()
-	return r, r.finish(e)
+	if err := r.finish(e); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // finish waits until no instance is live, and reads the memory.
