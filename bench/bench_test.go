@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,8 +20,8 @@ func TestSmoke(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := options{
-		rounds: 2, elapsed: 50 * time.Millisecond, warm: 10 * time.Millisecond, conns: 4, objects: 3, memoryObjects: 2000, instances: 500,
-		only: []string{"go", "ts", "start", "instances", "memory"}, work: t.TempDir(), results: t.TempDir(), root: root, command: "bench/run",
+		rounds: 2, elapsed: 50 * time.Millisecond, warm: 10 * time.Millisecond, conns: 4, objects: 3, memoryObjects: 2000, instances: 500, alarms: 20, sockets: 30,
+		only: []string{"go", "ts", "broadcast", "echo", "alarms", "start", "instances", "sockets", "memory"}, work: t.TempDir(), results: t.TempDir(), root: root, command: "bench/run",
 	}
 	var out, progress strings.Builder
 	if err := run(t.Context(), o, &out, &progress); err != nil {
@@ -37,6 +38,13 @@ func TestSmoke(t *testing.T) {
 		`(?m)^\| everloop, durable increment by RPC, 1 object \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| [1-9]\d*\.\d \(.*\) \|$`,
 		`(?m)^\| everloop, counter in memory, 1 object \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| - \|$`,
 		`(?m)^\| everloop, Worker only \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| - \|$`,
+		`(?m)^\| everloop, loop, 3 sockets, window 8 \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| \d+ \(\d+-\d+\) \| \d+ % \(\d+-\d+\) \|$`,
+		`(?m)^\| everloop, ctx\.broadcast, 3 sockets, window 1 \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| \d+ \(\d+-\d+\) \| \d+ % \(\d+-\d+\) \|$`,
+		`(?m)^\| everloop, echo, 3 sockets of 3 objects \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| \d+ % \(\d+-\d+\) \|$`,
+		`(?m)^\| everloop, 20 alarms \| [1-9]\d* \(\d+-\d+\) \| .* MB \|$`,
+		`(?m)^\| everloop, Go class, 20 alarms: rung/s \| [1-9]\d* \(\d+-\d+\) \| at least 100000 \| (met|MISSED) \|$`,
+		`(?m)^\| everloop \| 30 \| 1 \| \d+ bytes \| \d+ bytes \| 1\.00 \| [1-9]\d* \| at most 4096 bytes and 1 descriptor, hibernated: (met|MISSED) \|$`,
+		`(?m)^## Memory: 2000 pending alarms`,
 		`(?m)^\| everloop \(TypeScript\) \| \d+ ms \(\d+-\d+\) \| at most 100 ms: (met|MISSED) \|$`,
 		`(?m)^## Live instances: 500 `,
 		`(?m)^\| memory an instance \| \d+ bytes \| at most 1536 bytes: (met|MISSED) \|$`,
@@ -108,7 +116,7 @@ func TestSpread(t *testing.T) {
 func TestRatio(t *testing.T) {
 	a := []sample{{rate: 80}, {rate: 8}, {rate: 90}}
 	b := []sample{{rate: 10}, {rate: 1}, {rate: 10}}
-	table := newTable("", []contestant{{workTS, durable, 1}, {workerd, durable, 1}}, [][]sample{a, b})
+	table := newTable("", requestColumns(), []contestant{{workTS, durable, 1}, {workerd, durable, 1}}, [][]sample{a, b})
 	table.ratio("rate", a, b, func(a, b sample) float64 { return a.rate / b.rate }, atLeast(8))
 	if got := table.ratios[0].value; got != (spread{8, 8, 9}) {
 		t.Errorf("%+v", got)
@@ -164,6 +172,41 @@ func TestParsers(t *testing.T) {
 	}
 	if _, err := parseStrace(" 90.0    0.1    12    many           fsync\n"); err == nil {
 		t.Error("parseStrace took a count that is none")
+	}
+}
+
+func TestAlarmFigures(t *testing.T) {
+	times, millis, err := parseRung([]byte("1 0.125\n"))
+	if err != nil || times != 1 || millis != 0.125 {
+		t.Errorf("parseRung: %d, %g, %v", times, millis, err)
+	}
+	for _, bad := range []string{"", "1", "1 x", "x 1", "-1 0", "1 2 3"} {
+		if _, _, err := parseRung([]byte(bad)); err == nil {
+			t.Errorf("parseRung took %q", bad)
+		}
+	}
+	at := func(ms int) time.Time { return time.UnixMilli(int64(ms)) }
+	o := observed{{at(0), 5}, {at(1), 10 * time.Millisecond}, {at(10), 3}, {at(20), 7}, {at(21), 9}}
+	if got := o.during(at(5), at(20)); !slices.Equal(got, []time.Duration{3, 7, 10 * time.Millisecond}) {
+		t.Errorf("during: %v", got)
+	}
+	if got, err := o.atLeast(4, at(5), time.Millisecond); err != nil || len(got) < 4 {
+		t.Errorf("atLeast: %v, %v", got, err)
+	}
+	if got, err := o.atLeast(5, at(5), time.Millisecond); err == nil {
+		t.Errorf("atLeast found %v", got)
+	}
+	hundred := make([]time.Duration, 100)
+	for i := range hundred {
+		hundred[i] = time.Duration(i + 1)
+	}
+	for q, want := range map[int]time.Duration{50: 50, 99: 99, 100: 100, 0: 1} {
+		if got := quantile(hundred, q); got != want {
+			t.Errorf("quantile %d: %d, want %d", q, got, want)
+		}
+	}
+	if got := quantile(hundred[:1], 99); got != 1 {
+		t.Errorf("quantile of one value: %d", got)
 	}
 }
 

@@ -31,6 +31,9 @@ type options struct {
 	objects       int
 	memoryObjects int
 	instances     int
+	alarms        int
+	sockets       int
+	asleep        bool
 	only          []string
 	work          string // where servers keep data and peers are installed; on a real disk
 	results       string
@@ -40,7 +43,7 @@ type options struct {
 }
 
 // scenarios are the parts of a run, in order.
-var scenarios = []string{"go", "ts", "start", "instances", "fsync", "memory"}
+var scenarios = []string{"go", "ts", "broadcast", "echo", "alarms", "start", "instances", "sockets", "fsync", "memory"}
 
 func main() {
 	o := options{command: "bench/run " + strings.Join(os.Args[1:], " ")}
@@ -53,6 +56,9 @@ func main() {
 	flag.IntVar(&o.objects, "objects", 1000, "`objects`, where there are many")
 	flag.IntVar(&o.memoryObjects, "memory-objects", 1_000_000, "`objects` of the memory scenario")
 	flag.IntVar(&o.instances, "instances", 100_000, "live `instances` of the instances scenario")
+	flag.IntVar(&o.alarms, "alarms", 10_000, "`alarms` that are due at the same instant")
+	flag.IntVar(&o.sockets, "sockets", 50_000, "idle `sockets` of the sockets scenario; fewer where there are not as many descriptors")
+	flag.BoolVar(&o.asleep, "asleep", true, "ring alarms of objects that are asleep, too, which takes 12 seconds for each server and round")
 	flag.StringVar(&only, "only", strings.Join(scenarios, ","), "`scenarios` to run, separated by commas")
 	flag.StringVar(&o.work, "work", "", "`directory` for data and peers, on the disk to measure (default: everloop-bench in the user's cache directory)")
 	flag.StringVar(&o.results, "results", "bench/results", "`directory` that gets a file with the results; empty for none")
@@ -61,6 +67,7 @@ func main() {
 	flag.Parse()
 	if quick {
 		o.rounds, o.elapsed, o.memoryObjects, o.instances = 2, time.Second, o.memoryObjects/10, o.instances/10
+		o.alarms, o.sockets, o.asleep = o.alarms/10, o.sockets/10, false
 	}
 	o.only = strings.Split(only, ",")
 	// A second signal ends the program at once, and with it what it has started.
@@ -81,8 +88,8 @@ func (o *options) prepare() (err error) {
 	switch {
 	case flag.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
-	case o.rounds < 1 || o.conns < 1 || o.objects < 1 || o.memoryObjects < 1 || o.instances < 1:
-		return errors.New("rounds, connections and objects are numbers above zero")
+	case min(o.rounds, o.conns, o.objects, o.memoryObjects, o.instances, o.alarms, o.sockets) < 1:
+		return errors.New("rounds, connections, objects, instances, alarms and sockets are numbers above zero")
 	case o.elapsed <= 0 || o.warm <= 0:
 		return errors.New("-time and -warm-up are times above zero")
 	}
@@ -128,6 +135,11 @@ func (o *options) prepare() (err error) {
 // run runs the scenarios, and prints results to out and progress to progress.
 func run(ctx context.Context, o options, out, progress io.Writer) error {
 	b := &bench{options: o, progress: progress}
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("limit on descriptors: %w", err)
+	}
+	b.descriptors = int(min(limit.Cur, 1<<20))
 	// Two runs that share a machine would measure each other.
 	release, err := lock(o.work)
 	if err != nil {
@@ -150,8 +162,12 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 	}{
 		{"go", b.compareGo},
 		{"ts", b.compareTS},
+		{"broadcast", b.compareBroadcast},
+		{"echo", b.compareEcho},
+		{"alarms", b.measureAlarms},
 		{"start", b.compareStart},
 		{"instances", b.measureInstances},
+		{"sockets", b.measureSockets},
 		{"fsync", b.countSyncs},
 		{"memory", b.measureMemory},
 	} {
@@ -202,6 +218,9 @@ type bench struct {
 	bin      string
 	workerd  string // its path, or ""
 	looked   bool   // for workerd
+	redis    string // its path, or ""
+	// descriptors is how many each server may have, and this process.
+	descriptors int
 }
 
 func (b *bench) wants(scenario string) bool { return slices.Contains(b.only, scenario) }

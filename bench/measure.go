@@ -51,6 +51,12 @@ type sample struct {
 	resident int64         // bytes of memory of the server at the end
 	batch    float64       // requests an fsync; 0: not known
 	cold     int           // objects that may have had their first request while it was measured
+	behind   float64       // of a broadcast: the most messages that not all had heard
+	own      float64       // of what is not HTTP: the load's own processor time, of the time that it took
+
+	// Of alarms: p50 and p99 are how late they rang, and most the latest. Others are requests to other objects meanwhile.
+	most                  time.Duration
+	othersP99, othersMost time.Duration
 }
 
 // firstRequests bounds the time in which each object gets its first request.
@@ -181,7 +187,7 @@ func (b *bench) compareGo(ctx context.Context, r *results) error {
 	if err != nil {
 		return err
 	}
-	t := newTable("Go: a durable counter against a server that keeps nothing", cs, samples)
+	t := newTable("Go: a durable counter against a server that keeps nothing", requestColumns(), cs, samples)
 	for i := 1; i < len(cs); i++ {
 		t.ratio(fmt.Sprintf("%v: rate, of hello's", cs[i]), samples[i], samples[0], func(a, b sample) float64 { return a.rate / b.rate }, atLeast(0.6))
 	}

@@ -14,19 +14,23 @@ import (
 
 // memoryReport is what bench/memory prints.
 type memoryReport struct {
-	Objects                            int
-	Seconds                            float64
-	Before, After, Peak, Heap, Trimmed int64
+	Objects                                        int
+	Seconds                                        float64
+	Before, HeapBefore, After, Peak, Heap, Trimmed int64
 }
 
-// measureMemory writes many objects in a process of their own, and recovers them in another.
+// memoryRuns are the parts of the scenario, each a process of its own on what the one before has left: objects are written,
+// recovered, given an alarm each, and recovered with it.
+var memoryRuns = []string{"write", "recover", "alarms", "recover"}
+
+// measureMemory writes many objects, recovers them, and gives each an alarm.
 func (b *bench) measureMemory(ctx context.Context, r *results) error {
 	data, err := b.dataDir()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(data) }()
-	for _, what := range []string{"write", "recover"} {
+	for _, what := range memoryRuns {
 		b.say("memory: %s %d objects", what, b.memoryObjects)
 		p, err := proc.Start("memory", nil, filepath.Join(b.bin, "memory"), what, data, strconv.Itoa(b.memoryObjects))
 		if err != nil {

@@ -19,33 +19,56 @@ type results struct {
 	tables  []*table
 	syncs   []syncCount
 	starts  []startTimes
-	memory  []memoryReport // written, recovered
+	memory  []memoryReport // of memoryRuns
 
 	instances []instanceReport
+	sockets   []socketReport
 	took      time.Duration
 
 	loadAfter string
 }
 
-// table is one comparison.
+// table is one comparison: a row for each server and load, a column for each figure.
 type table struct {
-	title  string
-	rows   []row
-	ratios []ratio
+	title   string
+	columns []column
+	rows    []row
+	ratios  []ratio
+	remarks []string // below it
 }
 
 type row struct {
-	name     string
-	rate     spread
-	p50, p99 spread // seconds
-	cpu      spread // seconds
-	resident spread // bytes
-	batch    spread
+	name    string
+	figures []spread // a column each
+}
+
+// column is one figure of a sample.
+type column struct {
+	name   string
+	of     func(sample) float64
+	format func(spread) string
+}
+
+// figures are the columns that every comparison has; each is what is counted.
+func figures(each, many string) []column {
+	return []column{
+		{many + "/s", func(s sample) float64 { return s.rate }, spread.whole},
+		{"p50", func(s sample) float64 { return s.p50.Seconds() }, spread.millis},
+		{"p99", func(s sample) float64 { return s.p99.Seconds() }, spread.millis},
+		{"CPU a " + each, func(s sample) float64 { return s.cpu.Seconds() }, spread.micros},
+		{"resident", func(s sample) float64 { return float64(s.resident) }, func(v spread) string { return mb(int64(v.median)) }},
+	}
+}
+
+// requestColumns are those of requests.
+func requestColumns() []column {
+	return append(figures("request", "requests"), column{"requests an fsync", func(s sample) float64 { return s.batch }, spread.tenths})
 }
 
 type ratio struct {
 	name   string
 	value  spread
+	format func(spread) string
 	target target
 }
 
@@ -73,7 +96,7 @@ func over(samples []sample, figure func(sample) float64) spread {
 	return spreadOf(v)
 }
 
-// target is what a ratio should be.
+// target is what a ratio should be. The zero value is none: the ratio is for information.
 type target struct {
 	value float64
 	most  bool // value is an upper bound
@@ -90,6 +113,9 @@ func (t target) met(v float64) bool {
 }
 
 func (t target) String() string {
+	if t == (target{}) {
+		return "-"
+	}
 	if t.most {
 		return fmt.Sprintf("at most %g", t.value)
 	}
@@ -103,19 +129,14 @@ func verdict(met bool) string {
 	return "MISSED"
 }
 
-func newTable(title string, cs []contestant, samples [][]sample) *table {
-	t := &table{title: title}
+func newTable[C fmt.Stringer](title string, columns []column, cs []C, samples [][]sample) *table {
+	t := &table{title: title, columns: columns}
 	for i, c := range cs {
-		s := samples[i]
-		t.rows = append(t.rows, row{
-			name:     c.String(),
-			rate:     over(s, func(s sample) float64 { return s.rate }),
-			p50:      over(s, func(s sample) float64 { return s.p50.Seconds() }),
-			p99:      over(s, func(s sample) float64 { return s.p99.Seconds() }),
-			cpu:      over(s, func(s sample) float64 { return s.cpu.Seconds() }),
-			resident: over(s, func(s sample) float64 { return float64(s.resident) }),
-			batch:    over(s, func(s sample) float64 { return s.batch }),
-		})
+		r := row{name: c.String()}
+		for _, col := range columns {
+			r.figures = append(r.figures, over(samples[i], col.of))
+		}
+		t.rows = append(t.rows, r)
 	}
 	return t
 }
@@ -129,7 +150,12 @@ func (t *table) ratio(name string, a, b []sample, of func(a, b sample) float64, 
 			v = append(v, of(a[i], b[i]))
 		}
 	}
-	t.ratios = append(t.ratios, ratio{name, spreadOf(v), want})
+	t.ratios = append(t.ratios, ratio{name, spreadOf(v), spread.times, want})
+}
+
+// goal adds a figure that has a target by itself.
+func (t *table) goal(name string, samples []sample, of func(sample) float64, format func(spread) string, want target) {
+	t.ratios = append(t.ratios, ratio{name, over(samples, of), format, want})
 }
 
 // markdown writes the results for people and for a file.
@@ -166,6 +192,7 @@ func (r *results) markdown() string {
 	}
 	r.writeStarts(p)
 	r.writeInstances(p)
+	r.writeSockets(p)
 	r.writeSyncs(p)
 	r.writeMemory(p)
 	return b.String()
@@ -175,29 +202,54 @@ func (t *table) write(p func(string, ...any)) {
 	p("")
 	p("## %s", t.title)
 	p("")
-	p("| server | requests/s | p50 | p99 | CPU a request | resident | requests an fsync |")
-	p("| --- | --- | --- | --- | --- | --- | --- |")
+	head := []string{"server"}
+	for _, c := range t.columns {
+		head = append(head, c.name)
+	}
+	p("| %s |", strings.Join(head, " | "))
+	p("|%s", strings.Repeat(" --- |", len(head)))
 	for _, r := range t.rows {
-		batch := "-"
-		if r.batch.median > 0 {
-			batch = fmt.Sprintf("%.1f (%.1f-%.1f)", r.batch.median, r.batch.low, r.batch.high)
+		cells := []string{r.name}
+		for i, c := range t.columns {
+			cells = append(cells, c.format(r.figures[i]))
 		}
-		p("| %s | %.0f (%.0f-%.0f) | %s | %s | %s | %s | %s |", r.name, r.rate.median, r.rate.low, r.rate.high,
-			r.p50.millis(), r.p99.millis(), r.cpu.micros(), mb(int64(r.resident.median)), batch)
+		p("| %s |", strings.Join(cells, " | "))
 	}
-	if len(t.ratios) == 0 {
-		return
+	if len(t.ratios) > 0 {
+		p("")
+		p("| figure | | target | |")
+		p("| --- | --- | --- | --- |")
 	}
-	p("")
-	p("| ratio | | target | |")
-	p("| --- | --- | --- | --- |")
 	for _, r := range t.ratios {
-		if r.value == (spread{}) {
+		switch {
+		case r.value == (spread{}):
 			p("| %s | - | %s | NOT MEASURED: first requests did not end in time in any round |", r.name, r.target)
-			continue
+		case r.target == (target{}):
+			p("| %s | %s | - | |", r.name, r.format(r.value))
+		default:
+			p("| %s | %s | %s | %s |", r.name, r.format(r.value), r.target, verdict(r.target.met(r.value.median)))
 		}
-		p("| %s | %s | %s | %s |", r.name, r.value.times(), r.target, verdict(r.target.met(r.value.median)))
 	}
+	if len(t.remarks) > 0 {
+		p("")
+		for _, remark := range t.remarks {
+			p("%s", remark)
+		}
+	}
+}
+
+func (s spread) whole() string { return fmt.Sprintf("%.0f (%.0f-%.0f)", s.median, s.low, s.high) }
+
+// tenths shows nothing where nothing was found.
+func (s spread) tenths() string {
+	if s.median <= 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f (%.1f-%.1f)", s.median, s.low, s.high)
+}
+
+func (s spread) percent() string {
+	return fmt.Sprintf("%.0f %% (%.0f-%.0f)", s.median*100, s.low*100, s.high*100)
 }
 
 func (s spread) millis() string {
@@ -243,7 +295,7 @@ const (
 )
 
 func (r *results) writeMemory(p func(string, ...any)) {
-	if len(r.memory) < 2 {
+	if len(r.memory) < len(memoryRuns) {
 		return
 	}
 	n := r.memory[0].Objects
@@ -264,6 +316,17 @@ func (r *results) writeMemory(p func(string, ...any)) {
 		p("| %s | %.2f s | %s | %.0f bytes | %s | %s | %s | %s: %s |", what, m.Seconds, mb(m.After), float64(m.After-m.Before)/float64(n),
 			mb(m.Peak), mb(m.Heap), mb(m.Trimmed), want, verdict(met))
 	}
+	p("")
+	p("## Memory: %d pending alarms, one of each of these objects", n)
+	p("")
+	p("| | took | reachable heap, an alarm | resident, an alarm |")
+	p("| --- | --- | --- | --- |")
+	each := func(with, without int64) string { return fmt.Sprintf("%.1f bytes", float64(with-without)/float64(n)) }
+	set, again, bare := r.memory[2], r.memory[3], r.memory[1]
+	p("| set | %.2f s | %s | %s |", set.Seconds, each(set.Heap, set.HeapBefore), each(set.Trimmed, set.Before))
+	p("| recovered from the log | %.2f s | %s | %s |", again.Seconds, each(again.Heap, bare.Heap), each(again.Trimmed, bare.Trimmed))
+	p("")
+	p("What the process needs more than without alarms, once the runtime gave back what it keeps; their records in the log are replayed, too.")
 }
 
 func mb(bytes int64) string { return fmt.Sprintf("%.0f MB", float64(bytes)/1e6) }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"everloop/bench/crowd"
 	"everloop/bench/proc"
 )
 
@@ -22,7 +23,7 @@ type kind struct {
 	name string
 	// args returns program and arguments, for a server on a port, its admin side on another, and an empty directory.
 	args func(b *bench, port, admin int, data string) []string
-	// ready is a path that is answered without counting anything.
+	// ready is a path that is answered without counting anything. Redis has none.
 	ready string
 	// admin says that it has metrics.
 	admin bool
@@ -69,6 +70,14 @@ var (
 	}}
 )
 
+// redisPubSub keeps nothing on disk.
+var redisPubSub = kind{name: "Redis", args: func(b *bench, port, _ int, data string) []string {
+	return []string{
+		b.redis, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", data, "--save", "", "--appendonly", "no",
+		"--maxclients", strconv.Itoa(b.descriptors - 64),
+	}
+}}
+
 // everloop is the daemon with a project.
 func everloop(name, ready string, project ...string) kind {
 	return kind{name: name, ready: ready, admin: true, args: func(b *bench, port, admin int, data string) []string {
@@ -87,6 +96,7 @@ func (b *bench) build(ctx context.Context) error {
 	b.say("building")
 	for name, pkg := range map[string]string{
 		"everloop": "./cmd/everloop", "counter-go": "./docs/examples/counter-go", "hello": "./bench/hello", "memory": "./bench/memory",
+		"bells": "./bench/bells",
 	} {
 		cmd := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(b.bin, name), pkg)
 		cmd.Dir = b.root
@@ -145,6 +155,20 @@ func (b *bench) installWorkerd(ctx context.Context, folder string) error {
 	return nil
 }
 
+// findRedis finds the server of that name, and returns its version. Without it, it says why.
+func (b *bench) findRedis(ctx context.Context) (version string, err error) {
+	program, err := exec.LookPath("redis-server")
+	if err != nil {
+		return "", errors.New("redis-server is not installed")
+	}
+	out, err := exec.CommandContext(ctx, program, "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("%s --version: %w", program, err)
+	}
+	b.redis = program
+	return strings.TrimSpace(string(out)), nil
+}
+
 // server is one that runs.
 type server struct {
 	*proc.Process
@@ -180,16 +204,59 @@ func (b *bench) start(ctx context.Context, k kind) (_ *server, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	// An object of its own, so that the counts of the others begin at 1.
-	if err := s.Ready(ctx, func() error { _, err := get(ctx, "http://"+s.addr+k.ready); return err }); err != nil {
+	if err := s.Ready(ctx, func() error { return s.answers(ctx) }); err != nil {
 		s.Kill()
 		return nil, err
 	}
 	return s, nil
 }
 
+// answers asks for something that a server answers once it is ready.
+func (s *server) answers(ctx context.Context) error {
+	if s.kind.ready != "" {
+		_, err := get(ctx, "http://"+s.addr+s.kind.ready)
+		return err
+	}
+	c, err := crowd.Gather(ctx, crowd.Options{Addr: s.addr, Dialect: crowd.Redis, Rooms: []string{"ready"}})
+	if err != nil {
+		return err
+	}
+	c.Close()
+	return nil
+}
+
 // end ends a server in an orderly way and removes its data.
 func (s *server) end() error {
 	return errors.Join(s.Stop(20*time.Second), os.RemoveAll(s.data))
+}
+
+// leave ends a server that has had sockets: ours in an orderly way, as that is ours to get right, and others at once, as workerd
+// waits ten seconds for objects whose sockets have gone.
+func (s *server) leave() error {
+	if s.kind.name == workerd.name || s.kind.name == redisPubSub.name {
+		s.abandon()
+		return nil
+	}
+	return s.end()
+}
+
+// explain adds to an error whether the server still runs, and the last that it has said. A server that has just closed its
+// connections has five seconds to end.
+func (s *server) explain(err error) error {
+	state := "has ended"
+	select {
+	case <-s.Done():
+	case <-time.After(5 * time.Second):
+		state = "goes on"
+	}
+	said := strings.TrimSpace(s.Output())
+	if said == "" {
+		said = "it has said nothing"
+	}
+	if most := 300; len(said) > most {
+		said = "..." + said[len(said)-most:]
+	}
+	return fmt.Errorf("%w; the process %s: %s", err, state, said)
 }
 
 // abandon ends a server after an error.

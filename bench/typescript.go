@@ -54,7 +54,7 @@ func (b *bench) compareTS(ctx context.Context, r *results) error {
 	if err != nil {
 		return err
 	}
-	t := newTable("TypeScript: the same program on everloop and workerd", cs, samples)
+	t := newTable("TypeScript: the same program on everloop and workerd", requestColumns(), cs, samples)
 	for i := 0; b.workerd != "" && i < len(cs); i += 2 {
 		what, ours, theirs := cs[i].String(), samples[i], samples[i+1]
 		rate := someTimes

@@ -55,7 +55,7 @@ func (o *owner) startAlarm(k *class, al *alarm) {
 	x := &alarmEvent{info: AlarmInfo{RetryCount: int(al.retries), ScheduledTime: al.at}}
 	ev := &x.Event
 	ev.Kind, ev.Alarm, ev.class, ev.home = EventAlarm, &x.info, k, o
-	ev.id.bytes = o.table.at(al.slot).id
+	ev.id = ID{bytes: o.table.at(al.slot).id, key: k.key}
 	if al.flags&alarmOverdue == 0 {
 		o.deliverAlarm(ev, nil)
 		return

@@ -17,9 +17,11 @@ type conn struct {
 
 	path    int // of the request under way
 	sentAt  time.Time
-	waiting bool   // for an answer
-	out     []byte // what of the request is not yet written; aliases the generator's requests
-	blocked bool   // epoll watches for room to write
+	waiting bool      // for an answer
+	turn    time.Time // of the next request, where there is a rate
+	freeAt  time.Time // when the last answer came
+	out     []byte    // what of the request is not yet written; aliases the generator's requests
+	blocked bool      // epoll watches for room to write
 
 	in      []byte // what has been read of the answer
 	scratch []byte // a chunked body put together; lives until the next answer

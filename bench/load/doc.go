@@ -17,5 +17,5 @@
 // that count: no increment is lost, none is given twice.
 //
 // A closed loop has no intended rate: a server that stalls is asked less meanwhile, so its p99 says what a waiting
-// client sees, not what an open stream of clients would see.
+// client sees, not what an open stream of clients would see. With Options.Rate the load is such a stream.
 package load

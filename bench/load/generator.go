@@ -31,6 +31,13 @@ type Options struct {
 	Timeout time.Duration
 	// Seed chooses the order of the paths. The same seed gives the same order of choices.
 	Seed uint64
+	// Rate, if not zero, spreads requests evenly over time: so many a second, each connection in its turn. A request whose
+	// turn has come while the connection still waits for an answer leaves as soon as that is there, and its latency counts
+	// from its turn: a server that stalls is not asked less, and cannot hide it.
+	Rate int
+	// Observe, if not nil, is told of each answer when its request was due and how long it took. It is called on the
+	// goroutine of Run.
+	Observe func(due time.Time, took time.Duration)
 }
 
 // EnsureDefaults sets what is zero.
@@ -60,6 +67,8 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("load: Options.Conns is %d: want at least 1", o.Conns)
 	case o.Timeout < 0:
 		return fmt.Errorf("load: Options.Timeout is %v: want a time above zero", o.Timeout)
+	case o.Rate < 0:
+		return fmt.Errorf("load: Options.Rate is %d: want a number of requests a second, or 0", o.Rate)
 	}
 	for _, p := range o.Paths {
 		if !strings.HasPrefix(p, "/") || strings.ContainsAny(p, " \r\n") {
@@ -215,16 +224,31 @@ func (r *run) loop(ctx context.Context) error {
 	g := r.g
 	r.began = time.Now()
 	r.last = r.began
-	for i, c := range g.conns {
-		if now := time.Now(); r.more(now) {
-			if err := r.send(i, c, now); err != nil {
-				return err
+	if g.opts.Rate > 0 {
+		r.takeTurns()
+	} else {
+		for i, c := range g.conns {
+			if now := time.Now(); r.more(now) {
+				if err := r.send(i, c, now); err != nil {
+					return err
+				}
 			}
 		}
 	}
 	looked := r.began
-	for r.answered < r.sent {
-		n, err := unix.EpollWait(g.epoll, g.events, int(tick/time.Millisecond))
+	for {
+		wait, err := r.sendDue()
+		if err != nil {
+			return err
+		}
+		if r.answered == r.sent && wait == 0 {
+			return nil
+		}
+		if wait == 0 {
+			wait = tick
+		}
+		// In whole milliseconds, rounded up: a loop that looks again and again would take the server's time.
+		n, err := unix.EpollWait(g.epoll, g.events, int((min(wait, tick)+time.Millisecond-1)/time.Millisecond))
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("epoll_wait: %w", err)
 		}
@@ -245,7 +269,6 @@ func (r *run) loop(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
 }
 
 // send writes the next request of a connection.
@@ -311,8 +334,16 @@ func (r *run) ready(i int, events uint32) error {
 	c.in, c.waiting = c.in[:0], false
 	r.answered++
 	r.last = now
-	if err := r.latency.RecordValue(min(max(now.Sub(c.sentAt).Microseconds(), 1), maxMicros)); err != nil {
+	took := now.Sub(c.sentAt)
+	if err := r.latency.RecordValue(min(max(took.Microseconds(), 1), maxMicros)); err != nil {
 		return err
+	}
+	if r.g.opts.Observe != nil {
+		r.g.opts.Observe(c.sentAt, took)
+	}
+	if r.g.opts.Rate > 0 {
+		r.answeredInTurn(c, now)
+		return nil
 	}
 	if r.more(now) {
 		return r.send(i, c, now)

@@ -134,6 +134,50 @@ func TestLatency(t *testing.T) {
 	}
 }
 
+// TestRate asks as often as it is told to, and counts a stall from when requests were due, not from when they could be sent.
+func TestRate(t *testing.T) {
+	const slow = 200 * time.Millisecond
+	srv, addr := newCounting(t, func(n int64, _ http.ResponseWriter) bool {
+		if n == 40 {
+			time.Sleep(slow) // the server whose stall is to be found
+		}
+		return false
+	})
+	observed := 0
+	var longest time.Duration
+	g := mustDial(t, Options{Addr: addr, Paths: paths(1), Conns: 2, Rate: 200, Observe: func(due time.Time, took time.Duration) {
+		observed++
+		longest = max(longest, took)
+		if due.After(time.Now()) {
+			t.Errorf("an answer came before its request was due")
+		}
+	}})
+	r, err := g.Run(t.Context(), Until{Requests: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Requests != 100 || srv.total.Load() != 100 || observed != 100 {
+		t.Fatalf("%d requests, %d served, %d observed", r.Requests, srv.total.Load(), observed)
+	}
+	// The last is due 495 ms after the first.
+	if r.Elapsed < 400*time.Millisecond {
+		t.Errorf("100 requests in %v, at 200 a second", r.Elapsed)
+	}
+	if longest < slow {
+		t.Errorf("the longest took %v, though one answer took %v", longest, slow)
+	}
+	// One connection has a turn each 10 ms; those of the stall waited 190 ms, 180 ms, and so on.
+	if late := r.Latency.ValueAtQuantile(90); late < slow.Microseconds()/4 {
+		t.Errorf("p90 is %d us: the turns that came in a stall of %v are not counted from when they were due", late, slow)
+	}
+	if _, err := g.Run(t.Context(), Until{Elapsed: 30 * time.Millisecond}); err != nil {
+		t.Error(err)
+	}
+	if n := srv.total.Load() - 100; n > 8 {
+		t.Errorf("%d requests in 30 ms at 200 a second", n)
+	}
+}
+
 // TestConcurrency has as many requests under way as there are connections: the server answers none before all are there.
 func TestConcurrency(t *testing.T) {
 	const conns = 32
@@ -322,6 +366,7 @@ func TestRefused(t *testing.T) {
 		{Addr: "127.0.0.1:1", Paths: []string{"/a b"}},
 		{Addr: "127.0.0.1:1", Paths: []string{"/"}, Conns: -1},
 		{Addr: "127.0.0.1:1", Paths: []string{"/"}, Timeout: -1},
+		{Addr: "127.0.0.1:1", Paths: []string{"/"}, Rate: -1},
 		{Addr: "unix:/nowhere", Paths: []string{"/"}},
 	} {
 		if g, err := Dial(o); err == nil {

@@ -4,7 +4,7 @@
 //
 //	memory write DIR N      into an empty directory
 //	memory recover DIR N    opens it again, and checks the values
-//	memory alarms DIR N     opens it again, and sets an alarm for each object
+//	memory alarms DIR N     opens it again, and sets an alarm for each object, far in the future
 //
 // It prints one line of JSON, a Report.
 package main
@@ -32,8 +32,11 @@ type Report struct {
 	Objects int
 	// Seconds is the time of all writes, or of recovery.
 	Seconds float64
-	// Before is resident memory with the engine open and no object (write), or before Open (recover).
+	// Before is resident memory with the engine open and no object (write), before Open (recover), or before the first alarm
+	// (alarms).
 	Before int64
+	// HeapBefore is, for alarms, what of the Go heap is reachable before the first of them.
+	HeapBefore int64
 	// After is resident memory at the end, with no instance live, as the operating system sees it.
 	After int64
 	// Peak is the most resident memory there ever was.
@@ -42,8 +45,6 @@ type Report struct {
 	Heap int64
 	// Trimmed is resident memory once the Go runtime has given back what it keeps for later.
 	Trimmed int64
-	// BytesPerAlarm is by how much the reachable heap has grown for each alarm that was set.
-	BytesPerAlarm float64 `json:",omitempty"`
 }
 
 func main() {
@@ -73,14 +74,14 @@ func run(args []string) (*Report, error) {
 	case "alarms":
 		return alarms(args[1], n)
 	}
-	return nil, fmt.Errorf("%q is neither write nor recover nor alarms", args[0])
+	return nil, fmt.Errorf("%q is neither write, recover nor alarms", args[0])
 }
 
 // cell is one object: it keeps the bytes that it is given. Calls are raw, without reflection, so that a million of them
 // take seconds.
 type cell struct{ storage *engine.Storage }
 
-// CallRaw puts args, or returns what was put.
+// CallRaw puts args, or returns what was put, or sets the alarm.
 func (c *cell) CallRaw(_ context.Context, method string, args []byte) ([]byte, error) {
 	switch method {
 	case "put":
@@ -90,15 +91,17 @@ func (c *cell) CallRaw(_ context.Context, method string, args []byte) ([]byte, e
 		return append([]byte(nil), got...), err
 	case "alarm":
 		// Over a year, so that they lie all over the wheel.
-		at := time.Now().Add(24*time.Hour + time.Duration(binary.BigEndian.Uint64(args[9:])%(365*24*3600))*time.Second)
-		return nil, c.storage.SetAlarm(at)
+		return nil, c.storage.SetAlarm(farAway.Add(time.Duration(binary.BigEndian.Uint64(args[9:])%(365*24*3600)) * time.Second))
 	}
 	return nil, engine.ErrNoMethod
 }
 
-// Alarm is never called: what is set is a day away at least.
+// farAway is when the first alarms are due.
+var farAway = time.Now().Add(24 * time.Hour)
+
+// Alarm would end the measurement: nothing is due while it lasts.
 func (c *cell) Alarm(context.Context, engine.AlarmInfo) error {
-	return errors.New("an alarm has rung that was set for another day")
+	panic("an alarm has rung a day too early")
 }
 
 func open(dir string) (*engine.Engine, *engine.Namespace, error) {
@@ -128,11 +131,12 @@ func name(i int) string { return fmt.Sprintf("object-%07d", i) }
 // inFlight is the number of calls under way at once.
 const inFlight = 1024
 
-// writer keeps calls under way until each object has its value. Reply is called on the engine's loops.
-type writer struct {
+// caller keeps calls under way until each object has had its own. Reply is called on the engine's loops.
+type caller struct {
 	ns     *engine.Namespace
-	method string
 	n      int
+	method string
+	args   func(i int) []byte
 	done   sync.WaitGroup
 
 	mu   sync.Mutex
@@ -141,20 +145,31 @@ type writer struct {
 }
 
 // Reply takes the end of one call and starts another.
-func (w *writer) Reply(r engine.Reply) {
-	w.mu.Lock()
-	if r.Err != nil && w.err == nil {
-		w.err = r.Err
+func (c *caller) Reply(r engine.Reply) {
+	c.mu.Lock()
+	if r.Err != nil && c.err == nil {
+		c.err = r.Err
 	}
-	i := w.next
-	w.next++
-	stop := i >= w.n || w.err != nil
-	w.mu.Unlock()
+	i := c.next
+	c.next++
+	stop := i >= c.n || c.err != nil
+	c.mu.Unlock()
 	if stop {
-		w.done.Done()
+		c.done.Done()
 		return
 	}
-	w.ns.GetByName(name(i)).StartCall(w.method, value(i), w)
+	c.ns.GetByName(name(i)).StartCall(c.method, c.args(i), c)
+}
+
+// call calls a method of each object, and returns when all calls have ended.
+func call(ns *engine.Namespace, n int, method string, args func(i int) []byte) error {
+	c := &caller{ns: ns, n: n, method: method, args: args}
+	c.done.Add(inFlight)
+	for range inFlight {
+		c.Reply(engine.Reply{})
+	}
+	c.done.Wait()
+	return c.err
 }
 
 func write(dir string, n int) (*Report, error) {
@@ -169,55 +184,12 @@ func write(dir string, n int) (*Report, error) {
 	if r.Before, err = resident(); err != nil {
 		return nil, err
 	}
-	if err := r.callAll(ns, "put"); err != nil {
+	began := time.Now()
+	if err := call(ns, n, "put", value); err != nil {
 		return nil, errors.Join(err, e.Close(context.Background()))
 	}
-	return r, errors.Join(r.finish(e), e.Close(context.Background()))
-}
-
-// callAll calls a method of each object with its value.
-func (r *Report) callAll(ns *engine.Namespace, method string) error {
-	began := time.Now()
-	w := &writer{ns: ns, method: method, n: r.Objects}
-	w.done.Add(inFlight)
-	for range inFlight {
-		w.Reply(engine.Reply{})
-	}
-	w.done.Wait()
 	r.Seconds = time.Since(began).Seconds()
-	return w.err
-}
-
-// alarms sets an alarm for each of the objects that write has made.
-func alarms(dir string, n int) (r *Report, err error) {
-	e, ns, err := open(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, e.Close(context.Background())) }()
-	if found := e.Recovered().Objects; found != n {
-		return nil, fmt.Errorf("%d objects were recovered, want %d", found, n)
-	}
-	without := &Report{Objects: n}
-	// One call of each before, so that what instances leave behind (buffers, pools) is there in both.
-	if err := without.callAll(ns, "put"); err != nil {
-		return nil, err
-	}
-	if err := without.finish(e); err != nil {
-		return nil, err
-	}
-	r = &Report{Objects: n, Before: without.Trimmed}
-	if err := r.callAll(ns, "alarm"); err != nil {
-		return nil, err
-	}
-	if err := r.finish(e); err != nil {
-		return nil, err
-	}
-	if set := e.Metrics().Alarms; set != int64(n) {
-		return nil, fmt.Errorf("%d alarms are set, want %d", set, n)
-	}
-	r.BytesPerAlarm = float64(r.Heap-without.Heap) / float64(n)
-	return r, nil
+	return r, errors.Join(r.finish(e), e.Close(context.Background()))
 }
 
 func recovered(dir string, n int) (r *Report, err error) {
@@ -244,6 +216,35 @@ func recovered(dir string, n int) (r *Report, err error) {
 		if err != nil || !bytes.Equal(got, value(i)) {
 			return nil, errors.Join(err, fmt.Errorf("%s has %x after recovery, want %x", name(i), got, value(i)))
 		}
+	}
+	return r, nil
+}
+
+func alarms(dir string, n int) (r *Report, err error) {
+	e, ns, err := open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, e.Close(context.Background())) }()
+	if found := e.Recovered().Objects; found != n {
+		return nil, fmt.Errorf("%s has %d objects, want %d", dir, found, n)
+	}
+	// Each object is woken once before, so that what waking leaves behind counts for none of the two figures.
+	if err := call(ns, n, "get", func(int) []byte { return nil }); err != nil {
+		return nil, err
+	}
+	before := &Report{}
+	if err := before.finish(e); err != nil {
+		return nil, err
+	}
+	r = &Report{Objects: n, Before: before.Trimmed, HeapBefore: before.Heap}
+	began := time.Now()
+	if err := call(ns, n, "alarm", value); err != nil {
+		return nil, err
+	}
+	r.Seconds = time.Since(began).Seconds()
+	if err := r.finish(e); err != nil {
+		return nil, err
 	}
 	return r, nil
 }

@@ -20,6 +20,10 @@ const workloads :Workerd.Worker = (
     (name = "RECORD", durableObjectNamespace = "Record"),
     (name = "VISITS", durableObjectNamespace = "Visits"),
     (name = "ROOM", durableObjectNamespace = "Room"),
+    (name = "LOOP", durableObjectNamespace = "Loop"),
+    (name = "BROADCAST", durableObjectNamespace = "Broadcast"),
+    (name = "ECHO", durableObjectNamespace = "Echo"),
+    (name = "BELL", durableObjectNamespace = "Bell"),
   ],
   durableObjectNamespaces = [
     (className = "Counter", uniqueKey = "counter"),
@@ -27,6 +31,10 @@ const workloads :Workerd.Worker = (
     (className = "Record", uniqueKey = "record"),
     (className = "Visits", uniqueKey = "visits"),
     (className = "Room", uniqueKey = "room"),
+    (className = "Loop", uniqueKey = "loop"),
+    (className = "Broadcast", uniqueKey = "broadcast"),
+    (className = "Echo", uniqueKey = "echo"),
+    (className = "Bell", uniqueKey = "bell"),
   ],
   durableObjectStorage = (localDisk = "objects"),
 );

@@ -20,6 +20,15 @@ export default {
         return env.VISITS.get(env.VISITS.idFromName(name)).fetch(request);
       case "/room":
         return env.ROOM.get(env.ROOM.idFromName(name)).fetch(request);
+      case "/loop":
+        return env.LOOP.get(env.LOOP.idFromName(name)).fetch(request);
+      case "/broadcast":
+        return env.BROADCAST.get(env.BROADCAST.idFromName(name)).fetch(request);
+      case "/echo":
+        return env.ECHO.get(env.ECHO.idFromName(name)).fetch(request);
+      case "/arm":
+      case "/rung":
+        return env.BELL.get(env.BELL.idFromName(name)).fetch(request);
     }
     return new Response("no such workload\n", { status: 404 });
   },
@@ -89,5 +98,56 @@ export class Room extends DurableObject {
   async fetch() {
     this.members.set("visitor", 1);
     return new Response("here\n");
+  }
+}
+
+// Sockets takes every WebSocket, hibernatably.
+class Sockets extends DurableObject {
+  async fetch() {
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.ctx.acceptWebSocket(server);
+    return new Response(null, { status: 101, webSocket: client });
+  }
+}
+
+// What one socket says is sent to all, as every program does it.
+export class Loop extends Sockets {
+  webSocketMessage(ws, message) {
+    for (const socket of this.ctx.getWebSockets()) socket.send(message);
+  }
+}
+
+// The same by the host, which only everloop has.
+export class Broadcast extends Sockets {
+  webSocketMessage(ws, message) {
+    this.ctx.broadcast(message);
+  }
+}
+
+export class Echo extends Sockets {
+  webSocketMessage(ws, message) {
+    ws.send(message);
+  }
+}
+
+// A bell rings once, at ?at=, and says how often it has rung, and how many milliseconds late. An object that was woken by its
+// alarm may be put to sleep at once, so what is to be asked later is kept beside the objects.
+const rung = new Map();
+
+export class Bell extends DurableObject {
+  async fetch(request) {
+    const url = new URL(request.url);
+    if (url.pathname === "/rung") {
+      const { times, late } = rung.get(this.ctx.id.toString()) ?? { times: 0, late: 0 };
+      return new Response(`${times} ${late}\n`);
+    }
+    await this.ctx.storage.setAlarm(Number(url.searchParams.get("at")));
+    return new Response("armed\n");
+  }
+
+  alarm({ scheduledTime }) {
+    const late = Date.now() - Number(scheduledTime);
+    const id = this.ctx.id.toString();
+    rung.set(id, { times: (rung.get(id)?.times ?? 0) + 1, late });
   }
 }
