@@ -808,14 +808,32 @@ func TestAlarmStepsBeginAnew(t *testing.T) {
 	}
 }
 
+// An object that its alarm has woken has an ID with all that belongs to it: it can be called by it.
+func TestAlarmKnowsItsID(t *testing.T) {
+	y, ns := tower(t)
+	y.set(ns, "a", 60_000)
+	y.pass(30 * time.Second) // evicted
+	var called error
+	y.ring = func(b *bell, ctx context.Context, _ engine.AlarmInfo) error {
+		called = b.st.Namespace("Bell").Get(b.st.ID()).Call(ctx, "Get", nil)
+		return nil
+	}
+	y.pass(31 * time.Second)
+	y.expect("woken", "a at 60000 for 60000, 0 retries")
+	if called != nil {
+		t.Error(called)
+	}
+}
+
 // RunAlarm runs what was given up, what waits, and what is set for later, and says how it ended.
 func TestRunAlarm(t *testing.T) {
 	y, ns := tower(t)
-	run := func(name string) error {
+	runID := func(id engine.ID) error {
 		done := make(chan error, 1)
-		go func() { done <- y.RunAlarm(context.Background(), "Bell", ns.IDFromName(name)) }()
+		go func() { done <- y.RunAlarm(context.Background(), "Bell", id) }()
 		return y.await(done)
 	}
+	run := func(name string) error { return runID(ns.IDFromName(name)) }
 	if err := run("nobody"); !errors.Is(err, engine.ErrNoAlarm) {
 		t.Errorf("an object without an alarm: %v", err)
 	}
@@ -831,7 +849,7 @@ func TestRunAlarm(t *testing.T) {
 		t.Fatalf("failed alarms: %+v", f)
 	}
 	y.rung = nil
-	if err := run("bad"); !errors.Is(err, errBroken) {
+	if err := runID(y.failed()[0].ID); !errors.Is(err, errBroken) {
 		t.Errorf("the run fails with %v", err)
 	}
 	if f := y.failed(); len(f) != 0 {

@@ -100,7 +100,7 @@ func (o *owner) failedAlarms(from int) (some []FailedAlarm) {
 			x.ID.rename(*r.name, true)
 		}
 		if k := (*o.eng.byNumber.Load())[r.class]; k != nil {
-			x.Class = k.name
+			x.Class, x.ID.key = k.name, k.key
 		}
 		some = append(some, x)
 	}
