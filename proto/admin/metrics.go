@@ -94,6 +94,7 @@ type figure struct {
 var figures = []figure{
 	{"engine_events_total", nil, "Events delivered to objects and entry points."},
 	{"engine_live_objects", nil, "Objects with a live instance."},
+	{"engine_objects", nil, "Objects with a live instance, or at rest with something stored, an alarm or WebSockets."},
 	{"engine_gated_total", nil, "Answers that waited for the log before they left."},
 	{"engine_outgoing_total", nil, "Requests that objects and entry points have sent to other servers."},
 	{"engine_outgoing_in_flight", nil, "Those under way: waiting, sent, or with the body of their answer still coming."},
@@ -173,6 +174,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	m := e.Metrics()
 	counter("engine_events_total", uint64(m.Events))
 	gauge("engine_live_objects", float64(m.Live))
+	gauge("engine_objects", float64(m.Objects))
 	counter("engine_gated_total", uint64(m.Gated))
 	counter("engine_outgoing_total", uint64(m.Sent))
 	gauge("engine_outgoing_in_flight", float64(m.Outgoing))
