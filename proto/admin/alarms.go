@@ -60,9 +60,14 @@ type failure struct {
 }
 
 func reply(w http.ResponseWriter, status int, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the client has gone, if it fails
+	_, _ = w.Write(append(text, '\n')) // the client has gone, if it fails
 }
 
 // failedAlarms is the handler of GET /alarms/failed?limit=N&skip=N.
