@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -349,6 +350,59 @@ func TestRunAlarmsAtOnce(t *testing.T) {
 			t.Errorf("with room: %d %q", status, f.Error)
 		}
 	}
+}
+
+// Fetch opens a WebSocket that outlives the instance.
+func (b bell) Fetch(context.Context, *engine.Request) (*engine.Response, error) {
+	client, server := b.st.WebSocketPair()
+	return &engine.Response{Status: 101, WebSocket: client}, b.st.AcceptWebSocket(server)
+}
+
+// client is the end of a client's connection.
+type client struct{}
+
+func (client) Message(*engine.Message)  {}
+func (client) Closed(int, string, bool) {}
+func (client) Failed(error)             {}
+
+// TestMetricsOfAlarmsAndSockets: what an operator sees of alarms that fail, and of objects and sockets at rest.
+func TestMetricsOfAlarmsAndSockets(t *testing.T) {
+	y := newBelfry(t, 1)
+	y.crack("a", "b")
+	y.set("c", 3600_000)
+	port := y.e.Port(y.pool.Loop(0))
+	var held *engine.WebSocket
+	port.Namespace("Bell").GetByName("d").StartFetch(&engine.Request{Method: "GET", URL: "http://bell/"}, engine.ReplyFunc(func(r engine.Reply) {
+		if r.Err != nil {
+			t.Error(r.Err)
+			return
+		}
+		held = r.Response.WebSocket
+		if err := port.HoldWebSocket(held, client{}); err != nil {
+			t.Error(err)
+		}
+	}))
+	y.pool.Run()
+	for _, hibernates := range []bool{false, true} {
+		want := []string{
+			"alarms_given_up_total 2", "alarms_failed 2", "alarms_fired_total 14", "alarms_retries_total 12", "alarms_pending 1", "alarms_late_seconds_count 14",
+			"engine_objects 4", "engine_websockets 1", "engine_live_objects 2", "engine_websockets_hibernating 0",
+		}
+		if hibernates {
+			y.pool.Advance(11 * time.Second)
+			want = append(want[:8], "engine_live_objects 0", "engine_websockets_hibernating 1")
+		}
+		_, body := y.send("GET", "/metrics", nil, nil)
+		for _, line := range want {
+			if !strings.Contains(body, "\neverloop_"+line+"\n") {
+				t.Errorf("hibernates %v: not there: everloop_%s", hibernates, line)
+			}
+		}
+	}
+	if _, body := y.send("GET", "/", nil, nil); !strings.Contains(body, "<td>objects at rest</td><td>4</td>") {
+		t.Errorf("the page has other objects at rest:\n%s", body)
+	}
+	runtime.KeepAlive(held)
 }
 
 func TestPageOfFailedAlarms(t *testing.T) {
