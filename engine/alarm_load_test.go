@@ -94,7 +94,7 @@ func TestAlarmsLeaveNoRecords(t *testing.T) {
 		}
 		y.pass(10 * time.Minute)
 	}
-	if n := y.Records(); n != 0 {
+	if n := y.Metrics().Objects; n != 0 {
 		t.Errorf("%d records are left", n)
 	}
 }

@@ -295,7 +295,7 @@ func (o *owner) giveUpAlarm(slot uint32, al *alarm, runs uint32, err error) {
 	if k := (*o.eng.byNumber.Load())[r.class]; k != nil {
 		class = k.name
 	}
-	o.eng.logger.Error("an alarm has failed and is given up; RunAlarm, or setting it, makes it run again",
+	o.eng.logger.Error("an alarm has failed and is given up, until it is run by hand or set again",
 		"class", class, "object", ID{bytes: r.id}.String(), "runs", runs, "err", err)
 }
 

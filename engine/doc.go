@@ -48,6 +48,13 @@
 // An object sets its one alarm with [Storage.SetAlarm] and is called at that moment, if it is an [Alarmer]: at least once, never
 // early by the wall clock, also after a restart. One that fails is tried again, and given up at last: see [Engine.FailedAlarms].
 //
+// # WebSockets
+//
+// A WebSocket is a pair of ends, made by [State.WebSocketPair]; a [Response] of status 101 gives one to a client, or to whoever called. An object
+// keeps the other with [State.AcceptWebSocket], also while it has no instance, and takes its messages as a [WebSocketMessager], or with
+// [State.HoldWebSocket] for as long as its instance lives. Messages pass the gates as calls do. What is sent to many is made once: see
+// [State.Broadcast].
+//
 // # Failures
 //
 // A handler that returns an error or panics fails its own event, with an [*Error] that names class, object and method. When a write or an fsync fails

@@ -88,7 +88,7 @@ func Open(opts Options) (*Engine, error) {
 	e.owners = make([]*owner, e.pool.Len())
 	for i := range e.owners {
 		e.owners[i] = &owner{
-			eng: e, loop: e.pool.Loop(i), index: i, table: newTable(),
+			eng: e, loop: e.pool.Loop(i), index: i, table: newTable(&e.metrics.objects),
 			idleMS: opts.IdleTimeout.Milliseconds(), queueMS: opts.MaxQueueTime.Milliseconds(),
 			outgoing: make(map[*Subrequest]struct{}), groups: make([]*socketGroup, e.pool.Len()),
 			sockets: make(map[uint32]*sockets), socketEvents: make(map[*origin]struct{}),

@@ -23,14 +23,6 @@ func (e *Engine) Sent() (n int) {
 // EventsUnderWay is the number of events of entry points that are under way on a loop. Call it while nothing runs.
 func (e *Engine) EventsUnderWay(loop int) int { return e.owners[loop].events }
 
-// Records is the number of records that are kept. Call it while nothing runs.
-func (e *Engine) Records() (n int) {
-	for _, o := range e.owners {
-		n += o.table.count
-	}
-	return n
-}
-
 // SocketSets is the number of objects that sockets are kept for, SocketEvents that of events that hold some.
 func (e *Engine) SocketSets() (n int) {
 	for _, o := range e.owners {

@@ -6,6 +6,7 @@ import "sync/atomic"
 type metrics struct {
 	events    atomic.Int64
 	live      atomic.Int64
+	objects   atomic.Int64
 	gated     atomic.Int64
 	evictions atomic.Int64
 	failures  atomic.Int64
@@ -31,6 +32,7 @@ const AlarmDelayBuckets = 32
 type Metrics struct {
 	Events    int64 // events delivered to objects and entry points
 	Live      int64 // live instances now
+	Objects   int64 // objects that the engine knows: with an instance, or at rest with something stored, an alarm or WebSockets
 	Gated     int64 // answers that waited at an output gate
 	Evictions int64 // idle instances dropped
 	Failures  int64 // events answered with an error
@@ -55,7 +57,7 @@ type Metrics struct {
 func (e *Engine) Metrics() Metrics {
 	m := &e.metrics
 	got := Metrics{
-		Events: m.events.Load(), Live: m.live.Load(), Gated: m.gated.Load(),
+		Events: m.events.Load(), Live: m.live.Load(), Objects: m.objects.Load(), Gated: m.gated.Load(),
 		Evictions: m.evictions.Load(), Failures: m.failures.Load(), Resets: m.resets.Load(),
 		Sent: m.sent.Load(), Outgoing: m.outgoing.Load(),
 		WebSockets: m.sockets.Load(), Hibernating: m.hibernating.Load(),

@@ -33,10 +33,10 @@ func (e *Engine) recover() error {
 	if err != nil {
 		return err
 	}
-	e.report = Recovery{Recovery: found, Classes: len(e.defined), Took: time.Since(began)}
 	for _, o := range e.owners {
-		e.report.Objects += o.dropEmpty()
+		o.dropEmpty()
 	}
+	e.report = Recovery{Recovery: found, Classes: len(e.defined), Objects: int(e.metrics.objects.Load()), Took: time.Since(began)}
 	return nil
 }
 
@@ -69,8 +69,8 @@ func (e *Engine) replayObject(n wal.LSN, rec *redo.Record) error {
 	return nil
 }
 
-// dropEmpty forgets objects whose last write left nothing, and counts the others.
-func (o *owner) dropEmpty() int {
+// dropEmpty forgets objects whose last write left nothing.
+func (o *owner) dropEmpty() {
 	for s := range o.table.slabs {
 		slab := o.table.slabs[s]
 		for i := range slab {
@@ -79,5 +79,4 @@ func (o *owner) dropEmpty() int {
 			}
 		}
 	}
-	return o.table.count
 }

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"sync/atomic"
+
 	"everloop/engine/internal/kv"
 	"everloop/wal"
 )
@@ -30,10 +32,12 @@ type table struct {
 	slabs []*[slabSize]record
 	index map[uint64]uint32
 	free  uint32
-	count int
+	count *atomic.Int64 // the records of all loops
 }
 
-func newTable() table { return table{index: make(map[uint64]uint32), free: noSlot} }
+func newTable(count *atomic.Int64) table {
+	return table{index: make(map[uint64]uint32), free: noSlot, count: count}
+}
 
 func (t *table) at(slot uint32) *record { return &t.slabs[slot/slabSize][slot%slabSize] }
 
@@ -70,7 +74,7 @@ func (t *table) add(class uint32, id *ID) (*record, uint32) {
 	}
 	*r = record{id: id.bytes, class: class, next: head, used: true}
 	t.index[id.hash()] = slot
-	t.count++
+	t.count.Add(1)
 	return r, slot
 }
 
@@ -94,5 +98,5 @@ func (t *table) remove(slot uint32) {
 	}
 	*r = record{next: t.free}
 	t.free = slot
-	t.count--
+	t.count.Add(-1)
 }

@@ -65,13 +65,13 @@ type sockets struct {
 
 // member is what a hibernatable socket has beside its end. Owned by the object's loop.
 type member struct {
-	e          *socketEnd
-	set        *sockets
-	next, prev *member // in the list that place names
-	tags       []tag
-	autoMS     int64         // when an auto response was last sent, on the wall clock; 0: never
-	event      *Event        // under way: the next waits for its end
-	queue      *[]socketItem // what waits for that; nil: nothing
+	e            *socketEnd
+	set          *sockets
+	link[member] // in the list that place names
+	tags         []tag
+	autoMS       int64         // when an auto response was last sent, on the wall clock; 0: never
+	event        *Event        // under way: the next waits for its end
+	queue        *[]socketItem // what waits for that; nil: nothing
 
 	place memberPlace
 }
@@ -87,47 +87,31 @@ const (
 
 // memberList is a list of sockets, in the order in which they were added.
 type memberList struct {
-	first, last *member
-	n           int
+	chain[member, *member]
+	n int
 }
 
 func (l *memberList) add(m *member) {
-	m.prev, m.next = l.last, nil
-	if l.last == nil {
-		l.first = m
-	} else {
-		l.last.next = m
-	}
-	l.last = m
+	l.chain.add(m)
 	l.n++
 }
 
 func (l *memberList) remove(m *member) {
-	if m.prev == nil {
-		l.first = m.next
-	} else {
-		m.prev.next = m.next
-	}
-	if m.next == nil {
-		l.last = m.prev
-	} else {
-		m.next.prev = m.prev
-	}
-	m.next, m.prev = nil, nil
+	l.chain.remove(m)
 	l.n--
 }
 
 // tagged are the sockets of an object with one tag, oldest first.
 type tagged struct {
-	name        string
-	first, last *tag
+	name string
+	chain[tag, *tag]
 }
 
 // tag is one tag of a socket, and its place in the list of those that have it.
 type tag struct {
-	list       *tagged
-	m          *member
-	next, prev *tag
+	list *tagged
+	m    *member
+	link[tag]
 }
 
 // autoResponse is a text and what it is answered with.
@@ -228,28 +212,13 @@ func (set *sockets) tag(t *tag, m *member, name string) {
 		list = &tagged{name: name}
 		set.tags[name] = list
 	}
-	*t = tag{list: list, m: m, prev: list.last}
-	if list.last == nil {
-		list.first = t
-	} else {
-		list.last.next = t
-	}
-	list.last = t
+	*t = tag{list: list, m: m}
+	list.add(t)
 }
 
 func (set *sockets) untag(t *tag) {
 	list := t.list
-	if t.prev == nil {
-		list.first = t.next
-	} else {
-		t.prev.next = t.next
-	}
-	if t.next == nil {
-		list.last = t.prev
-	} else {
-		t.next.prev = t.prev
-	}
-	t.next, t.prev = nil, nil
+	list.remove(t)
 	if list.first == nil {
 		delete(set.tags, list.name)
 	}

@@ -41,7 +41,7 @@ func TestHibernation(t *testing.T) {
 	if m := g.Metrics(); m.Live != 0 || m.WebSockets != n || m.Hibernating != n {
 		t.Fatalf("%d live, %d sockets, %d hibernating", m.Live, m.WebSockets, m.Hibernating)
 	}
-	if g.Records() != 1 {
+	if g.Metrics().Objects != 1 {
 		t.Error("the record has gone")
 	}
 	for i := range n {
@@ -82,8 +82,8 @@ func TestHibernation(t *testing.T) {
 	}
 	g.settle()
 	advance(g, 20*time.Second)
-	if m := g.Metrics(); m.Live != 0 || m.WebSockets != 0 || m.Hibernating != 0 || g.Records() != 0 || g.SocketSets() != 0 {
-		t.Errorf("left: %d live, %d sockets, %d hibernating, %d records, %d sets", m.Live, m.WebSockets, m.Hibernating, g.Records(), g.SocketSets())
+	if m := g.Metrics(); m.Live != 0 || m.WebSockets != 0 || m.Hibernating != 0 || g.Metrics().Objects != 0 || g.SocketSets() != 0 {
+		t.Errorf("left: %d live, %d sockets, %d hibernating, %d records, %d sets", m.Live, m.WebSockets, m.Hibernating, g.Metrics().Objects, g.SocketSets())
 	}
 }
 
@@ -114,8 +114,8 @@ func TestUnansweredCloseEndsWithTheInstance(t *testing.T) {
 	g.want("client", c.told(), "")
 	advance(g, 20*time.Second)
 	g.want("client", c.told(), `closed 1006 "WebSocket disconnected without sending Close frame." false`)
-	if m := g.Metrics(); m.Live != 0 || m.WebSockets != 0 || g.SocketSets() != 0 || g.Records() != 0 {
-		t.Errorf("%d live, %d sockets, %d sets, %d records", m.Live, m.WebSockets, g.SocketSets(), g.Records())
+	if m := g.Metrics(); m.Live != 0 || m.WebSockets != 0 || g.SocketSets() != 0 || g.Metrics().Objects != 0 {
+		t.Errorf("%d live, %d sockets, %d sets, %d records", m.Live, m.WebSockets, g.SocketSets(), g.Metrics().Objects)
 	}
 }
 
@@ -528,8 +528,8 @@ func TestUpdateOfHibernatingSockets(t *testing.T) {
 	g.replaceCode(time.Second)
 	g.settle()
 	g.want("client", c.told(), abnormal)
-	if g.Records() != 0 || g.SocketSets() != 0 || g.made != 1 {
-		t.Errorf("%d records, %d sets, %d instances", g.Records(), g.SocketSets(), g.made)
+	if g.Metrics().Objects != 0 || g.SocketSets() != 0 || g.made != 1 {
+		t.Errorf("%d records, %d sets, %d instances", g.Metrics().Objects, g.SocketSets(), g.made)
 	}
 }
 

@@ -27,6 +27,7 @@ const (
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Serve a project."`
 	Dev     devCmd     `cmd:"" help:"Serve a project while it is written: each save is served at once."`
+	Alarms  alarmsCmd  `cmd:"" help:"See alarms that were given up, and run them again."`
 	Wal     walCmd     `cmd:"" help:"Look into a data directory's log."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
@@ -136,10 +137,14 @@ func helpFor(args []string) string {
 		switch arg {
 		case "serve", "dev", "version":
 			return "everloop " + arg + " --help"
-		case "wal":
+		case "wal", "alarms":
 			words = append(words, arg)
 		case "dump", "verify":
-			if len(words) == 2 {
+			if words[len(words)-1] == "wal" {
+				words = append(words, arg)
+			}
+		case "failed", "run":
+			if words[len(words)-1] == "alarms" {
 				words = append(words, arg)
 			}
 		default:

@@ -22,7 +22,7 @@ type target struct {
 
 // Send is part of [web.RPCHost].
 func (rl *realm) Send(n uint64, path []string, args vm.Value) (vm.Value, error) {
-	s, ok := rl.stubs.get(n)
+	s, ok := rl.stubs.Get(n)
 	if !ok {
 		return vm.Undefined, vm.TypeError("Illegal invocation")
 	}

@@ -154,7 +154,7 @@ func (c *crossing) special(dst []byte, r *vm.Runtime, v vm.Value) (_ []byte, par
 	var what engine.Cap
 	switch shape {
 	case web.Stub:
-		s, ok := c.rl.stubs.get(n)
+		s, ok := c.rl.stubs.Get(n)
 		switch {
 		case !ok:
 			return dst, vm.Undefined, false, nil
@@ -278,7 +278,7 @@ func (c *crossing) read(b []byte, caps []engine.Cap) (vm.Value, error) {
 
 // takeDisposer makes a stub of a disposer, which is never called: disposing of it is what it is for.
 func (c *crossing) takeDisposer(d disposerCap) error {
-	n := c.rl.stubs.add(&stub{owner: c.by, export: d.export})
+	n := c.rl.stubs.Add(&stub{owner: c.by, export: d.export})
 	c.rl.hold(c.by, n)
 	_, h, err := c.rl.in.Stub(n)
 	if err != nil {
@@ -306,26 +306,26 @@ func (c *crossing) make(r *vm.Runtime, tag uint64, rd *value.Reader) (vm.Value, 
 		return c.rl.arrive(c.by, what.Body)
 	case sinkCap:
 		s.export = what.export
-		n := c.rl.stubs.add(s)
+		n := c.rl.stubs.Add(s)
 		c.rl.hold(c.by, n)
 		return c.rl.in.WritableOver(n)
 	case doorCap:
 		s.export = what.export
-		n := c.rl.stubs.add(s)
+		n := c.rl.stubs.Add(s)
 		c.rl.hold(c.by, n)
 		v, h, err := c.rl.in.Stub(n)
 		c.rl.r.Free(h)
 		return v, err
 	case objectCap:
 		s.objectCap = what
-		return c.rl.in.Fetcher(c.rl.stubs.add(s))
+		return c.rl.in.Fetcher(c.rl.stubs.Add(s))
 	case entryCap:
 		s.entry = what.entry
-		return c.rl.in.Fetcher(c.rl.stubs.add(s))
+		return c.rl.in.Fetcher(c.rl.stubs.Add(s))
 	case *export:
 		s.export = what
 	}
-	n := c.rl.stubs.add(s)
+	n := c.rl.stubs.Add(s)
 	c.rl.hold(c.by, n)
 	c.stubs = append(c.stubs, n)
 	v, h, err := c.rl.in.Stub(n)

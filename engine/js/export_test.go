@@ -34,10 +34,10 @@ func (a *App) Given(eng *engine.Engine) (given, held int) {
 						given, held = given+len(p.given), held+len(p.held)
 					}
 				}
-				for _, o := range rl.objects.all() {
+				for _, o := range rl.objects.All() {
 					count(o.has)
 				}
-				for _, e := range rl.events.all() {
+				for _, e := range rl.events.All() {
 					count(e.has)
 				}
 			}
@@ -180,7 +180,7 @@ func (a *App) Waiting() (events, promises int) {
 	for _, h := range a.hosts {
 		for _, rl := range h.realms {
 			if rl != nil {
-				events += len(rl.events.all())
+				events += len(rl.events.All())
 				promises += len(rl.waits)
 			}
 		}
@@ -201,10 +201,10 @@ func (a *App) SocketsOn(loop int) (objects, kept, events int) {
 				kept += len(p.sockets)
 			}
 		}
-		for _, o := range rl.objects.all() {
+		for _, o := range rl.objects.All() {
 			count(o.has)
 		}
-		for _, e := range rl.events.all() {
+		for _, e := range rl.events.All() {
 			count(e.has)
 			events++
 		}

@@ -146,14 +146,14 @@ func (rl *realm) Export(v vm.Value, own bool) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	n := rl.stubs.add(&stub{owner: rl.current, export: x})
+	n := rl.stubs.Add(&stub{owner: rl.current, export: x})
 	rl.hold(rl.current, n)
 	return n, nil
 }
 
 // DupStub is part of [web.RPCHost].
 func (rl *realm) DupStub(n uint64) (uint64, error) {
-	s, ok := rl.stubs.get(n)
+	s, ok := rl.stubs.Get(n)
 	switch {
 	case !ok || s.export == nil:
 		return 0, vm.TypeError("Illegal invocation")
@@ -163,14 +163,14 @@ func (rl *realm) DupStub(n uint64) (uint64, error) {
 		return 0, vm.PlainError("%s", errOtherContext)
 	}
 	s.export.refs.Add(1)
-	d := rl.stubs.add(&stub{owner: s.owner, export: s.export})
+	d := rl.stubs.Add(&stub{owner: s.owner, export: s.export})
 	rl.hold(s.owner, d)
 	return d, nil
 }
 
 // DisposeStub is part of [web.RPCHost].
 func (rl *realm) DisposeStub(n uint64) {
-	s, ok := rl.stubs.get(n)
+	s, ok := rl.stubs.Get(n)
 	if !ok || s.export == nil || s.disposed {
 		return
 	}
@@ -187,7 +187,7 @@ func (rl *realm) SignalsCross() bool { return rl.app.signals }
 
 // Loopback is part of [web.RPCHost].
 func (rl *realm) Loopback(n uint64, props vm.Value) (uint64, error) {
-	s, ok := rl.stubs.get(n)
+	s, ok := rl.stubs.Get(n)
 	if !ok || s.entry == nil || s.entry.outside != nil {
 		return 0, vm.TypeError("Illegal invocation")
 	}
@@ -199,7 +199,7 @@ func (rl *realm) Loopback(n uint64, props vm.Value) (uint64, error) {
 		}
 		e = rl.app.newEntry(e.name, encoded)
 	}
-	return rl.stubs.add(&stub{entry: e, owner: rl.current}), nil
+	return rl.stubs.Add(&stub{entry: e, owner: rl.current}), nil
 }
 
 func (rl *realm) encodeProps(v vm.Value) ([]byte, error) {

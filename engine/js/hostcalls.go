@@ -200,7 +200,7 @@ func (rl *realm) StructuredClone(v vm.Value, transfer []vm.Value) (vm.Value, err
 
 // ObjectID is part of [web.ObjectHost].
 func (rl *realm) ObjectID(object uint64) (hex, name string, named bool) {
-	o, ok := rl.objects.get(object)
+	o, ok := rl.objects.Get(object)
 	if !ok {
 		return "", "", false
 	}
@@ -211,7 +211,7 @@ func (rl *realm) ObjectID(object uint64) (hex, name string, named bool) {
 
 // BlockEnter is part of [web.ObjectHost].
 func (rl *realm) BlockEnter(object uint64) (vm.Value, error) {
-	o, ok := rl.objects.get(object)
+	o, ok := rl.objects.Get(object)
 	if !ok {
 		return vm.Undefined, engine.ErrReset
 	}
@@ -221,7 +221,7 @@ func (rl *realm) BlockEnter(object uint64) (vm.Value, error) {
 	}
 	held := rl.r.Dup(p)
 	err = o.st.Block(func(end func(error)) {
-		n := rl.sections.add(end)
+		n := rl.sections.Add(end)
 		rl.resume(o, held, vm.Int64(int64(n)), nil)
 	})
 	if err != nil {
@@ -233,11 +233,11 @@ func (rl *realm) BlockEnter(object uint64) (vm.Value, error) {
 
 // BlockLeave is part of [web.ObjectHost].
 func (rl *realm) BlockLeave(_ uint64, section int64, ok bool, reason vm.Value) error {
-	end, open := rl.sections.get(uint64(section))
+	end, open := rl.sections.Get(uint64(section))
 	if !open {
 		return nil
 	}
-	rl.sections.remove(uint64(section))
+	rl.sections.Remove(uint64(section))
 	if ok {
 		end(nil)
 		return nil
@@ -248,7 +248,7 @@ func (rl *realm) BlockLeave(_ uint64, section int64, ok bool, reason vm.Value) e
 
 // Abort is part of [web.ObjectHost].
 func (rl *realm) Abort(object uint64, reason vm.Value, retryAlarm bool) error {
-	o, ok := rl.objects.get(object)
+	o, ok := rl.objects.Get(object)
 	if !ok {
 		return engine.ErrReset
 	}

@@ -76,7 +76,7 @@ func (e *event) alone() bool {
 			return false
 		}
 	}
-	for _, other := range rl.events.all() {
+	for _, other := range rl.events.All() {
 		if other != e && !other.idle() {
 			return false
 		}

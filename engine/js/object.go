@@ -37,7 +37,7 @@ func (c *class) New(st *engine.State, ready func(engine.Object, error)) {
 		ready(nil, fmt.Errorf("the program exports no class %s", c.name))
 		return
 	}
-	o.slot = rl.objects.add(o)
+	o.slot = rl.objects.Add(o)
 	rl.begin(o)
 	handle, hd, err := rl.in.ObjectHandle(o.slot)
 	if err == nil {
@@ -117,7 +117,7 @@ func (o *object) Evict() {
 	}
 	o.dead = true
 	rl := o.rl
-	rl.objects.remove(o.slot)
+	rl.objects.Remove(o.slot)
 	rl.endPossessions(o)
 	if rl.r.Err() != nil {
 		return

@@ -11,6 +11,7 @@ import (
 
 	"everloop/engine"
 	"everloop/engine/js/internal/clone"
+	"everloop/engine/js/internal/slots"
 	"everloop/engine/js/internal/vm"
 	"everloop/engine/js/project"
 	"everloop/engine/js/web"
@@ -61,11 +62,11 @@ type realm struct {
 	classes      map[string]vm.Value // constructors, by export
 
 	// What JavaScript knows by a number.
-	objects  slots[*object]
-	events   slots[*event]
-	stubs    slots[*stub]
-	txns     slots[*transaction]
-	sections slots[func(error)]
+	objects  slots.Table[*object]
+	events   slots.Table[*event]
+	stubs    slots.Table[*stub]
+	txns     slots.Table[*transaction]
+	sections slots.Table[func(error)]
 	away     []*awayWork
 	timers   map[int64]*timer
 	waits    map[int64]*wait
@@ -344,7 +345,7 @@ func (rl *realm) addServices() error {
 		if err != nil {
 			return err
 		}
-		v, err := rl.in.Fetcher(rl.stubs.add(&stub{entry: rl.app.newEntry(cmp.Or(b.Entrypoint, "default"), props), shared: true}))
+		v, err := rl.in.Fetcher(rl.stubs.Add(&stub{entry: rl.app.newEntry(cmp.Or(b.Entrypoint, "default"), props), shared: true}))
 		if err != nil {
 			return err
 		}
@@ -360,7 +361,7 @@ func (rl *realm) addServices() error {
 	}
 	assets := rl.app.newEntry(p.Assets.Binding, nil)
 	assets.outside = rl.app.opts.Assets
-	v, err := rl.in.Fetcher(rl.stubs.add(&stub{entry: assets, shared: true}))
+	v, err := rl.in.Fetcher(rl.stubs.Add(&stub{entry: assets, shared: true}))
 	if err != nil {
 		return err
 	}
@@ -387,7 +388,7 @@ func (rl *realm) addExports() error {
 		return mapped(rl.app.bundle, err)
 	}
 	for _, name := range names {
-		v, err := rl.in.EntrypointExport(rl.stubs.add(&stub{entry: rl.app.newEntry(name, nil), shared: true}))
+		v, err := rl.in.EntrypointExport(rl.stubs.Add(&stub{entry: rl.app.newEntry(name, nil), shared: true}))
 		if err == nil {
 			err = rl.in.AddExport(name, v)
 		}
@@ -684,12 +685,12 @@ func (rl *realm) drop(event, object *engine.Error) {
 		}
 	}
 	rl.waiting = nil
-	for _, e := range rl.events.all() {
+	for _, e := range rl.events.All() {
 		rl.endPossessions(e)
 	}
 	rl.loseStreams(event)
 	rl.cancelFetches()
-	for _, o := range rl.objects.all() {
+	for _, o := range rl.objects.All() {
 		o.st.Abort(object)
 	}
 	if err := rl.r.Close(); err != nil {

@@ -139,31 +139,37 @@ func (rl *realm) endSockets(p *possessions) {
 
 // Send is part of [web.Socket].
 func (s *socket) Send(m *engine.Message) error {
-	switch {
-	case s.by == nil && s.connects != nil && s.connects.closed:
+	if s.by == nil && s.connects != nil && s.connects.closed {
 		return errSendClosed
-	case s.given, s.failed:
-		return nil
-	case s.by == nil:
-		return errNotAccepted
-	case !s.by.alive():
-		return errSocketGone
+	}
+	if ok, err := s.usable(); !ok {
+		return err
 	}
 	return socketError(s.ws.Send(m))
 }
 
+// usable reports whether what the program does with the socket can reach the other end. If not, it is refused with the error, or without one it
+// goes nowhere.
+func (s *socket) usable() (bool, error) {
+	switch {
+	case s.given, s.failed:
+		return false, nil
+	case s.by == nil:
+		return false, errNotAccepted
+	case !s.by.alive():
+		return false, errSocketGone
+	}
+	return true, nil
+}
+
 // Close is part of [web.Socket].
 func (s *socket) Close(code int, reason string) error {
-	switch {
-	case s.by == nil && s.connects != nil:
+	if s.by == nil && s.connects != nil {
 		s.connects.close()
 		return nil
-	case s.given, s.failed:
-		return nil
-	case s.by == nil:
-		return errNotAccepted
-	case !s.by.alive():
-		return errSocketGone
+	}
+	if ok, err := s.usable(); !ok {
+		return err
 	}
 	err := s.ws.Close(code, reason)
 	if err == nil && s.over && !s.value.IsUndefined() {
@@ -337,7 +343,7 @@ func socketError(err error) error {
 
 // SocketsAccept is part of [web.SocketHost].
 func (rl *realm) SocketsAccept(object uint64, v vm.Value, ws web.Socket, tags []string) error {
-	o, ok := rl.objects.get(object)
+	o, ok := rl.objects.Get(object)
 	if !ok {
 		return engine.ErrReset
 	}
@@ -378,7 +384,7 @@ func (o *object) socketFor(ws *engine.WebSocket) (*socket, error) {
 
 // SocketsList is part of [web.SocketHost].
 func (rl *realm) SocketsList(object uint64, tag string, tagged bool, out []vm.Value) ([]vm.Value, error) {
-	o, ok := rl.objects.get(object)
+	o, ok := rl.objects.Get(object)
 	if !ok {
 		return out, engine.ErrReset
 	}
@@ -400,7 +406,7 @@ func (rl *realm) SocketsList(object uint64, tag string, tagged bool, out []vm.Va
 
 // SocketsTags is part of [web.SocketHost].
 func (rl *realm) SocketsTags(object uint64, ws web.Socket) ([]string, error) {
-	o, ok := rl.objects.get(object)
+	o, ok := rl.objects.Get(object)
 	if !ok {
 		return nil, engine.ErrReset
 	}
@@ -419,7 +425,7 @@ func (rl *realm) SocketsTags(object uint64, ws web.Socket) ([]string, error) {
 
 // SocketsBroadcast is part of [web.SocketHost].
 func (rl *realm) SocketsBroadcast(object uint64, m *engine.Message, tag string, tagged bool, except web.Socket) (int, error) {
-	o, ok := rl.objects.get(object)
+	o, ok := rl.objects.Get(object)
 	if !ok {
 		return 0, engine.ErrReset
 	}
@@ -435,7 +441,7 @@ func (rl *realm) SocketsBroadcast(object uint64, m *engine.Message, tag string, 
 
 // SocketsAuto is part of [web.SocketHost].
 func (rl *realm) SocketsAuto(object uint64) (request, response string, set bool, err error) {
-	o, ok := rl.objects.get(object)
+	o, ok := rl.objects.Get(object)
 	if !ok {
 		return "", "", false, engine.ErrReset
 	}
@@ -445,7 +451,7 @@ func (rl *realm) SocketsAuto(object uint64) (request, response string, set bool,
 
 // SocketsSetAuto is part of [web.SocketHost].
 func (rl *realm) SocketsSetAuto(object uint64, request, response string, set bool) error {
-	o, ok := rl.objects.get(object)
+	o, ok := rl.objects.Get(object)
 	switch {
 	case !ok:
 		return engine.ErrReset
@@ -458,7 +464,7 @@ func (rl *realm) SocketsSetAuto(object uint64, request, response string, set boo
 
 // SocketsTimeout is part of [web.SocketHost].
 func (rl *realm) SocketsTimeout(object uint64) (float64, error) {
-	o, ok := rl.objects.get(object)
+	o, ok := rl.objects.Get(object)
 	if !ok {
 		return 0, engine.ErrReset
 	}
@@ -467,7 +473,7 @@ func (rl *realm) SocketsTimeout(object uint64) (float64, error) {
 
 // SocketsSetTimeout is part of [web.SocketHost].
 func (rl *realm) SocketsSetTimeout(object uint64, ms float64) error {
-	o, ok := rl.objects.get(object)
+	o, ok := rl.objects.Get(object)
 	if !ok {
 		return engine.ErrReset
 	}

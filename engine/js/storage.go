@@ -20,13 +20,13 @@ type transaction struct {
 // innermost open transaction.
 func (rl *realm) storage(s web.Store) (*engine.Storage, error) {
 	if s.Transaction {
-		t, ok := rl.txns.get(s.ID)
+		t, ok := rl.txns.Get(s.ID)
 		if !ok {
 			return nil, engine.ErrTransactionDone
 		}
 		return t.o.st.Storage(), nil
 	}
-	o, ok := rl.objects.get(s.ID)
+	o, ok := rl.objects.Get(s.ID)
 	if !ok {
 		return nil, engine.ErrReset
 	}
@@ -189,7 +189,7 @@ func (rl *realm) StorageDeleteAll(object uint64, _ web.WriteFlags) error {
 
 // StorageSync is part of [web.StorageHost].
 func (rl *realm) StorageSync(object uint64) (vm.Value, error) {
-	o, ok := rl.objects.get(object)
+	o, ok := rl.objects.Get(object)
 	if !ok {
 		return vm.Undefined, engine.ErrReset
 	}
@@ -240,7 +240,7 @@ func (rl *realm) resumeWith(by actor, promise vm.Value, result func() (vm.Value,
 
 // TxnBegin is part of [web.StorageHost].
 func (rl *realm) TxnBegin(object uint64, _ bool) (uint64, error) {
-	o, ok := rl.objects.get(object)
+	o, ok := rl.objects.Get(object)
 	if !ok {
 		return 0, engine.ErrReset
 	}
@@ -248,25 +248,25 @@ func (rl *realm) TxnBegin(object uint64, _ bool) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return rl.txns.add(&transaction{o, t}), nil
+	return rl.txns.Add(&transaction{o, t}), nil
 }
 
 // TxnCommit is part of [web.StorageHost].
 func (rl *realm) TxnCommit(txn uint64) error {
-	t, ok := rl.txns.get(txn)
+	t, ok := rl.txns.Get(txn)
 	if !ok {
 		return engine.ErrTransactionDone
 	}
-	rl.txns.remove(txn)
+	rl.txns.Remove(txn)
 	return t.t.Commit()
 }
 
 // TxnRollback is part of [web.StorageHost].
 func (rl *realm) TxnRollback(txn uint64) error {
-	t, ok := rl.txns.get(txn)
+	t, ok := rl.txns.Get(txn)
 	if !ok {
 		return engine.ErrTransactionDone
 	}
-	rl.txns.remove(txn)
+	rl.txns.Remove(txn)
 	return t.t.Rollback()
 }

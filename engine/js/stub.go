@@ -109,23 +109,23 @@ func (rl *realm) NewUniqueID(ns uint64) (string, error) {
 
 // StubByName is part of [web.NamespaceHost].
 func (rl *realm) StubByName(ns uint64, name string) (uint64, error) {
-	return rl.stubs.add(&stub{objectCap: objectCap{class: rl.app.namespaces[ns], name: name}}), nil
+	return rl.stubs.Add(&stub{objectCap: objectCap{class: rl.app.namespaces[ns], name: name}}), nil
 }
 
 // StubByID is part of [web.NamespaceHost].
 func (rl *realm) StubByID(ns uint64, hex string) (uint64, error) {
-	return rl.stubs.add(&stub{objectCap: objectCap{class: rl.app.namespaces[ns], name: hex, isID: true}}), nil
+	return rl.stubs.Add(&stub{objectCap: objectCap{class: rl.app.namespaces[ns], name: hex, isID: true}}), nil
 }
 
 // StubClosed is part of [web.StubHost].
 func (rl *realm) StubClosed(n uint64) {
 	rl.DisposeStub(n)
-	rl.stubs.remove(n)
+	rl.stubs.Remove(n)
 }
 
 // Fetch is part of [web.StubHost].
 func (rl *realm) Fetch(n, abort uint64, m web.Message, redirect web.Redirect) (vm.Value, error) {
-	s, ok := rl.stubs.get(n)
+	s, ok := rl.stubs.Get(n)
 	if !ok {
 		return vm.Undefined, vm.TypeError("Illegal invocation")
 	}

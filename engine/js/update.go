@@ -118,7 +118,7 @@ func (h *host) close() {
 
 // quiet reports whether nothing of the program lives in the runtime: no instance, no event, no body.
 func (rl *realm) quiet() bool {
-	return rl.objects.len() == 0 && rl.events.len() == 0 && len(rl.waiting) == 0 && len(rl.inbound) == 0 && len(rl.outbound) == 0 && len(rl.away) == 0
+	return rl.objects.Len() == 0 && rl.events.Len() == 0 && len(rl.waiting) == 0 && len(rl.inbound) == 0 && len(rl.outbound) == 0 && len(rl.away) == 0
 }
 
 // updated is what something fails with that an update of the program has ended.

@@ -97,12 +97,12 @@ func (rl *realm) forgetWaits(o *object) {
 func (rl *realm) holder(owner web.Owner, holder uint64) (actor, error) {
 	switch owner {
 	case web.OwnerObject:
-		if o, ok := rl.objects.get(holder); ok {
+		if o, ok := rl.objects.Get(holder); ok {
 			return o, nil
 		}
 		return nil, engine.ErrReset
 	case web.OwnerEvent:
-		if e, ok := rl.events.get(holder); ok {
+		if e, ok := rl.events.Get(holder); ok {
 			return e, nil
 		}
 	case web.OwnerUnknown:

@@ -71,7 +71,7 @@ func (p *entry) Serve(ev *engine.Event) {
 		return
 	}
 	e := &event{rl: rl, ev: ev, entryPoint: p}
-	e.slot = rl.events.add(e)
+	e.slot = rl.events.Add(e)
 	ev.Watch = e
 	w := waiting{ev: ev, event: e}
 	rl.begin(e)
@@ -195,5 +195,5 @@ func (e *event) leave() {
 	if e.rl.r.Err() == nil {
 		e.rl.r.Revoke(e.handle)
 	}
-	e.rl.events.remove(e.slot)
+	e.rl.events.Remove(e.slot)
 }

@@ -1,11 +1,14 @@
 // Package admin is the side of a server that its operator looks at: /healthz, /metrics in Prometheus' text format,
-// and a page with the classes and the main figures at /.
+// the alarms that were given up (/alarms/failed, and /alarms/run to run one again), and a page with the classes and the main
+// figures at /.
 //
 // It is served by net/http on an address of its own, off the loops: it answers also when the loops are busy or
-// stuck, and nothing that it does holds them up. All it reads are counters.
+// stuck, and nothing that it does holds them up. It reads counters; what is known to the loops only, the alarms that were given
+// up, it asks of them a slice at a time, and waits for no longer than 5 seconds.
 //
 // [Listen] serves on loopback to everyone there. On any other address it wants a token, which clients send as
-// "Authorization: Bearer TOKEN".
+// "Authorization: Bearer TOKEN". What changes something is a POST, and is refused to a browser that comes from any other page than
+// this server's own.
 //
 // The figures of the parts that the engine does not know are given by functions, in types of this package that
 // convert from those of the parts:
@@ -89,6 +92,7 @@ type Server struct {
 	token    [sha256.Size]byte // hashed, so that comparing tells nothing of its length either
 	draining atomic.Bool
 	served   chan struct{}
+	runs     chan struct{} // one for each alarm that is being run by hand
 }
 
 // Listen starts an admin server.
@@ -117,7 +121,7 @@ func Listen(o Options) (*Server, error) {
 		_ = lis.Close()
 		return nil, fmt.Errorf("admin: %s can be reached from other machines, and there is no token: set one, or listen on 127.0.0.1", o.Addr)
 	}
-	s := &Server{opts: o, lis: lis, token: sha256.Sum256([]byte(o.Token)), served: make(chan struct{})}
+	s := &Server{opts: o, lis: lis, token: sha256.Sum256([]byte(o.Token)), served: make(chan struct{}), runs: make(chan struct{}, maxRuns)}
 	s.http = http.Server{
 		Handler:           s.guarded(s.routes()),
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -162,18 +166,23 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.Handle("GET /metrics", s.metrics())
+	mux.HandleFunc("GET /alarms/failed", s.failedAlarms)
+	mux.HandleFunc("POST /alarms/run", s.runAlarm)
 	mux.HandleFunc("GET /{$}", s.page)
 	return mux
 }
 
 // guarded lets those in who may see this.
 func (s *Server) guarded(next http.Handler) http.Handler {
+	// A page from elsewhere, be it the program's own on another port of this machine, can have a browser send a POST here. The
+	// browser says where it comes from; what is no browser says nothing.
+	next = http.NewCrossOriginProtection().Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'")
+		h.Set("Referrer-Policy", "same-origin") // with less, a browser does not say that the page's button is ours
 		switch {
 		case s.opts.Token != "" && !s.authorized(r):
 			h.Set("WWW-Authenticate", `Bearer realm="everloop admin"`)

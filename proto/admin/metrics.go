@@ -94,11 +94,12 @@ type figure struct {
 var figures = []figure{
 	{"engine_events_total", nil, "Events delivered to objects and entry points."},
 	{"engine_live_objects", nil, "Objects with a live instance."},
+	{"engine_objects", nil, "Objects with a live instance, or at rest with something stored, an alarm or WebSockets."},
 	{"engine_gated_total", nil, "Answers that waited for the log before they left."},
 	{"engine_outgoing_total", nil, "Requests that objects and entry points have sent to other servers."},
-	{"engine_outgoing_in_flight", nil, "Those under way: waiting, sent, or with the body of their answer still coming."},
+	{"engine_outgoing_in_flight", nil, "Requests to other servers that are under way: waiting, sent, or with the body of their answer still coming."},
 	{"engine_websockets", nil, "WebSockets that objects and entry points hold: their ends of them."},
-	{"engine_websockets_hibernating", nil, "Those of objects that have no live instance."},
+	{"engine_websockets_hibernating", nil, "WebSockets of objects that have no live instance."},
 	{"engine_evictions_total", nil, "Idle instances that were dropped."},
 	{"engine_failures_total", nil, "Events that were answered with an error."},
 	{"engine_resets_total", nil, "Objects that were reset."},
@@ -108,8 +109,8 @@ var figures = []figure{
 	{"alarms_fired_total", nil, "Runs of alarms that have ended."},
 	{"alarms_retries_total", nil, "Runs of alarms that have failed and are tried again."},
 	{"alarms_given_up_total", nil, "Alarms that have failed too often."},
-	{"alarms_failed", nil, "Alarms that were given up and not set again."},
-	{"alarms_late_seconds", nil, "Time from the moment of an alarm to the start of its handler."},
+	{"alarms_failed", nil, "Alarms that were given up, and neither set again nor run by hand."},
+	{"alarms_late_seconds", nil, "Time from the moment of an alarm, or of its retry, to the start of its handler."},
 	{"recovery_objects", nil, "Objects that were recovered at the start."},
 	{"recovery_seconds", nil, "How long recovery took."},
 	{"log_failed", nil, "1 if the log has failed: restart after the cause is mended."},
@@ -173,6 +174,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	m := e.Metrics()
 	counter("engine_events_total", uint64(m.Events))
 	gauge("engine_live_objects", float64(m.Live))
+	gauge("engine_objects", float64(m.Objects))
 	counter("engine_gated_total", uint64(m.Gated))
 	counter("engine_outgoing_total", uint64(m.Sent))
 	gauge("engine_outgoing_in_flight", float64(m.Outgoing))

@@ -4,23 +4,33 @@ import (
 	"bytes"
 	"html/template"
 	"net/http"
+	"time"
 )
 
-// page is a plain page with the classes and the main figures.
-func (s *Server) page(w http.ResponseWriter, _ *http.Request) {
+// page is a plain page with the classes, the main figures, and the alarms that were given up.
+func (s *Server) page(w http.ResponseWriter, r *http.Request) { s.show(w, r, http.StatusOK, "") }
+
+// show answers with the page, under a sentence about what was asked for, if there is one.
+func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, notice string) {
 	e := s.opts.Engine
 	_, state := s.state()
 	v := pageView{
-		Version: s.opts.Version, State: state, Classes: e.Classes(), Loops: e.Pool().Len(),
+		Version: s.opts.Version, State: state, Classes: e.Classes(), Loops: e.Pool().Len(), Notice: notice,
 	}
 	m, rec := e.Metrics(), e.Recovered()
 	v.Engine = [][2]any{
 		{"live objects", m.Live},
+		{"objects at rest", max(0, m.Objects-m.Live)},
 		{"events", m.Events},
 		{"failed events", m.Failures},
 		{"resets", m.Resets},
 		{"evictions", m.Evictions},
 		{"answers that waited for the log", m.Gated},
+		{"WebSockets", m.WebSockets},
+		{"those of objects without an instance", m.Hibernating},
+		{"alarms that are set", m.Alarms},
+		{"runs of alarms", m.AlarmRuns},
+		{"alarms given up", m.FailedAlarms},
 		{"objects recovered at the start", rec.Objects},
 		{"recovery took", rec.Took},
 		{"last durable record", uint64(e.Log().Durable())},
@@ -39,6 +49,11 @@ func (s *Server) page(w http.ResponseWriter, _ *http.Request) {
 			{"clients gone", h.Status[0]},
 		}
 	}
+	failed, err := s.listFailed(r.Context(), 0, failedShown)
+	if err != nil {
+		v.AlarmsUnknown = err.Error()
+	}
+	v.Failed, v.FailedMore = failed.Alarms, failed.Next > 0
 	// Into memory first: an error in the middle would leave half a page.
 	var b bytes.Buffer
 	if err := pageTemplate.Execute(&b, v); err != nil {
@@ -47,6 +62,7 @@ func (s *Server) page(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes()) // the client has gone, if it fails
 }
 
@@ -57,6 +73,16 @@ type pageView struct {
 	Loops   int
 	Engine  [][2]any
 	HTTP    [][2]any
+
+	Notice        string
+	Failed        []FailedAlarm
+	FailedMore    bool
+	AlarmsUnknown string // why Failed is not all there is to show
+}
+
+// Moment shows a time in milliseconds since 1970.
+func (pageView) Moment(ms int64) string {
+	return time.UnixMilli(ms).UTC().Format("2006-01-02 15:04:05Z")
 }
 
 var pageTemplate = template.Must(template.New("page").Parse(`<!doctype html>
@@ -66,13 +92,24 @@ var pageTemplate = template.Must(template.New("page").Parse(`<!doctype html>
 <style>
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 46em; margin: 2em auto; padding: 0 1em }
 td { padding: 0 2em 0 0 } td + td { text-align: right; font-variant-numeric: tabular-nums }
+.alarms td, .alarms th { text-align: left; vertical-align: top; padding: 0 1em 0.5em 0; overflow-wrap: anywhere } .notice { font-weight: bold }
 </style>
 <h1>everloop {{.Version}}</h1>
 <p>{{.State}}, on {{.Loops}} {{if eq .Loops 1}}loop{{else}}loops{{end}}. <a href="/healthz">healthz</a>, <a href="/metrics">metrics</a></p>
+{{with .Notice}}<p class="notice">{{.}}</p>{{end}}
 <h2>Classes</h2>
 {{if .Classes}}<ul>{{range .Classes}}
 <li>{{.}}</li>{{end}}
 </ul>{{else}}<p>None is registered.</p>{{end}}
+{{with .AlarmsUnknown}}<h2>Alarms that were given up</h2>
+<p>They cannot be shown: {{.}}</p>{{end}}
+{{if .Failed}}<h2>Alarms that were given up</h2>
+<table class="alarms">
+<tr><th>object</th><th>runs</th><th>was set for</th><th>given up</th><th>last error</th><th></th></tr>{{range .Failed}}
+<tr><td>{{.Class}} {{if .Named}}{{.Name}}<br>{{end}}<code>{{.ID}}</code></td><td>{{.Runs}}</td><td>{{$.Moment .ScheduledTime}}</td><td>{{$.Moment .FailedAt}}</td><td>{{.Error}}</td>
+<td>{{if .Class}}<form method="post" action="/alarms/run"><input type="hidden" name="class" value="{{.Class}}"><input type="hidden" name="id" value="{{.ID}}"><button>Run again</button></form>{{end}}</td></tr>{{end}}
+</table>{{if .FailedMore}}
+<p>There are more, <a href="/alarms/failed?limit=1000">a thousand a page</a>.</p>{{end}}{{end}}
 <h2>Engine</h2>
 <table>{{range .Engine}}
 <tr><td>{{index . 0}}</td><td>{{index . 1}}</td></tr>{{end}}

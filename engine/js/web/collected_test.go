@@ -17,7 +17,7 @@ func TestMessagesAreCollected(t *testing.T) {
 		if err := h.r.RunGC(); err != nil {
 			t.Fatal(err)
 		}
-		if n := len(h.in.messages) - len(h.in.free); n != 0 {
+		if n := h.in.messages.Len(); n != 0 {
 			t.Errorf("response: %s: %d of 10 are left", source, n)
 		}
 	}
@@ -31,7 +31,7 @@ func TestMessagesAreCollected(t *testing.T) {
 		if err := h.r.RunGC(); err != nil {
 			t.Fatal(err)
 		}
-		if n := len(h.in.messages) - len(h.in.free); n != 0 {
+		if n := h.in.messages.Len(); n != 0 {
 			t.Errorf("request: %s: %d of 3 are left", source, n)
 		}
 	}

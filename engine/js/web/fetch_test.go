@@ -388,7 +388,7 @@ func TestMessagesAreDropped(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if live := len(h.in.messages) - len(h.in.free); live != 1 {
+	if live := h.in.messages.Len(); live != 1 {
 		t.Errorf("%d messages are held, want 1", live)
 	}
 	if got := h.eval(t, "kept.url"); got != "http://host/path?q=1" {

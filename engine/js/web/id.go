@@ -14,25 +14,15 @@ type heldID struct {
 // idClass is the class of those objects; the payload is an index into Instance.ids.
 var idClass = vm.RegisterClass("DurableObjectId", func(r *vm.Runtime, payload uint64) {
 	in := r.Host.(*Instance)
-	in.ids[payload] = heldID{}
-	in.freeIDs = append(in.freeIDs, uint32(payload))
+	in.ids.Remove(payload)
 })
 
 // holdID makes the DurableObjectId of an id.
 func (in *Instance) holdID(id heldID) (vm.Value, error) {
-	var slot uint32
-	if n := len(in.freeIDs); n > 0 {
-		slot = in.freeIDs[n-1]
-		in.freeIDs = in.freeIDs[:n-1]
-	} else {
-		slot = uint32(len(in.ids))
-		in.ids = append(in.ids, heldID{})
-	}
-	in.ids[slot] = id
-	v, _, err := in.r.HostObject(idClass, in.idProto, uint64(slot))
+	slot := in.ids.Add(id)
+	v, _, err := in.r.HostObject(idClass, in.idProto, slot)
 	if err != nil {
-		in.ids[slot] = heldID{}
-		in.freeIDs = append(in.freeIDs, slot)
+		in.ids.Remove(slot)
 	}
 	return v, err
 }
@@ -43,7 +33,7 @@ func (in *Instance) id(v vm.Value) (*heldID, error) {
 	if !ok {
 		return nil, errIllegal
 	}
-	return &in.ids[slot], nil
+	return in.ids.At(slot), nil
 }
 
 // hex is the id in hexadecimal digits.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"everloop/engine/js/internal/slots"
 	"everloop/engine/js/internal/vm"
 )
 
@@ -15,12 +16,10 @@ type Instance struct {
 	r *vm.Runtime
 
 	// messages are the requests and responses that JavaScript holds, by the payload of their handles.
-	messages []held
-	free     []uint32
+	messages slots.Table[held]
 
 	// ids are those that JavaScript holds, by the payload of their handles.
-	ids     []heldID
-	freeIDs []uint32
+	ids slots.Table[heldID]
 
 	// storages are the storages of live objects, by the numbers of those; Undefined where nobody has asked. Owned.
 	storages []vm.Value
@@ -63,10 +62,9 @@ type Instance struct {
 	socketProto                                                         vm.Value // Undefined until there is a socket
 
 	// sockets are the WebSockets that JavaScript has objects of, by the payload of their handles.
-	sockets     []heldSocket
-	freeSockets []uint32
-	listed      []vm.Value // scratch of getWebSockets
-	said        said
+	sockets slots.Table[heldSocket]
+	listed  []vm.Value // scratch of getWebSockets
+	said    said
 	// socketBlobs: binaryType is "blob" at first; shortReasons: the reason of a Close has a limit.
 	socketBlobs, shortReasons bool
 }

@@ -77,32 +77,21 @@ type held struct {
 // messageClass is the class of those objects; the payload is an index into Instance.messages.
 var messageClass = vm.RegisterClass("Message", func(r *vm.Runtime, payload uint64) {
 	in := r.Host.(*Instance)
-	if m, ok := in.messages[payload].m.(Moved); ok {
+	if m, ok := in.messages.Remove(payload).m.(Moved); ok {
 		m.Dropped()
 	}
-	in.messages[payload] = held{}
-	in.free = append(in.free, uint32(payload))
 })
 
 // hold makes the Request or Response of a message.
 func (in *Instance) hold(m Message, request bool) (vm.Value, error) {
-	var slot uint32
-	if n := len(in.free); n > 0 {
-		slot = in.free[n-1]
-		in.free = in.free[:n-1]
-	} else {
-		slot = uint32(len(in.messages))
-		in.messages = append(in.messages, held{})
-	}
-	in.messages[slot] = held{m: m, request: request}
+	slot := in.messages.Add(held{m: m, request: request})
 	proto := in.responseProto
 	if request {
 		proto = in.requestProto
 	}
-	v, _, err := in.r.HostObject(messageClass, proto, uint64(slot))
+	v, _, err := in.r.HostObject(messageClass, proto, slot)
 	if err != nil {
-		in.messages[slot] = held{}
-		in.free = append(in.free, slot)
+		in.messages.Remove(slot)
 	}
 	return v, err
 }
@@ -113,7 +102,7 @@ func (in *Instance) held(v vm.Value) (*held, error) {
 	if !ok {
 		return nil, errIllegal
 	}
-	return &in.messages[slot], nil
+	return in.messages.At(slot), nil
 }
 
 // message is the Message of an object.

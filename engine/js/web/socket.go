@@ -22,10 +22,7 @@ type heldSocket struct {
 // socketClass is the class of those objects; the payload is an index into Instance.sockets.
 var socketClass = vm.RegisterClass("WebSocket", func(r *vm.Runtime, payload uint64) {
 	in := r.Host.(*Instance)
-	s := in.sockets[payload].s
-	in.sockets[payload] = heldSocket{}
-	in.freeSockets = append(in.freeSockets, uint32(payload))
-	s.Dropped()
+	in.sockets.Remove(payload).s.Dropped()
 })
 
 // Socket makes the object of a socket, owned by the caller. proto (borrowed) is its prototype; Undefined for the usual one.
@@ -36,25 +33,16 @@ func (in *Instance) Socket(s Socket, proto vm.Value) (vm.Value, error) {
 		}
 		proto = in.socketProto
 	}
-	var slot uint32
-	if n := len(in.freeSockets); n > 0 {
-		slot = in.freeSockets[n-1]
-		in.freeSockets = in.freeSockets[:n-1]
-	} else {
-		slot = uint32(len(in.sockets))
-		in.sockets = append(in.sockets, heldSocket{})
-	}
-	in.sockets[slot] = heldSocket{s: s, blob: in.socketBlobs}
-	v, _, err := in.r.HostObject(socketClass, proto, uint64(slot))
+	slot := in.sockets.Add(heldSocket{s: s, blob: in.socketBlobs})
+	v, _, err := in.r.HostObject(socketClass, proto, slot)
 	if err != nil {
-		in.sockets[slot] = heldSocket{}
-		in.freeSockets = append(in.freeSockets, slot)
+		in.sockets.Remove(slot)
 	}
 	return v, err
 }
 
 // SocketObjects is how many sockets JavaScript has objects of.
-func (in *Instance) SocketObjects() int { return len(in.sockets) - len(in.freeSockets) }
+func (in *Instance) SocketObjects() int { return in.sockets.Len() }
 
 var keyPrototype = vm.Intern("prototype")
 
@@ -89,7 +77,7 @@ func (in *Instance) socket(v vm.Value) (*heldSocket, error) {
 	if !ok {
 		return nil, errIllegal
 	}
-	return &in.sockets[slot], nil
+	return in.sockets.At(slot), nil
 }
 
 // The doors below dispatch an event to a socket that was accepted, and say whether a listener threw: failure is what the first one

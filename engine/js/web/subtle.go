@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 
+	"everloop/engine/js/internal/slots"
 	"everloop/engine/js/internal/vm"
 )
 
@@ -84,15 +85,14 @@ type pair struct{ public, private material }
 
 // keyTable is the keys that one runtime's JavaScript holds. Owned by its loop.
 type keyTable struct {
-	keys  []material
-	free  []uint32
+	slots.Table[material]
 	bytes int // of all, as sizeOf counts
 }
 
 // keyMaterial is the class of the handles. They are seen by the prelude only.
 var keyMaterial = vm.RegisterClass("CryptoKeyMaterial", func(r *vm.Runtime, payload uint64) {
 	if in, ok := r.Host.(*Instance); ok {
-		in.keys.drop(uint32(payload))
+		in.keys.drop(payload)
 	}
 })
 
@@ -120,27 +120,16 @@ func sizeOf(m material) int {
 	return 512
 }
 
-func (t *keyTable) add(m material) (uint32, error) {
+func (t *keyTable) add(m material) (uint64, error) {
 	size := sizeOf(m)
 	if t.bytes+size > maxKeyBytes {
 		return 0, &domError{"QuotaExceededError", fmt.Sprintf("The program holds too many keys: together they may take %d MiB.", maxKeyBytes>>20)}
 	}
 	t.bytes += size
-	if n := len(t.free); n > 0 {
-		i := t.free[n-1]
-		t.free = t.free[:n-1]
-		t.keys[i] = m
-		return i, nil
-	}
-	t.keys = append(t.keys, m)
-	return uint32(len(t.keys) - 1), nil
+	return t.Add(m), nil
 }
 
-func (t *keyTable) drop(i uint32) {
-	t.bytes -= sizeOf(t.keys[i])
-	t.keys[i] = nil
-	t.free = append(t.free, i)
-}
+func (t *keyTable) drop(i uint64) { t.bytes -= sizeOf(t.Remove(i)) }
 
 // keyHandle makes the handle of a key, owned by the caller.
 func (in *Instance) keyHandle(m material) (vm.Value, error) {
@@ -148,7 +137,7 @@ func (in *Instance) keyHandle(m material) (vm.Value, error) {
 	if err != nil {
 		return vm.Undefined, err
 	}
-	v, _, err := in.r.HostObject(keyMaterial, vm.Undefined, uint64(i))
+	v, _, err := in.r.HostObject(keyMaterial, vm.Undefined, i)
 	if err != nil {
 		in.keys.drop(i)
 	}
@@ -159,7 +148,7 @@ func (in *Instance) keyHandle(m material) (vm.Value, error) {
 func keyOf[K any](in *Instance, v vm.Value) (k K, err error) {
 	i, ok := in.r.Payload(keyMaterial, v)
 	if ok {
-		if k, ok = in.keys.keys[i].(K); ok {
+		if k, ok = (*in.keys.At(i)).(K); ok {
 			return k, nil
 		}
 	}

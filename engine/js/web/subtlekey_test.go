@@ -131,7 +131,7 @@ func TestKeysAndGC(t *testing.T) {
 	if err := h.r.RunGC(); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(h.in.keys.keys) - len(h.in.keys.free); n != 1 || h.in.keys.bytes != 512+16 {
+	if n := h.in.keys.Len(); n != 1 || h.in.keys.bytes != 512+16 {
 		t.Errorf("%d keys of %d bytes are left", n, h.in.keys.bytes)
 	}
 	if got := h.eval(t, `(async () => new TextDecoder().decode(await S.exportKey("raw", kept)))()`); got != "0123456789abcdef" {
