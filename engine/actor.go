@@ -296,12 +296,12 @@ func (ev *Event) step(a *actor) {
 // takeUp notes that an event is being answered.
 func (a *actor) takeUp(ev *Event) {
 	a.pin()
-	ev.place = len(a.inflight)
+	ev.place = int32(len(a.inflight))
 	a.inflight = append(a.inflight, ev)
 }
 
 func (a *actor) eventDone(ev *Event) {
-	if last := len(a.inflight) - 1; ev.place <= last && a.inflight[ev.place] == ev {
+	if last := int32(len(a.inflight)) - 1; ev.place <= last && a.inflight[ev.place] == ev {
 		a.inflight[ev.place] = a.inflight[last]
 		a.inflight[ev.place].place = ev.place
 		a.inflight[last] = nil

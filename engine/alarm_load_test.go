@@ -20,7 +20,11 @@ func TestManyAlarmsAtOnce(t *testing.T) {
 		running++
 		peak = max(peak, running)
 		defer func() { running-- }()
-		return b.st.Storage().Sync(ctx)
+		if err := b.st.Storage().Put("rung", nil); err != nil {
+			return err
+		}
+		defer b.st.Storage().Delete("rung")
+		return b.st.Storage().Sync(ctx) // until the log commits
 	}
 	stub := ns.GetByName("asked")
 	for i := range n {
@@ -82,6 +86,31 @@ func TestManyAlarmsAtOnce(t *testing.T) {
 	y.pass(time.Minute)
 	if z := y.restart(false); z.Recovered().Objects != 0 {
 		t.Errorf("%d objects are left", z.Recovered().Objects)
+	}
+}
+
+// A round starts fewer alarms than a slice where their handlers take long: others do not wait for all of them.
+func TestSlowAlarmsEndTheRound(t *testing.T) {
+	const n = 100
+	y, ns := tower(t)
+	for i := range n {
+		y.set(ns, fmt.Sprint(i), 3600_000-y.now())
+	}
+	y.ring = func(*bell, context.Context, engine.AlarmInfo) error {
+		y.pool.Spend(time.Millisecond)
+		return nil
+	}
+	y.pool.Jump(time.Duration(3600_000-y.now()) * time.Millisecond)
+	most := int64(0)
+	for y.Metrics().AlarmRuns < n {
+		before := y.Metrics().AlarmRuns
+		if !y.pool.Step() {
+			y.log.Commit()
+		}
+		most = max(most, y.Metrics().AlarmRuns-before)
+	}
+	if most < 2 || most > 16 {
+		t.Errorf("at most %d alarms of 1 ms rang in one round, want a few", most)
 	}
 }
 

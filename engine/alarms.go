@@ -13,13 +13,18 @@ import (
 // place, and a node in a wheel, neither with a pointer in it. The wheel is on the wall clock; one timer of the loop
 // wakes it for the next alarm.
 //
-// What is due is not started at once. A loop runs so many alarms at a time, and starts so many a round, so that a million
-// that are due together neither need a million instances nor keep others waiting: the rest stay in the wheel.
+// What is due is not started at once. A loop runs so many alarms at a time, and starts so many a round, as long as the round is young,
+// so that a million that are due together neither need a million instances nor keep others waiting, whatever their handlers cost: the
+// rest stay in the wheel.
 
 const (
 	// alarmSlice is how many alarms a round starts at most.
 	alarmSlice = 64
-	// alarmSteps bounds what the wheel does in a round beside that.
+	// alarmStep is how many are started, and run as far as they get, before the clock is read again.
+	alarmStep = 4
+	// alarmRoundMS is the age of a round at which it starts no more. Each round starts a step, however old it is.
+	alarmRoundMS = 2
+	// alarmSteps bounds what the wheel does beside that for each step.
 	alarmSteps = 4096
 	// alarmScanSlice is how many entries a round looks at for a class that has become known.
 	alarmScanSlice = 4096
@@ -197,15 +202,21 @@ func (o *owner) pumpAlarms() {
 	}
 	wall := o.loop.Wall()
 	s.wheel.Rewind(wall)
-	room := o.eng.opts.MaxAlarms - s.running
-	s.backlog = s.wheel.AdvanceUpTo(wall, alarmSteps, min(room, alarmSlice), s.fire)
-	switch {
-	case !s.backlog:
-		o.wakeForAlarms()
-	case s.running < o.eng.opts.MaxAlarms:
-		o.morePumping()
+	for started := 0; ; started += alarmStep {
+		s.backlog = s.wheel.AdvanceUpTo(wall, alarmSteps, min(o.eng.opts.MaxAlarms-s.running, alarmStep), s.fire)
+		o.drain()
+		if !s.backlog {
+			o.wakeForAlarms()
+			return
+		}
+		if s.running >= o.eng.opts.MaxAlarms {
+			return // the end of one of them goes on
+		}
+		if now, _ := o.loop.Clock(); started+alarmStep >= alarmSlice || now-o.loop.Now() >= alarmRoundMS || o.ready.len() > 0 {
+			o.morePumping()
+			return
+		}
 	}
-	o.drain()
 }
 
 // morePumping has the next round start some of the backlog.

@@ -77,19 +77,21 @@ type Event struct {
 	replier Replier
 
 	// dep is the highest record that the event, and later its answer, could reveal.
-	dep      wal.LSN
+	dep     wal.LSN
+	reply   Reply
+	since   int64    // when it began to wait for its object, on the loop's clock
+	leaving *leaving // who wants to know of a caller that leaves; nil: nobody
+
+	// Small fields are together: each request has an event, and the next larger size of memory is 32 bytes more.
+	place    int32 // in its actor's list of events in flight
+	pins     int32 // entry points: unanswered, plus waitUntil work
+	holds    int32 // entry points: reasons to go on that are no work
 	phase    phase
 	answered bool
 	plain    bool // the caller is Go code, which takes no capabilities
-	reply    Reply
-	place    int      // in its actor's list of events in flight
-	since    int64    // when it began to wait for its object, on the loop's clock
-	oneWay   bool     // nobody waits for the answer
-	left     bool     // the caller, before the answer was complete
-	complete bool     // the answer was
-	pins     int32    // entry points: unanswered, plus waitUntil work
-	holds    int32    // entry points: reasons to go on that are no work
-	leaving  *leaving // who wants to know of a caller that leaves; nil: nobody
+	oneWay   bool // nobody waits for the answer
+	left     bool // the caller, before the answer was complete
+	complete bool // the answer was
 
 	ctx eventContext
 }

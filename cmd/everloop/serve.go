@@ -55,6 +55,7 @@ func (c *serveCmd) run(stdout io.Writer, logger *slog.Logger, dev *development) 
 		runtime.GOMAXPROCS(loops + 2)
 	}
 	tuneGC()
+	trimWhenIdle()
 	go js.Warm()
 	// The runtime has raised the soft limit on descriptors to the hard one before main.
 

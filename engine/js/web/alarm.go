@@ -105,7 +105,38 @@ func (in *Instance) alarmFlags(options vm.Value) (flags WriteFlags, err error) {
 // ObjectAlarm delivers an alarm to an object, as NewObject returned it: its handler gets the time that the alarm was set to, in
 // milliseconds since 1970, and how many runs have failed before.
 func (in *Instance) ObjectAlarm(object vm.Value, scheduled int64, retries int) (vm.Value, error) {
-	return in.r.Call(in.objectAlarm, vm.Undefined, object, vm.Int64(scheduled), vm.Int(int32(retries)))
+	handler, err := in.r.Get(object, keyAlarm)
+	if err != nil {
+		return vm.Undefined, err
+	}
+	defer in.r.Free(handler)
+	if !in.r.IsFunction(handler) {
+		return vm.Undefined, in.r.Throw(errNoAlarm)
+	}
+	info, err := in.alarmInfo(scheduled, retries)
+	if err != nil {
+		return vm.Undefined, err
+	}
+	defer in.r.Free(info)
+	return in.r.Call(handler, object, info)
+}
+
+// alarmInfo makes an AlarmInvocationInfo, owned by the caller.
+func (in *Instance) alarmInfo(scheduled int64, retries int) (vm.Value, error) {
+	info, err := in.r.ObjectProto(in.alarmInfoProto)
+	if err != nil {
+		return vm.Undefined, err
+	}
+	for _, p := range [...]struct {
+		key   vm.Key
+		value vm.Value
+	}{{keyScheduledTime, vm.Int64(scheduled)}, {keyRetryCount, vm.Int(int32(retries))}, {keyIsRetry, vm.Bool(retries > 0)}} {
+		if err := in.r.Define(info, p.key, p.value, vm.Enumerable|vm.Configurable); err != nil {
+			in.r.Free(info)
+			return vm.Undefined, err
+		}
+	}
+	return info, nil
 }
 
 // HandlesAlarm reports whether an object, as NewObject returned it, has a handler of alarms. A getter of it runs.
@@ -118,4 +149,11 @@ func (in *Instance) HandlesAlarm(object vm.Value) (bool, error) {
 	return in.r.IsFunction(v), nil
 }
 
-var keyAlarm = vm.Intern("alarm")
+var (
+	keyAlarm         = vm.Intern("alarm")
+	keyScheduledTime = vm.Intern("scheduledTime")
+	keyRetryCount    = vm.Intern("retryCount")
+	keyIsRetry       = vm.Intern("isRetry")
+
+	errNoAlarm = vm.PlainError("Attempted to run a scheduled alarm without a handler, did you remember to export an alarm() function?")
+)

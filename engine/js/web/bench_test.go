@@ -143,6 +143,21 @@ func BenchmarkObjectCounter(b *testing.B) {
 	}
 }
 
+func BenchmarkObjectAlarm(b *testing.B) {
+	h := newFake(b)
+	object := mustEval(b, h, `new (class { alarm(info) { this.due = info.scheduledTime } })`)
+	b.ReportAllocs()
+	report := cpuTime(b)
+	defer func() { report(b.N) }()
+	for b.Loop() {
+		v, err := h.in.ObjectAlarm(object, 1e12, 0)
+		if err != nil {
+			b.Fatal(err)
+		}
+		h.r.Free(v)
+	}
+}
+
 func BenchmarkLoad(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

@@ -55,7 +55,7 @@ type Instance struct {
 	disposeExport, loopbackFrom, exports, pipelinedHere, pipelinedOn    vm.Value
 	streamStart, streamRoom, streamCancel, callerLeft                   vm.Value
 	moduleExports, nodeGlobals, workersModule, unhandledRejection       vm.Value
-	programClasses, programEntries, objectAlarm                         vm.Value
+	programClasses, programEntries, alarmInfoProto                      vm.Value
 	namespaceProto, idProto, stateProto, storageProto, transactionProto vm.Value
 	routing, storageGet, storagePut, bringPart, older                   vm.Value
 	socketEvent, socketBytes                                            vm.Value
@@ -148,7 +148,7 @@ func Load(r *vm.Runtime, h Host) (*Instance, error) {
 		{"workers", &in.workers},
 		{"workerCall", &in.workerCall},
 		{"objectCall", &in.objectCall},
-		{"objectAlarm", &in.objectAlarm},
+		{"alarmInfoProto", &in.alarmInfoProto},
 		{"exportCall", &in.exportCall},
 		{"crossShape", &in.crossShape},
 		{"fromParts", &in.fromParts},

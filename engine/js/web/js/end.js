@@ -48,7 +48,7 @@ const workers = { __proto__: null, DurableObject, WorkerEntrypoint, RpcTarget, R
 return {
   __proto__: null,
   bringPart, older,
-  programClasses, programEntries, unhandledRejection, workerFetch, reply: replyWith, fireTimer, objectAlarm,
+  programClasses, programEntries, unhandledRejection, workerFetch, reply: replyWith, fireTimer,
   workerCall, objectCall, exportCall, pipelinedHere, pipelinedOn, crossShape, fromParts, takeReadable, streamOver: streamOf, takeWritable, writableOver, newStub, disposable, hasDisposer, disposeExport, loopbackFrom, programExports,
   streamStart, streamRoom, streamCancel, callerLeft, socketEvent, socketBytes,
   nothing() {},
@@ -64,6 +64,7 @@ return {
   storageProto: DurableObjectStorage.prototype,
   transactionProto: DurableObjectTransaction.prototype,
   fetcherProto: Fetcher.prototype,
+  alarmInfoProto: AlarmInvocationInfo.prototype,
   DOMException,
 workers, workersModule,
 };

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"testing"
+)
+
+func TestIdleTrimmerDue(t *testing.T) {
+	const mb = 1 << 20
+	for _, x := range []struct {
+		name                            string
+		recently, live, objects, unused uint64
+		want                            bool
+	}{
+		{"busy", 2 * mb, 10 * mb, 30 * mb, 0, false},
+		{"quiet, and much was left", mb / 2, 10 * mb, 30 * mb, 0, true},
+		{"quiet, and much is free", 0, 10 * mb, 10 * mb, 20 * mb, true},
+		{"next to nothing was left", 0, mb, 4 * mb, 0, false},
+		{"little for so large a heap", 0, 400 * mb, 480 * mb, 10 * mb, false},
+		{"enough for it", 0, 400 * mb, 480 * mb, 30 * mb, true},
+		{"less than was live", 0, 10 * mb, 8 * mb, 0, false},
+	} {
+		tr := &idleTrimmer{allocated: 500 * mb}
+		if got := tr.due(500*mb+x.recently, x.live, x.objects, x.unused); got != x.want {
+			t.Errorf("%s: %v, want %v", x.name, got, x.want)
+		}
+	}
+}
+
+// What a burst has left is not resident any more after the second look, and a third one has nothing to do.
+func TestIdleTrimmer(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // nobody else collects
+	trimmed := 0
+	tr := newIdleTrimmer(func() { trimmed++; debug.FreeOSMemory() })
+	tr.look()
+	resident := func() int64 {
+		s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}
+		metrics.Read(s)
+		return int64(s[0].Value.Uint64() + s[1].Value.Uint64())
+	}
+	trimmed = 0
+	burst := make([][]byte, 64)
+	for i := range burst {
+		burst[i] = make([]byte, 1<<20)
+	}
+	runtime.KeepAlive(burst)
+	most := resident()
+	tr.look() // it was busy
+	if trimmed != 0 {
+		t.Fatal("a busy heap was collected")
+	}
+	tr.look()
+	if gone := most - resident(); trimmed != 1 || gone < 60<<20 {
+		t.Errorf("collected %d times, %d MB less are resident, want 64", trimmed, gone>>20)
+	}
+	tr.look()
+	if trimmed != 1 {
+		t.Error("a heap without garbage was collected")
+	}
+}
