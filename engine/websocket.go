@@ -82,7 +82,7 @@ const (
 
 // SocketSink is told what comes to an end that is held classically or by a transport. For an object or an event its methods are called in
 // turns of it; for a Port on its loop, when what is told may leave the process. Closed or Failed is the last thing that it is told; neither comes when the
-// holder itself has gone (its object was reset, or it has called Lost or Fail). Only a transport that was told of a Close, and has not answered it, may
+// holder itself has gone (its object was reset, or it has called Lost or Fail). Who was told of a Close, and has not answered it, may
 // be told Failed, or Closed of a lost connection, too.
 type SocketSink interface {
 	// Message takes a message, in the order in which it was sent. It must not be changed.
