@@ -517,16 +517,16 @@ func (e *socketEnd) roomy() bool {
 
 // taken notes that n bytes have reached e, and lets the other end's transport go on. On the loop of e's holder.
 func (e *socketEnd) taken(n int64) {
-	if e.toward.Add(-n) <= SocketWindow/2 && e.starved.Load() {
+	if e.toward.Add(-n) > SocketWindow/2 || !e.starved.Load() {
+		return
+	}
+	if m := e.member.Load(); m == nil || !m.set.starved.Load() { // or else it goes on when the object has taken enough of all its sockets
 		e.feed()
 	}
 }
 
-// feed lets the other end's transport go on, if there is room by now.
+// feed lets the other end's transport go on, if it has stopped.
 func (e *socketEnd) feed() {
-	if m := e.member.Load(); m != nil && m.set.starved.Load() {
-		return // it goes on when the object has taken enough of all its sockets
-	}
 	if !e.starved.CompareAndSwap(true, false) {
 		return
 	}
