@@ -33,6 +33,7 @@ type rig struct {
 	onMessage func(ctx context.Context, r *room, ws *engine.WebSocket, m *engine.Message) error
 	onClose   func(r *room, ws *engine.WebSocket) error
 	prepare   func(ws *engine.WebSocket)
+	crowding  func() // in a Crowd
 }
 
 func newRig(t *testing.T, loops int, tune ...func(*engine.Options)) *rig {
