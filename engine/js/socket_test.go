@@ -265,6 +265,59 @@ export default { async fetch(request, env) {
 	}
 }
 
+// Who has given an end away sees nothing of whoever holds it, and cannot write to it any more.
+func TestSocketGivenAway(t *testing.T) {
+	v := serve(t, `
+import { DurableObject } from "cloudflare:workers";
+export class Room extends DurableObject {
+	fetch() {
+		const [client, server] = Object.values(new WebSocketPair());
+		this.ctx.acceptWebSocket(server);
+		this.client = client;
+		client.serializeAttachment("before");
+		return new Response(null, { status: 101, webSocket: client });
+	}
+	look() {
+		const { client } = this;
+		const seen = [client.deserializeAttachment(), client.readyState];
+		client.serializeAttachment("after");
+		client.send("dropped");
+		client.close();
+		return [...seen, client.deserializeAttachment(), client.readyState, this.ctx.getWebSockets().length].join(" ");
+	}
+}
+export default { async fetch(request, env) {
+	const room = env.Room.getByName("x");
+	if (new URL(request.url).pathname === "/look") return new Response(await room.look());
+	const response = await room.fetch("http://x", { headers: { upgrade: "websocket" } });
+	if (request.headers.has("upgrade")) return response;
+	const ws = response.webSocket, seen = [];
+	ws.accept();
+	seen.push(ws.deserializeAttachment(), await room.look(), ws.deserializeAttachment());
+	ws.serializeAttachment("mine");
+	seen.push(await room.look(), ws.deserializeAttachment());
+	const over = new Promise((f) => ws.addEventListener("close", f));
+	ws.close();
+	await over;
+	return new Response([...seen, await room.look(), ws.readyState].join("; "));
+} };`, setup{loops: 2, opts: js.Options{Runtimes: 1}})
+	if got, want := v.get("/"), "; before 1 after 1 1; ; after 1 after 1 1; mine; after 1 after 1 0; 3"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	// Nor does it look at what belongs to another loop by now.
+	for loop := range 2 {
+		c := v.connect(loop, "http://example.com/", nil)
+		for range 20 {
+			v.eng.Post(loop, func() { _ = c.ws.SetAttachment([]byte("a client's")); _ = c.ws.Send(engine.TextMessage("x")) })
+			if got := v.get("/look"); got != "before 1 after 1 1" && got != "after 1 after 1 1" {
+				t.Fatal(got)
+			}
+		}
+		v.on(loop, func() { _ = c.ws.Close(1000, "") })
+		v.ending(loop, c)
+	}
+}
+
 // A connection that is lost between a Close and the answer that its holder owes lets the holder go, and is told once.
 func TestSocketsLostWhileHalfOpen(t *testing.T) {
 	v := serve(t, `
