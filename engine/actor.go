@@ -264,9 +264,12 @@ func (ev *Event) step(a *actor) {
 		ev.replier.Reply(r)
 		return
 	}
+	a.queuedBytes -= ev.size()
+	if ev.Socket != nil && ev.Socket.member().set.dropped {
+		return // the code was replaced before the instance began: it never had the socket
+	}
 	ev.phase = phaseServe
 	ev.actor = a
-	a.queuedBytes -= ev.size()
 	a.learn(ev.dep)
 	if ev.Kind == EventAlarm {
 		a.deliverAlarm(ev)

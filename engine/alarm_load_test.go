@@ -89,6 +89,56 @@ func TestManyAlarmsAtOnce(t *testing.T) {
 	}
 }
 
+// Handlers that wait for long keep others waiting for ten seconds, not for all of their time; but no more of them run than may.
+func TestAlarmsThatHang(t *testing.T) {
+	const most = 4
+	y, ns := tower(t, func(o *engine.Options) { o.MaxAlarms = most })
+	register(t, y.Engine, "Mute", mute{})
+	running, peak := 0, 0
+	y.ring = func(b *bell, ctx context.Context, info engine.AlarmInfo) error {
+		if name, _ := b.st.ID().Name(); name == "good" {
+			return nil
+		}
+		running++
+		peak = max(peak, running)
+		defer func() { running-- }()
+		return hang(b, ctx, info)
+	}
+	for i := range most {
+		y.set(ns, fmt.Sprint(i), 1000)
+	}
+	y.set(ns, "good", 2000)
+	y.pass(10_500 * time.Millisecond)
+	y.expect("while all that may run hang", "0 at 1000 for 1000, 0 retries", "1 at 1000 for 1000, 0 retries",
+		"2 at 1000 for 1000, 0 retries", "3 at 1000 for 1000, 0 retries")
+	y.pass(time.Second)
+	y.expect("when they do not count any more", "good at 11000 for 2000, 0 retries")
+	for i := most; i < 100; i++ {
+		y.set(ns, fmt.Sprint(i), 1000)
+	}
+	y.pass(13 * time.Minute)
+	if want := 16*most + most; running != want || peak != want {
+		t.Errorf("%d run, %d at most, want %d", running, peak, want)
+	}
+	y.rung = nil
+	y.pass(4 * time.Hour) // until all are given up
+	if running != 0 || peak > 17*most {
+		t.Errorf("%d run, %d at most", running, peak)
+	}
+	if m := y.Metrics(); m.Alarms != 0 || m.FailedAlarms != 100 {
+		t.Errorf("%d alarms are left, %d have failed", m.Alarms, m.FailedAlarms)
+	}
+	// All of them count again.
+	y.rung, y.ring = nil, nil
+	for i := range 3 * most {
+		y.set(ns, fmt.Sprint(i), 1000)
+	}
+	y.pass(2 * time.Second)
+	if len(y.rung) != 3*most {
+		t.Errorf("rung %q", y.rung)
+	}
+}
+
 // A round starts fewer alarms than a slice where their handlers take long: others do not wait for all of them.
 func TestSlowAlarmsEndTheRound(t *testing.T) {
 	const n = 100

@@ -867,3 +867,33 @@ func TestRunAlarm(t *testing.T) {
 		t.Errorf("metrics: %+v", m)
 	}
 }
+
+// RunAlarm comes back when the constructor has deleted the alarm, durably, and then fails: nothing is left of the object then.
+func TestRunAlarmOfAnObjectThatGoes(t *testing.T) {
+	y, ns := tower(t)
+	y.set(ns, "a", 1000_000)
+	y.pass(time.Minute) // the instance goes
+	y.build = func(b *bell) error {
+		if err := b.Delete(); err != nil {
+			return err
+		}
+		return errors.Join(b.st.Storage().Sync(context.Background()), errBroken)
+	}
+	done := make(chan error, 1)
+	go func() { done <- y.RunAlarm(context.Background(), "Bell", ns.IDFromName("a")) }()
+	for y.Metrics().Resets == 0 {
+		y.settle()
+	}
+	y.pass(time.Second)
+	select {
+	case err := <-done:
+		if !errors.Is(err, errBroken) {
+			t.Errorf("RunAlarm returns %v", err)
+		}
+	case <-time.After(10 * time.Second): // its goroutine has had every chance
+		t.Error("RunAlarm does not return")
+	}
+	if n := y.Records(); n != 0 {
+		t.Errorf("%d records are left", n)
+	}
+}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"time"
 
 	"everloop/engine/redo"
 	"everloop/loop"
@@ -130,17 +131,52 @@ func (a *actor) deliverAlarm(ev *Event) {
 	if ev.answered {
 		return
 	}
-	o.alarms.timeouts[ev] = o.loop.At(o.loop.Due(o.eng.opts.AlarmTimeout), loop.Func(func() {
-		o.ready.push(entryStep{func() {
-			if ev.answered || a.dead {
-				return
-			}
-			err := overloaded(alarmTimeUp)
-			err.Class, err.Object, err.Method = a.class.name, a.id.String(), ev.Name()
-			a.reset(err.asReset())
-		}})
+	w := &alarmWatch{ev: ev, due: o.loop.Due(o.eng.opts.AlarmTimeout)}
+	o.alarms.watches[ev] = w
+	w.arm()
+}
+
+// alarmWatch is the task that looks after a run which did not end in one turn. Owned by its loop.
+type alarmWatch struct {
+	ev    *Event
+	due   int64 // when the handler has taken too long
+	timer loop.Timer
+	slow  bool // the run does not count any more
+}
+
+// arm has the run looked at again.
+func (w *alarmWatch) arm() {
+	l := w.ev.actor.own.loop
+	w.timer = l.At(min(w.due, l.Due(alarmPatienceMS*time.Millisecond)), w)
+}
+
+func (w *alarmWatch) Run() {
+	o := w.ev.actor.own
+	if o.loop.Now() >= w.due {
+		o.ready.push(entryStep{w.timeUp})
 		o.drain()
-	}))
+		return
+	}
+	if s := &o.alarms; !w.slow && s.slow < maxSlowAlarms*o.eng.opts.MaxAlarms {
+		w.slow = true
+		s.running--
+		s.slow++
+		if s.backlog {
+			o.morePumping()
+		}
+	}
+	w.arm()
+}
+
+// timeUp resets an object whose handler takes too long.
+func (w *alarmWatch) timeUp() {
+	ev, a := w.ev, w.ev.actor
+	if ev.answered || a.dead {
+		return
+	}
+	err := overloaded(alarmTimeUp)
+	err.Class, err.Object, err.Method = a.class.name, a.id.String(), ev.Name()
+	a.reset(err.asReset())
 }
 
 // alarmSucceeded deletes the alarm whose handler has just succeeded, in the record of the running turn. If the turn is taken
@@ -168,11 +204,15 @@ func (o *owner) alarmEnded(ev *Event) {
 	ev.phase = phaseDone
 	err := ev.reply.Err
 	ev.reply = Reply{}
-	s.running--
-	if tm, ok := s.timeouts[ev]; ok {
-		delete(s.timeouts, ev)
-		o.loop.Cancel(tm)
+	if w := s.watches[ev]; w != nil {
+		delete(s.watches, ev)
+		o.loop.Cancel(w.timer)
+		if w.slow {
+			s.slow--
+			s.running++
+		}
 	}
+	s.running--
 	a := ev.actor
 	began := a != nil && a.alarm == ev
 	if began {

@@ -28,6 +28,11 @@ const (
 	alarmSteps = 4096
 	// alarmScanSlice is how many entries a round looks at for a class that has become known.
 	alarmScanSlice = 4096
+	// alarmPatienceMS is how long a run counts for MaxAlarms. One that has not ended by then most likely waits for something outside, and
+	// a thousand of them must not keep all others of the loop waiting for AlarmTimeout. So that they do not need a million instances
+	// either, maxSlowAlarms times MaxAlarms stop counting at most.
+	alarmPatienceMS = 10_000
+	maxSlowAlarms   = 16
 )
 
 // alarmState is where an alarm is between being set and being done with.
@@ -70,12 +75,13 @@ type alarms struct {
 	wake   loop.Timer // wakes the loop for the next one
 	wakeAt int64
 
-	running  int
-	backlog  bool // more are due than were started
-	pumping  bool // a task that starts some of them is in the mailbox
-	fire     func(place uint32)
-	timeouts map[*Event]loop.Timer // of runs that did not end in one turn
-	rand     *rand.Rand            // for how long retries are put off
+	running int  // those that count for MaxAlarms
+	slow    int  // those that do not any more
+	backlog bool // more are due than were started
+	pumping bool // a task that starts some of them is in the mailbox
+	fire    func(place uint32)
+	watches map[*Event]*alarmWatch // of runs that did not end in one turn
+	rand    *rand.Rand             // for how long retries are put off
 
 	failed  map[uint32]*alarmFailure // those that were given up, by record
 	notes   []*alarmFailure          // the same; a failure knows its place
@@ -85,13 +91,13 @@ type alarms struct {
 
 func (o *owner) initAlarms() {
 	o.alarms = alarms{
-		used:     1,
-		fire:     o.fireAlarm,
-		timeouts: make(map[*Event]loop.Timer),
-		rand:     rand.New(rand.NewPCG(o.eng.opts.Seed, uint64(o.index))),
-		failed:   make(map[uint32]*alarmFailure),
-		waiting:  make(map[uint32][]func(error)),
-		metrics:  &o.eng.metrics,
+		used:    1,
+		fire:    o.fireAlarm,
+		watches: make(map[*Event]*alarmWatch),
+		rand:    rand.New(rand.NewPCG(o.eng.opts.Seed, uint64(o.index))),
+		failed:  make(map[uint32]*alarmFailure),
+		waiting: make(map[uint32][]func(error)),
+		metrics: &o.eng.metrics,
 	}
 }
 

@@ -21,8 +21,12 @@ type Reply struct {
 // drop says that nobody gets the reply.
 func (r *Reply) drop() {
 	drop(r.Caps)
-	if r.Response != nil && r.Response.WebSocket != nil {
-		r.Response.WebSocket.e.dropped()
+	if r.Response == nil {
+		return
+	}
+	r.Response.Body.Discard()
+	if ws := r.Response.WebSocket; ws != nil {
+		ws.e.dropped()
 	}
 }
 

@@ -59,7 +59,8 @@ type Options struct {
 	MaxQueueTime time.Duration
 
 	// MaxAlarms is how many alarms run at once on one loop; others that are due wait. Default 1,024. More help where handlers
-	// wait for others; each may keep an instance in memory.
+	// wait for others; each may keep an instance in memory. A run that has taken 10 s does not count any more, unless 16 times as
+	// many are such.
 	MaxAlarms int
 	// AlarmTimeout is how long the handler of an alarm may take. Default 15 min.
 	AlarmTimeout time.Duration

@@ -405,10 +405,11 @@ func (o *owner) letGo(slot uint32) {
 	}
 }
 
-// holdsAnything reports whether a record has anything in it: keys, an alarm or one that was given up, or WebSockets beside it.
+// holdsAnything reports whether a record has anything in it: keys, an alarm or one that was given up, or WebSockets beside it; or whether somebody
+// waits for the end of its alarm's run.
 func (o *owner) holdsAnything(slot uint32) bool {
 	r := o.table.at(slot)
-	return r.store.Len() > 0 || r.alarm != 0 || o.alarms.failed[slot] != nil || o.sockets[slot] != nil
+	return r.store.Len() > 0 || r.alarm != 0 || o.alarms.failed[slot] != nil || o.sockets[slot] != nil || o.alarms.waiting[slot] != nil
 }
 
 // dispensable reports whether nothing would be lost with a record.

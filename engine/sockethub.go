@@ -125,8 +125,6 @@ func (e *socketEnd) receive(it socketItem) {
 		switch end := it.ending; {
 		case end == nil:
 			e.sink.Message(it.m)
-		case e.gotClose:
-			e.finish() // it has been told: what follows a Close is the end of the connection
 		case end.clean:
 			e.answerClose(e.by, end.code, end.reason)
 			defer func() { // the handler may have answered, and the instance stays until it has returned
@@ -135,7 +133,7 @@ func (e *socketEnd) receive(it socketItem) {
 				}
 			}()
 			end.tell(e.sink)
-		default:
+		default: // also behind a Close that the holder has not answered: then it is the end of the connection
 			e.ended = true
 			defer e.release()
 			end.tell(e.sink)

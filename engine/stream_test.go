@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"everloop/engine"
 	"everloop/loop"
@@ -365,5 +366,47 @@ func TestSecondReaderLeavesTheFirstAlone(t *testing.T) {
 				t.Errorf("the first reader: %q, ended %v, %v; the producer was told to stop %d times", k.data, k.ended, k.err, src.canceled)
 			}
 		})
+	}
+}
+
+// streaming is the class of objects that answer a second later, with a body that they have not begun to make.
+type streaming struct {
+	st   *engine.State
+	made *producer
+}
+
+func (c streaming) New(st *engine.State, ready func(engine.Object, error)) {
+	ready(streaming{st, c.made}, nil)
+}
+func (streaming) Evict() {}
+func (s streaming) Deliver(ev *engine.Event) {
+	s.st.After(time.Second, func() { ev.Respond(&engine.Response{Body: s.st.StreamFrom(s.made)}) })
+}
+
+// asker is an object that asks one of those, and is reset before it has the answer.
+type asker struct{ st *engine.State }
+
+func (a *asker) Ask() {
+	a.st.Namespace("Streaming").GetByName("x").StartFetch(&engine.Request{Method: "GET", URL: "http://x/"}, engine.ReplyFunc(func(engine.Reply) {}))
+}
+func (a *asker) Abort() { a.st.Abort(errors.New("on purpose")) }
+
+// The body of an answer that its caller does not live to see is canceled.
+func TestStreamOfAnAnswerThatNobodyGets(t *testing.T) {
+	s := step(t, 2, 1)
+	p := new(producer)
+	register(t, s.Engine, "Streaming", streaming{made: p})
+	ns := register(t, s.Engine, "Asker", engine.ClassOf(func(st *engine.State) (*asker, error) { return &asker{st}, nil }))
+	for i, reset := range []bool{false, true} {
+		s.start(ns.GetByName("a"), "Ask")
+		s.settle()
+		if reset {
+			s.start(ns.GetByName("a"), "Abort")
+		}
+		s.pool.Advance(2 * time.Second)
+		s.settle()
+		if p.canceled != i {
+			t.Errorf("reset %v: the body was canceled %d times", reset, p.canceled)
+		}
 	}
 }

@@ -82,7 +82,7 @@ const (
 
 // SocketSink is told what comes to an end that is held classically or by a transport. For an object or an event its methods are called in
 // turns of it; for a Port on its loop, when what is told may leave the process. Closed or Failed is the last thing that it is told; neither comes when the
-// holder itself has gone (its object was reset, or it has called Lost or Fail). Only a transport that was told of a Close, and has not answered it, may
+// holder itself has gone (its object was reset, or it has called Lost or Fail). Who was told of a Close, and has not answered it, may
 // be told Failed, or Closed of a lost connection, too.
 type SocketSink interface {
 	// Message takes a message, in the order in which it was sent. It must not be changed.
@@ -517,16 +517,16 @@ func (e *socketEnd) roomy() bool {
 
 // taken notes that n bytes have reached e, and lets the other end's transport go on. On the loop of e's holder.
 func (e *socketEnd) taken(n int64) {
-	if e.toward.Add(-n) <= SocketWindow/2 && e.starved.Load() {
+	if e.toward.Add(-n) > SocketWindow/2 || !e.starved.Load() {
+		return
+	}
+	if m := e.member.Load(); m == nil || !m.set.starved.Load() { // or else it goes on when the object has taken enough of all its sockets
 		e.feed()
 	}
 }
 
-// feed lets the other end's transport go on, if there is room by now.
+// feed lets the other end's transport go on, if it has stopped.
 func (e *socketEnd) feed() {
-	if m := e.member.Load(); m != nil && m.set.starved.Load() {
-		return // it goes on when the object has taken enough of all its sockets
-	}
 	if !e.starved.CompareAndSwap(true, false) {
 		return
 	}

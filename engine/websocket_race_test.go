@@ -180,3 +180,55 @@ func TestUpdateOnRealLoops(t *testing.T) {
 		}
 	}
 }
+
+// gulper is an object that takes whatever comes.
+type gulper struct{ *hall }
+
+func (gulper) WebSocketMessage(context.Context, *engine.WebSocket, *engine.Message) error { return nil }
+
+// pusher is a client that sends as much as there is room for.
+type pusher struct {
+	ws   *engine.WebSocket
+	m    *engine.Message
+	left int
+	over func()
+}
+
+func (p *pusher) Room() {
+	for p.left > 0 && p.ws.Room() {
+		_ = p.ws.Send(p.m)
+		p.left--
+	}
+	if p.left == 0 {
+		p.over()
+	}
+}
+
+func (p *pusher) Message(*engine.Message)  {}
+func (p *pusher) Closed(int, string, bool) {}
+func (p *pusher) Failed(error)             {}
+
+// TestRoomOnRealLoops has clients on several loops fill, with each message, what all sockets of an object may have on their way: none of them
+// waits for room that there is.
+func TestRoomOnRealLoops(t *testing.T) {
+	const loops, pushers, each = 4, 16, 3000
+	e := open(t, engine.Options{Loops: loops, MaxQueuedBytes: 4096})
+	register(t, e, "Gulper", engine.ClassOf(func(st *engine.State) (gulper, error) { return gulper{&hall{st}}, nil }))
+	var wg sync.WaitGroup
+	for i := range pushers {
+		l := e.Pool().Loop(i % loops)
+		port := e.Port(l)
+		wg.Add(1)
+		p := &pusher{m: engine.BinaryMessage(make([]byte, 5000)), left: each, over: sync.OnceFunc(wg.Done)}
+		l.Post(loop.Func(func() {
+			port.Namespace("Gulper").GetByName("x").StartFetch(&engine.Request{Method: "GET", URL: "http://x/"}, engine.ReplyFunc(func(r engine.Reply) {
+				p.ws = r.Response.WebSocket
+				if err := port.HoldWebSocket(p.ws, p); err != nil {
+					t.Error(err)
+				}
+				l.Post(loop.Func(p.Room))
+			}))
+		}))
+	}
+	wg.Wait()
+}

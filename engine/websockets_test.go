@@ -558,6 +558,59 @@ func TestUpdateTellsTheNewCodeNothing(t *testing.T) {
 	}
 }
 
+// Nor is what waits for an instance that has not begun when the code is replaced, and will be one of the new code.
+func TestUpdateBeforeTheConstructor(t *testing.T) {
+	g := newRig(t, 2)
+	hub := register(t, g.Engine, "Hub", engine.ClassOf(func(st *engine.State) (*room, error) { return &room{rig: g, st: st}, nil }))
+	a := g.onLoop(0)
+	b := hub.GetByName(onLoop(t, hub, 2, 0))
+	if r := g.start(b, "join", a); r.got.Err != nil {
+		t.Fatal(r.got.Err)
+	}
+	advance(g, 20*time.Second)
+	if n := g.Metrics().Hibernating; n != 1 {
+		t.Fatalf("%d sockets hibernate", n)
+	}
+	updated := make(chan error, 1)
+	g.crowding = func() {
+		go func() {
+			updated <- g.Update("Room", engine.ClassOf(func(st *engine.State) (*room, error) {
+				g.made++
+				return &room{rig: g, st: st}, nil
+			}), time.Second)
+		}()
+		for !g.pool.Runnable(1) { // then loop 0 has been told, too
+			runtime.Gosched()
+		}
+	}
+	crowd := g.start(b, "crowd", "hello")
+	for {
+		g.settle()
+		select {
+		case err := <-updated:
+			if err != nil || crowd.got.Err != nil {
+				t.Fatal(err, crowd.got.Err)
+			}
+			g.settle()
+			g.want("rooms", g.told(), "closed 1006 \"WebSocket disconnected without sending Close frame.\" false, state 3")
+			if n := g.Metrics().WebSockets; n != 0 {
+				t.Errorf("%d sockets are left", n)
+			}
+			return
+		default:
+		}
+	}
+}
+
+// Crowd wakes so many objects, and the room that it has joined behind them, that some of them do not get to begin in this round.
+func (r *room) Crowd(text string) error {
+	for i := range 1500 {
+		r.st.Namespace("Sleeper").GetByName(fmt.Sprint(i)).StartCall("sleep", nil, engine.ReplyFunc(func(engine.Reply) {}))
+	}
+	r.rig.crowding()
+	return r.joined.Send(engine.TextMessage(text))
+}
+
 // Block keeps everything else out for a second.
 func (r *room) Block(ctx context.Context) error {
 	return r.st.BlockConcurrencyWhile(func() error {

@@ -12,12 +12,11 @@ import (
 // connecting is what a socket that a program made by `new WebSocket(url)` knows of its connection. It belongs to whoever the turn
 // belonged to, as a fetch does.
 type connecting struct {
-	s          *socket
-	by         actor
-	about      web.SocketAbout
-	attachment []byte
-	sent       *engine.Subrequest
-	closed     bool // by the program, before there was a connection
+	s      *socket
+	by     actor
+	about  web.SocketAbout
+	sent   *engine.Subrequest
+	closed bool // by the program, before there was a connection
 }
 
 // SocketConnect is part of [web.SocketHost].
@@ -122,8 +121,9 @@ func (c *connecting) connected(r *engine.Response, v vm.Value) error {
 	if err := c.s.hold(c.by, v, c.s.rl.app.halfOpen); err != nil {
 		return err
 	}
-	if c.attachment != nil {
-		return c.s.ws.SetAttachment(c.attachment)
+	if b := c.s.attachment; b != nil {
+		c.s.attachment = nil
+		return c.s.ws.SetAttachment(b)
 	}
 	return nil
 }

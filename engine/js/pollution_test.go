@@ -14,8 +14,31 @@ const polluted = `
 import { DurableObject } from "cloudflare:workers";
 const R = Response;
 export class OBJECT extends DurableObject {
-	async fetch(request) { await this.ctx.storage.put("k", { a: 1 }); return new R("" + await request.text() + (await this.ctx.storage.get("k")).a + apply(sizeOf, await this.ctx.storage.list(), [])); }
+	async fetch(request) {
+		if (request.headers.get("upgrade") !== null) {
+			const pair = new WebSocketPair();
+			this.ctx.acceptWebSocket(pair[1], ["t", "u"]);
+			this.ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+			pair[1].serializeAttachment({ n: 1 });
+			return new R(null, { status: 101, webSocket: pair[0] });
+		}
+		await this.ctx.storage.put("k", { a: 1 }); return new R("" + await request.text() + (await this.ctx.storage.get("k")).a + apply(sizeOf, await this.ctx.storage.list(), [])); }
 	async echo(v) { return v; }
+	webSocketMessage(ws, m) {
+		if (m === "close") return ws.close(4001, "bye");
+		ws.send(m + this.ctx.getTags(ws)[1] + (this.ctx.getWebSockets("t").length > 0) + ws.deserializeAttachment().n + this.ctx.getWebSocketAutoResponse().response + ws.readyState);
+		this.ctx.broadcast(m, { tag: "u", except: ws });
+	}
+	async ring() {
+		const s = this.ctx.storage;
+		await s.setAlarm(4e12);
+		const at = await s.getAlarm();
+		await s.deleteAlarm();
+		const rung = new PromiseNow((f) => { this.rung = f; });
+		await s.transaction(async (t) => { await t.setAlarm(1); });
+		return at + (await rung);
+	}
+	alarm(info) { this.rung(info.isRetry + "" + info.retryCount); }
 }
 const microtask = queueMicrotask, error = new Error("e"), given = new Map([[1, new Date(5)]]), mapGet = Map.prototype.get, apply = Reflect.apply, PromiseNow = Promise;
 const sizeOf = Reflect.getOwnPropertyDescriptor(Map.prototype, "size").get;
@@ -47,6 +70,11 @@ async function tour(env, ctx) {
 	step = "timer"; out += await new PromiseNow((f) => setTimeout(f, 1, "timer")); await scheduler.wait(1); await new PromiseNow((f) => microtask(f));
 	step = "object"; const stub = env.OBJECT.getByName("x"); out += await (await stub.fetch("http://a/", { method: "POST", body: "body" })).text();
 	step = "rpc"; const echoed = await stub.echo({ x: 7, f: () => 8 }); out += echoed.x; out += await echoed.f();
+	step = "socket"; const ws = (await stub.fetch("http://a/", { headers: { upgrade: "websocket" } })).webSocket; ws.accept();
+	const told = (type, say) => new PromiseNow((f) => { ws.addEventListener(type, f, { once: true }); ws.send(say); });
+	out += (await told("message", "hello")).data + (await told("message", "ping")).data;
+	step = "socket's end"; const end = await told("close", "close"); out += end.code + end.reason + end.wasClean;
+	step = "alarm"; out += await stub.ring();
 	step = "error"; try { new URL("nope"); } catch (e) { out += e.message; } try { await env.OBJECT.getByName("y").nope(); } catch (e) { out += e.message.length; }
 	step = "waitUntil"; ctx.waitUntil(null);
 	return out;
@@ -73,7 +101,7 @@ function spoil(o, but = "") {
 }
 `
 	clean := serve(t, polluted, setup{}).get("/")
-	if !strings.HasPrefix(clean, "13falsea") {
+	if !strings.HasPrefix(clean, "13falsea") || !strings.Contains(clean, "helloutrue1pong1pong4001byetrue4000000000000false0") {
 		t.Fatalf("without any evil: %s", clean)
 	}
 	for _, x := range []struct{ name, evil string }{
@@ -94,9 +122,9 @@ function spoil(o, but = "") {
 		{"the species of buffers", `for (const C of [Object.getPrototypeOf(Uint8Array), ArrayBuffer, Array, Map, Set, RegExp]) Object.defineProperty(C, Symbol.species, { __proto__: null, get() { throw "evil species"; } })`},
 		{"errors", `Error.prototype.toString = Error.captureStackTrace = Error.prepareStackTrace = () => { throw "evil"; }; Error.stackTraceLimit = { valueOf() { throw "evil"; } }`},
 		{"the globals", `const g = globalThis; for (const k of ["Promise", "Map", "Set", "WeakMap", "Error", "TypeError", "RangeError", "Array", "Object", "String", "Number", "Symbol", "Math", "JSON", "Reflect", "Date", "RegExp", "Proxy", "Function", "Iterator", "ArrayBuffer", "DataView", "Boolean", "BigInt", "WeakSet", "WeakRef", "globalThis", "queueMicrotask", "DOMException"]) g[k] = undefined`},
-		{"the Web APIs' own methods", `for (const C of [Headers, URLSearchParams, ReadableStream, WritableStream, EventTarget, AbortSignal, AbortController, TextDecoder, TextEncoder, Blob, FormData, ReadableStreamDefaultReader]) { const p = {}; for (const k of Reflect.ownKeys(C.prototype)) p[k] = Object.getOwnPropertyDescriptor(C.prototype, k); spoil(C.prototype); globalThis.restore ??= []; restore.push([C.prototype, p]); } for (const [o, p] of restore) for (const k of Reflect.ownKeys(p)) Object.defineProperty(o, k, p[k])`},
+		{"the Web APIs' own methods", `for (const C of [Headers, URLSearchParams, ReadableStream, WritableStream, EventTarget, AbortSignal, AbortController, TextDecoder, TextEncoder, Blob, FormData, ReadableStreamDefaultReader, Event, MessageEvent, CloseEvent, WebSocket, WebSocketPair, WebSocketRequestResponsePair]) { const p = {}; for (const k of Reflect.ownKeys(C.prototype)) p[k] = Object.getOwnPropertyDescriptor(C.prototype, k); spoil(C.prototype); globalThis.restore ??= []; restore.push([C.prototype, p]); } for (const [o, p] of restore) for (const k of Reflect.ownKeys(p)) Object.defineProperty(o, k, p[k])`},
 		{"descriptors", `for (const k of ["get", "set", "value", "writable", "enumerable", "configurable"]) Object.defineProperty(Object.prototype, k, { __proto__: null, get() { throw "evil " + k; }, set() { throw "evil set " + k; }, configurable: true })`},
-		{"members of dictionaries", `for (const k of ["status", "statusText", "webSocket", "cf", "encodeBody", "redirect", "signal", "cache", "integrity", "keepalive", "duplex", "highWaterMark", "size", "cancel", "autoAllocateChunkSize", "preventAbort", "preventCancel", "preventClose", "fatal", "ignoreBOM", "bubbles", "cancelable", "composed", "detail", "capture", "passive", "done", "next", "return", "reason", "locationHint", "allowConcurrency", "noCache", "endings", "type", "lastModified", "start", "flush", "readableType", "writableType", "mode", "min", "transfer", "cause", "props", "limit", "reverse", "prefix", "publicExponent", "length", "iv", "salt"]) Object.defineProperty(Object.prototype, k, { __proto__: null, get() { return undefined; }, set() { throw "evil set " + k; }, configurable: true })`},
+		{"members of dictionaries", `for (const k of ["status", "statusText", "webSocket", "cf", "encodeBody", "redirect", "signal", "cache", "integrity", "keepalive", "duplex", "highWaterMark", "size", "cancel", "autoAllocateChunkSize", "preventAbort", "preventCancel", "preventClose", "fatal", "ignoreBOM", "bubbles", "cancelable", "composed", "detail", "capture", "passive", "done", "next", "return", "reason", "locationHint", "allowConcurrency", "noCache", "endings", "type", "lastModified", "start", "flush", "readableType", "writableType", "mode", "min", "transfer", "cause", "props", "limit", "reverse", "prefix", "publicExponent", "length", "iv", "salt", "tag", "except", "allowHalfOpen", "allowUnconfirmed", "code", "wasClean", "data", "message", "error", "isRetry", "retryCount", "scheduledTime"]) Object.defineProperty(Object.prototype, k, { __proto__: null, get() { return undefined; }, set() { throw "evil set " + k; }, configurable: true })`},
 		{"nothing left of Object.prototype", `for (const k of Reflect.ownKeys(Object.prototype)) delete Object.prototype[k]`},
 		{"frozen", `Object.freeze(Object.prototype); Object.freeze(Array.prototype); Object.freeze(Function.prototype); Object.freeze(Promise.prototype); Object.freeze(Error.prototype)`},
 	} {

@@ -25,6 +25,10 @@ type socket struct {
 	over       bool // close or error was dispatched; the holder may still have to answer a Close
 	failed     bool // it has ended by an error: what is sent is dropped
 
+	// attachment is that of one without an end of its own: it is connecting, or was given. What becomes of an end that was given is its
+	// holder's affair, perhaps on another loop: it is not looked at any more.
+	attachment []byte
+
 	connects *connecting // of one that the program made by `new WebSocket`; nil for all others
 }
 
@@ -183,6 +187,8 @@ func (s *socket) State() int {
 	switch {
 	case s.failed:
 		return int(engine.SocketClosed)
+	case s.given:
+		return int(engine.SocketOpen)
 	case s.ws != nil:
 		return int(s.ws.ReadyState())
 	case s.connects.closed:
@@ -210,8 +216,8 @@ func (s *socket) Attachment() (vm.Value, error) {
 }
 
 func (s *socket) attached() []byte {
-	if s.ws == nil {
-		return s.connects.attachment
+	if s.ws == nil || s.given {
+		return s.attachment
 	}
 	return s.ws.Attachment()
 }
@@ -224,8 +230,8 @@ func (s *socket) SetAttachment(v vm.Value) error {
 		return s.rl.cloneError(err)
 	case len(b) > engine.MaxAttachmentBytes:
 		return vm.PlainError("A WebSocket 'attachment' cannot be larger than %d bytes.'attachment' was %d bytes.", engine.MaxAttachmentBytes, len(b))
-	case s.ws == nil:
-		s.connects.attachment = b
+	case s.ws == nil || s.given:
+		s.attachment = b
 		return nil
 	}
 	return socketError(s.ws.SetAttachment(b))
@@ -233,7 +239,7 @@ func (s *socket) SetAttachment(v vm.Value) error {
 
 // AutoTime is part of [web.Socket].
 func (s *socket) AutoTime() float64 {
-	if s.ws == nil {
+	if s.ws == nil || s.given {
 		return 0
 	}
 	if at := s.ws.AutoResponseTime(); !at.IsZero() {
@@ -572,8 +578,8 @@ func (s *socket) give() (*engine.WebSocket, error) {
 	case s.by != nil:
 		return nil, vm.TypeError("Can't return WebSocket in a Response after calling accept().")
 	}
-	s.given = true
-	return s.ws, nil
+	s.given, s.attachment = true, s.ws.Attachment()
+	return s.ws, s.ws.SetAttachment(nil) // what it has told itself is not the receiver's
 }
 
 // giveSocket puts the WebSocket that a handler returned into its response, and takes one out of a response that is handed on only if

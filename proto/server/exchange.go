@@ -60,7 +60,9 @@ func (x *exchange) Answer(r *engine.Reply) bool {
 		case resp.WebSocket != nil:
 			x.open(resp)
 		default:
-			x.s.lose(r.Response)
+			if resp != r.Response {
+				x.s.lose(r.Response)
+			}
 			x.write(resp)
 		}
 	}
@@ -124,6 +126,7 @@ func (x *exchange) write(resp *engine.Response) {
 		err = fmt.Errorf("its header has %d bytes: the limit is %d", len(b), maxResponseHead)
 	}
 	if err != nil {
+		resp.Body.Discard()
 		resp = x.failed(fmt.Errorf("the response cannot be sent: %w", err))
 		x.status = resp.Status
 		o.Length = int64(resp.Body.Len())

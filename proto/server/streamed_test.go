@@ -174,3 +174,50 @@ func (s *speaker) Fetch(context.Context, *engine.Request) (*engine.Response, err
 		return nil
 	})}, nil
 }
+
+// A body that is still to be made when its response turns out not to be sent, or to have none, is canceled: whoever would make it may wait.
+func TestStreamedAnswerThatIsNotSent(t *testing.T) {
+	for _, x := range []struct {
+		name, want string
+		leave      bool
+		answer     func(ev *engine.Event) *engine.Response
+	}{
+		{"a WebSocket", "HTTP/1.1 101 ", false, func(ev *engine.Event) *engine.Response {
+			_, theirs := ev.WebSocketPair()
+			return &engine.Response{Status: 101, WebSocket: theirs}
+		}},
+		{"a status that is none", "HTTP/1.1 500 ", false, func(*engine.Event) *engine.Response { return &engine.Response{Status: 700} }},
+		{"a header that is none", "HTTP/1.1 500 ", false, func(*engine.Event) *engine.Response {
+			return &engine.Response{Header: engine.Header{{Name: "a", Value: "\r\n"}}}
+		}},
+		{"a client that has left", "", true, func(*engine.Event) *engine.Response { return new(engine.Response) }},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			src := new(source)
+			var answer func()
+			s := newStepped(t, 1, 1, serveFunc(func(ev *engine.Event) {
+				answer = func() {
+					r := x.answer(ev)
+					r.Body = ev.StreamFrom(src)
+					ev.Respond(r)
+				}
+			}), Options{})
+			p := s.dial()
+			s.send(p, handshake("/"))
+			if x.leave {
+				p.Abort()
+				s.pool.Run()
+			}
+			s.produce(answer)
+			if got := string(p.Read()); !strings.HasPrefix(got, x.want) {
+				t.Errorf("the answer is %q", got)
+			}
+			p.Close()
+			s.pool.Run()
+			if src.started != 0 || src.canceled != 1 {
+				t.Errorf("the body was started %d times and canceled %d times", src.started, src.canceled)
+			}
+			s.noneLeft()
+		})
+	}
+}

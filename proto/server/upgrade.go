@@ -106,6 +106,7 @@ func (x *exchange) open(r *engine.Response) {
 		return
 	}
 	x.status = 101
+	r.Body.Discard()
 	_ = s.c.Write(b) // fails only if the connection has closed
 	if cap(b) <= maxScratch {
 		h.scratch = b[:0]
@@ -117,13 +118,15 @@ func (x *exchange) open(r *engine.Response) {
 	s.become(r.WebSocket, deflate)
 }
 
-// lose ends the WebSocket of a response that nobody gets.
+// lose ends what belongs to a response that nobody gets: its WebSocket, and the body that is still to be made.
 func (s *session) lose(r *engine.Response) {
-	if r != nil && r.WebSocket != nil {
-		// The other end hears of it as of a client that has left; if somebody holds this one, it is theirs.
-		if s.c.Port().HoldWebSocket(r.WebSocket, unheard{}) == nil {
-			r.WebSocket.Lost()
-		}
+	if r == nil {
+		return
+	}
+	r.Body.Discard()
+	// The other end hears of it as of a client that has left; if somebody holds this one, it is theirs.
+	if r.WebSocket != nil && s.c.Port().HoldWebSocket(r.WebSocket, unheard{}) == nil {
+		r.WebSocket.Lost()
 	}
 }
 
