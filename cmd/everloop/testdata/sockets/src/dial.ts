@@ -21,14 +21,14 @@ async function talk(ws: WebSocket, opened: Promise<unknown>): Promise<string[]> 
 	ws.send(new Uint8Array([1, 2, 3]));
 	await count(3);
 	ws.send("x".repeat(2 << 20));
-	const large = new Uint8Array(3 << 20).map((_, i) => i * i);
+	const large = new Uint8Array((1 << 20) + 1).map((_, i) => i * i);
 	ws.send(large);
 	await count(5);
 	heard.push(`of ${sum(large.buffer)}`);
 	ws.send("ping"); // the server pings, and says when it was answered
-	await count(7);
-	ws.send("close 4001 that is all");
 	await count(8);
+	ws.send("close 4001 that is all");
+	await count(9);
 	return heard;
 }
 
@@ -67,7 +67,7 @@ export async function dial(url: string): Promise<Response> {
 export class Dialler extends DurableObject {
 	async fetch(request: Request): Promise<Response> {
 		const [client, server] = Object.values(new WebSocketPair());
-		const far = (await fetch(new URL(request.url).searchParams.get("url")!, { headers: { Upgrade: "websocket" } })).webSocket!;
+		const far = (await fetch(new URL(request.url).searchParams.get("url")!.replace("ws:", "http:"), { headers: { Upgrade: "websocket" } })).webSocket!;
 		for (const [from, to] of [
 			[server, far],
 			[far, server],
