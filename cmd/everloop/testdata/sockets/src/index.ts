@@ -7,7 +7,7 @@ export { Silent, Wrong } from "./wrong";
 // Sockets accepts what comes to it, hibernatably.
 abstract class Sockets extends DurableObject {
 	async fetch(request: Request): Promise<Response> {
-		if (request.headers.get("Upgrade") !== "websocket") return this.show();
+		if (request.headers.get("Upgrade")?.toLowerCase() !== "websocket") return this.show();
 		const [client, server] = Object.values(new WebSocketPair());
 		const headers = this.accept(server, request);
 		return new Response(null, { status: 101, webSocket: client, headers });
