@@ -142,7 +142,7 @@ func (p *process) wait(path, body string) {
 	})
 }
 
-// metric is the value of a metric that has no labels.
+// metric is the value of a metric, which is named with its labels.
 func (p *process) metric(name string) string {
 	p.t.Helper()
 	resp, err := http.Get("http://" + p.admin + "/metrics")
@@ -154,7 +154,7 @@ func (p *process) metric(name string) string {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	found := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindSubmatch(body)
+	found := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (\S+)$`).FindSubmatch(body)
 	if found == nil {
 		p.t.Fatalf("there is no metric %s", name)
 	}
