@@ -50,6 +50,7 @@ export class Room extends Sockets {
 			heard: this.heard,
 			sockets: all.length,
 			even: this.ctx.getWebSockets("even").length,
+			left: (await this.ctx.storage.get("left")) ?? 0,
 			answered: all.filter((ws) => this.ctx.getWebSocketAutoResponseTimestamp(ws) !== null).length,
 		});
 	}
@@ -62,6 +63,11 @@ export class Room extends Sockets {
 		const { n, said } = ws.deserializeAttachment() as { n: number; said: number };
 		ws.serializeAttachment({ n, said: said + 1 });
 		ws.send(`${++this.heard} in life ${this.lives}: ${this.ctx.getTags(ws).join()} said ${said}: ${message}`);
+	}
+
+	async webSocketClose(_ws: WebSocket, code: number): Promise<void> {
+		const left = (await this.ctx.storage.get<number>("left")) ?? 0;
+		if (code === 1001) await this.ctx.storage.put("left", left + 1);
 	}
 }
 
