@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -563,6 +566,16 @@ func (o *owner) takeSockets(slot uint32) *sockets {
 	return set
 }
 
+// report says in the log that the open sockets of an object are closed. What fails outside of a handler may have no caller that would hear why: a
+// message that wakes an object whose constructor throws.
+func (set *sockets) report(n int, cause error) {
+	level, about := slog.LevelInfo, []any{"class", set.class.name, "object", set.id.String(), "sockets", n, "cause", cause}
+	if e, ok := errors.AsType[*Error](cause); ok && (e.Method == "constructor" || e.Method == "blockConcurrencyWhile") {
+		level, about = slog.LevelError, append(about, "method", e.Method, "stack", e.Stack)
+	}
+	set.own.eng.logger.Log(context.Background(), level, "the WebSockets of an object are closed", about...)
+}
+
 // drop ends all sockets of an object: their clients lose the connection. It is called when the object's instance, if it had one, has gone.
 func (set *sockets) drop(cause error, dep wal.LSN) {
 	if set == nil {
@@ -570,7 +583,7 @@ func (set *sockets) drop(cause error, dep wal.LSN) {
 	}
 	n := set.open.n
 	if n > 0 {
-		set.own.eng.logger.Info("the WebSockets of an object are closed", "class", set.class.name, "object", set.id.String(), "sockets", n, "cause", cause)
+		set.report(n, cause)
 	}
 	if set.actor != nil {
 		set.actor = nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"slices"
 	"strings"
@@ -462,7 +463,8 @@ func TestResetInOtherStates(t *testing.T) {
 func (g *rig) made2(string) bool { return g.Metrics().WebSockets == 3 }
 
 func TestConstructorThatFailsEndsSockets(t *testing.T) {
-	g := &rig{stepped: step(t, 1, 1)}
+	var lines strings.Builder
+	g := &rig{stepped: step(t, 1, 1, func(o *engine.Options) { o.Logger = slog.New(slog.NewTextHandler(&lines, nil)) })}
 	fail := false
 	g.ns = register(t, g.Engine, "Room", engine.ClassOf(func(st *engine.State) (*room, error) {
 		if fail {
@@ -478,6 +480,12 @@ func TestConstructorThatFailsEndsSockets(t *testing.T) {
 	g.want("b", b.told(), abnormal)
 	if m := g.Metrics(); m.WebSockets != 0 || m.Hibernating != 0 || m.Live != 0 {
 		t.Errorf("%d sockets, %d hibernating, %d live", m.WebSockets, m.Hibernating, m.Live)
+	}
+	// Nobody else would be told why.
+	for _, want := range []string{"level=ERROR", `msg="the WebSockets of an object are closed"`, "class=Room", "sockets=2", `cause="no luck"`, "method=constructor"} {
+		if !strings.Contains(lines.String(), want) {
+			t.Errorf("no %s in the log:\n%s", want, &lines)
+		}
 	}
 }
 

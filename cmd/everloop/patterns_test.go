@@ -142,7 +142,7 @@ func (p *process) wait(path, body string) {
 	})
 }
 
-// metric is the value of a metric that has no labels.
+// metric is the value of a metric, which is named with its labels.
 func (p *process) metric(name string) string {
 	p.t.Helper()
 	resp, err := http.Get("http://" + p.admin + "/metrics")
@@ -154,7 +154,7 @@ func (p *process) metric(name string) string {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	found := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindSubmatch(body)
+	found := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (\S+)$`).FindSubmatch(body)
 	if found == nil {
 		p.t.Fatalf("there is no metric %s", name)
 	}
@@ -168,17 +168,26 @@ type socket struct {
 	ctx  context.Context
 }
 
-// join opens a WebSocket.
-func (p *process) join(path string) *socket {
-	p.t.Helper()
+// open opens a WebSocket.
+func (p *process) open(path string) (*socket, error) {
 	ctx, cancel := context.WithTimeout(p.t.Context(), 2*patience)
 	p.t.Cleanup(cancel)
 	conn, _, err := websocket.Dial(ctx, "ws://"+p.listen+path, nil) //nolint:bodyclose // a 101 has no body
 	if err != nil {
-		p.t.Fatal(err)
+		return nil, err
 	}
 	p.t.Cleanup(func() { _ = conn.CloseNow() })
-	return &socket{p.t, conn, ctx}
+	return &socket{p.t, conn, ctx}, nil
+}
+
+// join opens a WebSocket that must open.
+func (p *process) join(path string) *socket {
+	p.t.Helper()
+	s, err := p.open(path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return s
 }
 
 func (s *socket) say(text string) {

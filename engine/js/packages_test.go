@@ -2,13 +2,8 @@ package js_test
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"errors"
 	"flag"
-	"fmt"
-	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -34,48 +29,6 @@ export class Runner extends DurableObject {
 export default { fetch: (request, env) => env.RUNNER.getByName("r").fetch(request) };
 `
 
-// installPackages has npm install what testdata/packages/package.json lists, once for each state of that file, and returns the
-// folder, which has a node_modules.
-func installPackages(t *testing.T) string {
-	t.Helper()
-	npm := testenv.Program(t, "npm")
-	list, err := os.ReadFile("testdata/packages/package.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(cache, "everloop", fmt.Sprintf("packages-%x", sha256.Sum256(list))[:24])
-	if _, err := os.Stat(dir); err == nil {
-		return dir
-	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o750); err != nil {
-		t.Fatal(err)
-	}
-	// Beside its place, so that it can be renamed.
-	fresh := fmt.Sprintf("%s.%d", dir, os.Getpid())
-	if err := os.Mkdir(fresh, 0o750); err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(fresh)
-	if err := os.WriteFile(filepath.Join(fresh, "package.json"), list, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error")
-	cmd.Dir = fresh
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("npm install: %v\n%s", err, out)
-	}
-	if err := os.Rename(fresh, dir); err != nil && !errors.Is(err, fs.ErrExist) {
-		if _, there := os.Stat(dir); there != nil { // another run may have been first
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
 func TestPackages(t *testing.T) {
 	if testing.Short() {
 		t.Skip("with the race detector it takes minutes; what it would show of races, others do")
@@ -84,7 +37,7 @@ func TestPackages(t *testing.T) {
 	if err != nil || len(scripts) == 0 {
 		t.Fatal("no scripts", err)
 	}
-	installed := installPackages(t)
+	installed := testenv.Packages(t, "testdata/packages/package.json")
 	for _, script := range scripts {
 		name := strings.TrimSuffix(filepath.Base(script), ".mjs")
 		t.Run(name, func(t *testing.T) {
