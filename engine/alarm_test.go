@@ -893,7 +893,7 @@ func TestRunAlarmOfAnObjectThatGoes(t *testing.T) {
 	case <-time.After(10 * time.Second): // its goroutine has had every chance
 		t.Error("RunAlarm does not return")
 	}
-	if n := y.Records(); n != 0 {
+	if n := y.Metrics().Objects; n != 0 {
 		t.Errorf("%d records are left", n)
 	}
 }
