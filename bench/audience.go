@@ -73,25 +73,17 @@ func (b *bench) hearOn(ctx context.Context, s *server, c *crowd.Crowd, a audienc
 	if _, err := a.run(ctx, c, crowd.Until{Elapsed: b.warm}); err != nil {
 		return m, err
 	}
-	before, err := s.CPU()
-	if err != nil {
-		return m, err
-	}
-	r, err := a.run(ctx, c, crowd.Until{Elapsed: b.elapsed})
-	if err != nil {
-		return m, err
-	}
-	used, err := s.CPU()
-	if err != nil {
-		return m, err
-	}
-	memory, err := s.Memory()
+	var r *crowd.Result
+	used, resident, err := s.during(func() (err error) {
+		r, err = a.run(ctx, c, crowd.Until{Elapsed: b.elapsed})
+		return err
+	})
 	if err != nil {
 		return m, err
 	}
 	return sample{
-		rate: r.Rate(), p50: r.Quantile(50), p99: r.Quantile(99), resident: memory.Resident,
-		cpu: (used - before) / time.Duration(r.Deliveries), behind: float64(r.Behind), own: r.Own.Seconds() / r.Elapsed.Seconds(),
+		rate: r.Rate(), p50: r.Quantile(50), p99: r.Quantile(99), resident: resident,
+		cpu: used / time.Duration(r.Deliveries), behind: float64(r.Behind), own: r.Own.Seconds() / r.Elapsed.Seconds(),
 	}, nil
 }
 

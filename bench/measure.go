@@ -123,19 +123,11 @@ func (b *bench) loadOn(ctx context.Context, s *server, c contestant, seed uint64
 			return m, err
 		}
 	}
-	before, err := s.CPU()
-	if err != nil {
-		return m, err
-	}
-	r, err := g.Run(ctx, load.Until{Elapsed: b.elapsed})
-	if err != nil {
-		return m, err
-	}
-	used, err := s.CPU()
-	if err != nil {
-		return m, err
-	}
-	memory, err := s.Memory()
+	var r *load.Result
+	used, resident, err := s.during(func() (err error) {
+		r, err = g.Run(ctx, load.Until{Elapsed: b.elapsed})
+		return err
+	})
 	if err != nil {
 		return m, err
 	}
@@ -154,8 +146,8 @@ func (b *bench) loadOn(ctx context.Context, s *server, c contestant, seed uint64
 		}
 	}
 	m.rate, m.p50, m.p99 = r.Rate(), r.Quantile(50), r.Quantile(99)
-	m.resident = memory.Resident
-	m.cpu = (used - before) / time.Duration(r.Requests)
+	m.resident = resident
+	m.cpu = used / time.Duration(r.Requests)
 	return m, nil
 }
 

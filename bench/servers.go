@@ -178,6 +178,23 @@ type server struct {
 	data  string
 }
 
+// during runs the load, and returns the processor time that the server took for it and its resident memory afterwards, in bytes.
+func (s *server) during(load func() error) (cpu time.Duration, resident int64, err error) {
+	before, err := s.CPU()
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := load(); err != nil {
+		return 0, 0, err
+	}
+	after, err := s.CPU()
+	if err != nil {
+		return 0, 0, err
+	}
+	memory, err := s.Memory()
+	return after - before, memory.Resident, err
+}
+
 // start starts a server on an empty directory and returns when it answers.
 func (b *bench) start(ctx context.Context, k kind) (_ *server, err error) {
 	port, err := proc.FreePort()
