@@ -212,8 +212,9 @@ func TestSocketCollected(t *testing.T) {
 	}
 }
 
-// What a turn sends again is one message, whichever string or buffer holds it.
-func TestSameMessage(t *testing.T) {
+// fakeObject is a fake whose global ctx is the state of an object.
+func fakeObject(t *testing.T) *fakeHost {
+	t.Helper()
 	h := newFake(t)
 	v, _, err := h.in.ObjectHandle(1)
 	if err != nil {
@@ -222,6 +223,12 @@ func TestSameMessage(t *testing.T) {
 	if err := h.r.SetName(h.r.Global(), "ctx", v); err != nil {
 		t.Fatal(err)
 	}
+	return h
+}
+
+// What a turn sends again is one message, whichever string or buffer holds it.
+func TestSameMessage(t *testing.T) {
+	h := fakeObject(t)
 	for _, c := range []struct {
 		name, source string
 		want         int // different messages
@@ -284,14 +291,7 @@ a1 send false ""`
 }
 
 func TestSocketsOfAnObject(t *testing.T) {
-	h := newFake(t)
-	v, _, err := h.in.ObjectHandle(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := h.r.SetName(h.r.Global(), "ctx", v); err != nil {
-		t.Fatal(err)
-	}
+	h := fakeObject(t)
 	for _, c := range []jsCase{
 		{"accept nothing", `ctx.acceptWebSocket()`, "throws TypeError: Failed to execute 'acceptWebSocket' on 'DurableObjectState': parameter 1 is not of type 'WebSocket'."},
 		{"accept another thing", `ctx.acceptWebSocket({})`, "throws TypeError: Failed to execute 'acceptWebSocket' on 'DurableObjectState': parameter 1 is not of type 'WebSocket'."},
