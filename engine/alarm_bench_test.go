@@ -54,12 +54,12 @@ func BenchmarkAlarms(b *testing.B) {
 					}
 				}
 				for e.Metrics().Live > 0 {
-					time.Sleep(time.Millisecond) // instances go: an alarm has to wake its object
+					time.Sleep(time.Millisecond) // instances go, which has no other sign: an alarm has to wake its object. Real time is what is measured
 				}
 				if rung.Load() > 0 {
 					b.Fatalf("%d alarms have rung before all were set", rung.Load())
 				}
-				time.Sleep(time.Until(moment) - time.Millisecond)
+				time.Sleep(time.Until(moment) - time.Millisecond) // a benchmark of real alarms: they are due when the wall clock says so
 				for rung.Load() < int64(n) || e.Metrics().Alarms > 0 || log.Durable() < log.Last() {
 					time.Sleep(100 * time.Microsecond) // the end has no other sign
 				}

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"golang.org/x/net/websocket"
+
+	"everloop/cmd/testenv"
 )
 
 // hall is a server whose rooms send what a member says to all members, or only back to it. Its WebSockets are those of a
@@ -194,6 +196,7 @@ func (h *hall) gather(t *testing.T, o Options) *Crowd {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
+	// The connections are real and so is the time: the server counts members on goroutines of its own, and tells nobody.
 	for there := 0; there < c.Members(); time.Sleep(time.Millisecond) {
 		h.mu.Lock()
 		there = len(h.members)
@@ -610,10 +613,7 @@ func FuzzHear(f *testing.F) {
 
 // TestRedis is the crowd against the real one.
 func TestRedis(t *testing.T) {
-	program, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Skip("redis-server is not installed")
-	}
+	program := testenv.Program(t, "redis-server")
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -628,7 +628,8 @@ func TestRedis(t *testing.T) {
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 	o := Options{Addr: "127.0.0.1:" + strconv.Itoa(port), Dialect: Redis, Rooms: []string{"room"}, Members: 100}
 	var c *Crowd
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) { // until it listens
+	// Until it listens: another program, which tells of that only by taking connections.
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		if c, err = Gather(t.Context(), o); err == nil || time.Now().After(deadline) {
 			break
 		}

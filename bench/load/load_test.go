@@ -139,7 +139,7 @@ func TestRate(t *testing.T) {
 	const slow = 200 * time.Millisecond
 	srv, addr := newCounting(t, func(n int64, _ http.ResponseWriter) bool {
 		if n == 40 {
-			time.Sleep(slow) // the server whose stall is to be found
+			time.Sleep(slow) // a server that stalls, for a client that measures real time: what is tested is that the stall is found
 		}
 		return false
 	})

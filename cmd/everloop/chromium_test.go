@@ -193,7 +193,8 @@ func (p *tab) run(expression string) string {
 	return got
 }
 
-// wait waits until an expression is want. It may fail meanwhile: the page may not be there yet.
+// wait waits until an expression is want. It may fail meanwhile: the page may not be there yet. It asks again and again, as the browser
+// is another program, in real time, and a page that is replaced tells nobody.
 func (p *tab) wait(expression, want string) {
 	p.b.t.Helper()
 	var got string

@@ -6,19 +6,17 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"everloop/cmd/testenv"
 )
 
 // TestDescriptors holds that connections which do not fit wait, and are served when others have closed.
 func TestDescriptors(t *testing.T) {
 	t.Parallel()
-	sh, err := exec.LookPath("sh")
-	if err != nil {
-		t.Skip("there is no sh to set a limit with")
-	}
+	sh := testenv.Program(t, "sh") // which sets a limit
 	p := serveAs(t, setup{before: []string{sh, "-c", `ulimit -n 64 && exec "$@"`, "sh"}}, counter, "--data", t.TempDir())
 	const conns = 150
 	all := make([]net.Conn, conns)
@@ -79,10 +77,7 @@ func TestDescriptors(t *testing.T) {
 // TestDescriptorsAreRaised holds that the soft limit of open files is raised to the hard one, and that clients beyond that are told so.
 func TestDescriptorsAreRaised(t *testing.T) {
 	t.Parallel()
-	sh, err := exec.LookPath("sh")
-	if err != nil {
-		t.Skip("there is no sh to set a limit with")
-	}
+	sh := testenv.Program(t, "sh") // which sets a limit
 	p := serveAs(t, setup{before: []string{sh, "-c", `ulimit -Sn 40 && ulimit -Hn 192 && exec "$@"`, "sh"}}, counter, "--data", t.TempDir())
 	// 192 less a quarter of it fit, and not 40.
 	const fit, further = 144, 3
