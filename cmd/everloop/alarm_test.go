@@ -21,9 +21,9 @@ export class Bell extends DurableObject {
 	async fetch(request: Request) {
 		const url = new URL(request.url), ask = url.searchParams;
 		if (ask.has("in")) {
-			const at = Date.now() + Number(ask.get("in"));
-			await this.ctx.storage.put({ at, hold: ask.get("hold") });
-			await this.ctx.storage.setAlarm(at);
+			await this.ctx.storage.setAlarm(Date.now() + Number(ask.get("in")));
+			// A moment that has passed by now is the present to setAlarm: what it was set for is what it says itself.
+			await this.ctx.storage.put({ at: await this.ctx.storage.getAlarm(), hold: ask.get("hold") });
 		}
 		return Response.json({ at: await this.ctx.storage.get("at"), alarm: await this.ctx.storage.getAlarm(), runs: await this.ctx.storage.get("runs") ?? [] });
 	}
