@@ -16,7 +16,7 @@ type Chunk struct {
 	data        []byte // of a snapshot: tag, length, record, again and again; of the log: complete entries
 	upTo        LSN    // of the log: no record after this one is passed on; 0 = all
 	done, total int64
-	cost        int64  // what it counts against the reader's memory
+	cost        int64 // what it counts against the reader's memory
 	held        atomic.Int32
 	free        func(*Chunk) // called when nobody holds it any more
 }
