@@ -37,9 +37,15 @@ type History interface {
 	Close() error
 }
 
-// ReadOptions of OpenHistoryWith.
+// ReadOptions of OpenHistory.
 type ReadOptions struct {
 	// Torn is for the directory of a stopped process: the history then ends with the last complete batch, as a start would have it. Otherwise, with a process that may be
 	// writing, it ends with the last record that is known to be on disk.
 	Torn bool
 }
+
+// History opens the history of a log that is open. It is to be closed: until then nothing that it reads is removed. Any goroutine but a loop's.
+func (l *Log) History() (History, error) { panic("not yet") }
+
+// OpenHistory opens the history of a data directory, without its lock.
+func OpenHistory(dir string, o ReadOptions) (History, error) { panic("not yet") }
