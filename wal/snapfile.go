@@ -498,7 +498,9 @@ type frames struct {
 	crc     uint32
 }
 
-func (s *snapshotFile) frames() frames { return frames{s: s, offset: snapshotHeadSize, crc: s.head.crc} }
+func (s *snapshotFile) frames() frames {
+	return frames{s: s, offset: snapshotHeadSize, crc: s.head.crc}
+}
 
 // next reads the header of the next frame and checks that it follows the one before. It returns the offset of the frame, and io.EOF when the frames have
 // ended as the footer says.
@@ -659,4 +661,3 @@ func checkTagged(raw []byte, h *frameHead, barrier LSN) error {
 	}
 	return nil
 }
-
