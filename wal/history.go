@@ -112,7 +112,7 @@ type history struct {
 
 	bases    []historyBase
 	segments []historySegment // from the first one that can be read, in order
-	newest   []uint64         // all segments of the newest generation
+	newest   uint64           // name of the last segment that there was, with or without a batch
 	damaged  error            // why the history does not begin earlier, if that is the reason
 	start    Position
 	end      Position
@@ -198,7 +198,9 @@ func (h *history) indexGeneration(gen uint64) error {
 	case stray != "":
 		return &CorruptionError{Dir: h.dir, File: filepath.Join(dir, stray), Err: errors.New("this log never makes such a file")}
 	}
-	h.newest = names
+	if len(names) > 0 {
+		h.newest = names[len(names)-1]
+	}
 	for i, seq := range names {
 		s := historySegment{gen: gen, file: filepath.Join(dir, segmentName(seq))}
 		last := gen == h.man.Newest && i == len(names)-1
@@ -310,18 +312,17 @@ func (h *history) findEnd(torn bool) error {
 	}
 	// All that stands before the newest segment is on disk, and so is what the manifest and each batch claim.
 	end := max(h.man.Floor, h.man.Base, h.start.LSN)
-	dir := filepath.Join(partitionName, generationName(h.man.Newest))
-	names, empty := h.newest, true // as index has seen them: more may have come
-	for i := len(names) - 1; i >= 0 && empty; i-- {
-		complete := i < len(names)-1
-		_, err := heads(filepath.Join(h.dir, dir, segmentName(names[i])), func(head *header) error {
+	// More may have come than index has seen: what it has seen is what can be read.
+	if len(h.segments) > 0 {
+		s := &h.segments[len(h.segments)-1]
+		complete := s.gen < h.man.Newest || s.head.seq != h.newest
+		_, err := heads(filepath.Join(h.dir, s.file), func(head *header) error {
 			if head.logID != h.man.LogID {
 				return errHeader
 			}
 			if end = max(end, head.claimLSN); complete {
 				end = max(end, head.last())
 			}
-			empty = false
 			return nil
 		})
 		if errors.Is(err, fs.ErrNotExist) {
