@@ -154,7 +154,7 @@ func plan(dir string, n LSN, most bool) (*repairPlan, error) {
 		return p, err
 	}
 	if whole {
-		_, err := inspect(dir, nil)
+		_, err := inspect(dir, &Visitor{})
 		p.report.Changes = err != nil || len(p.moved) > 0 || p.copied != ""
 	} else {
 		p.report.Changes = true
