@@ -17,7 +17,7 @@ type Log struct {
 	dir  string
 	opts Options
 	lock *os.File
-	man  Manifest // written by Open, Replay and Close
+	man  Manifest // changed under genMu and snapMu, after Replay; either is enough to read it
 	// epoch of this start; durable in the manifest before the first batch carries it.
 	epoch uint64
 
@@ -30,6 +30,7 @@ type Log struct {
 	state   atomic.Int32  // stateOpen...
 	active  atomic.Bool   // the committer ticks
 	noSpace atomic.Bool   //
+	making  atomic.Bool   // a snapshot is being made: its bytes make fsyncs slow
 	_       [64]byte      // what follows is written by others than the loops
 	durable atomic.Uint64 // Invariant: durable <= cut <= last
 	demand  atomic.Uint64 // highest number that something waits for; Invariant: <= last
@@ -43,6 +44,16 @@ type Log struct {
 
 	commitMu  sync.Mutex // held by whoever commits
 	committer            // everything that only the holder of commitMu touches
+
+	// snapMu is held for each step of a snapshot, of a removal and of Close, so that there is one at a time, and whoever
+	// holds it may write the manifest. Order: snapMu, commitMu, genMu.
+	snapMu sync.Mutex
+	writer *snapshotWriter // the snapshot in the making
+
+	genMu   sync.Mutex
+	gens    []generation // man.Kept to man.Newest
+	pins    int          // how many read them
+	written atomic.Int64 // bytes written to the newest generation since it was entered in gens
 
 	statsMu sync.Mutex
 	stats   Stats
@@ -110,6 +121,7 @@ func makeRoot(dir string) error {
 
 // start begins the committer's life, once the log has been read.
 func (l *Log) start(s *scan) {
+	l.trim(time.Now())
 	l.last.Store(uint64(s.chain.last))
 	l.durable.Store(uint64(s.chain.last))
 	l.committer.start(l, s)
@@ -173,12 +185,13 @@ func (l *Log) Flush() {
 
 // EndRound is called by a loop at the end of its round, after it has handed everything over. If something waits
 // for a commit, it starts one: inline, if there is one loop and syncs are short, in which case OnDurable has been
-// called when it returns; otherwise by waking the committer.
+// called when it returns; otherwise by waking the committer. While a snapshot is made it is always the committer: an
+// fsync may have to wait for the snapshot's bytes then, and a round must not.
 func (l *Log) EndRound(buffer int) {
 	if l.demand.Load() <= l.durable.Load() {
 		return
 	}
-	if len(l.buffers) == 1 && l.syncAverage.Load() < int64(inlineLimit) && l.commitMu.TryLock() {
+	if len(l.buffers) == 1 && !l.making.Load() && l.syncAverage.Load() < int64(inlineLimit) && l.commitMu.TryLock() {
 		l.commit(commitInline)
 		l.commitMu.Unlock()
 		return
@@ -245,7 +258,7 @@ func (l *Log) fail(err error) {
 }
 
 // Close commits what was handed over, makes it durable in every sync mode, notes the log's end in the manifest
-// and unlocks the directory. It must not be called from OnDurable. A second call returns ErrClosed.
+// and unlocks the directory. A snapshot in the making is given up. It must not be called from OnDurable. A second call returns ErrClosed.
 func (l *Log) Close() error {
 	prev := l.state.Swap(stateClosed)
 	if prev == stateClosed {
@@ -257,6 +270,11 @@ func (l *Log) Close() error {
 	}
 	close(l.stop)
 	<-l.done
+	l.snapMu.Lock()
+	defer l.snapMu.Unlock()
+	if l.writer != nil {
+		l.writer.remove()
+	}
 	l.commitMu.Lock()
 	defer l.commitMu.Unlock()
 	if l.Err() == nil {
