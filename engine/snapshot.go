@@ -244,7 +244,7 @@ func (s *snapshots) end(run *snapshotRun, info SnapshotInfo, err error) {
 	} else if err != ErrSnapshotAborted {
 		s.stats.Failed++
 		s.held = true
-		retry = min(snapshotRetryMS<<min(s.inRow, 10), snapshotRetryMost)
+		retry = min(int64(snapshotRetryMS)<<min(s.inRow, 10), snapshotRetryMost)
 		s.inRow++
 	}
 	s.mu.Unlock()
