@@ -147,9 +147,9 @@ func BenchmarkReplay(b *testing.B) {
 	b.SetBytes(n * 101)
 	for b.Loop() {
 		rep := 0
-		err := wal.Inspect(dir, func(batch *wal.Batch) error {
+		err := wal.Inspect(dir, wal.Visitor{Batch: func(batch *wal.Batch) error {
 			return batch.Records(func(wal.LSN, []byte) error { rep++; return nil })
-		})
+		}})
 		if err != nil || rep != n {
 			b.Fatal(rep, err)
 		}
