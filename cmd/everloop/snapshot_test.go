@@ -58,7 +58,9 @@ func TestSnapshotCommand(t *testing.T) {
 
 type note struct{ st *engine.State }
 
-func (n *note) Write() error { return n.st.Storage().PutRaw("text", []byte{0x61, 'x'}, engine.WriteOptions{}) }
+func (n *note) Write() error {
+	return n.st.Storage().PutRaw("text", []byte{0x61, 'x'}, engine.WriteOptions{})
+}
 
 func TestByteSize(t *testing.T) {
 	for text, want := range map[string]byteSize{
