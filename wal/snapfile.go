@@ -129,6 +129,22 @@ func (f *Frame) Records() int { return f.count }
 // Full reports that the frame has reached FrameSize, and takes no further record.
 func (f *Frame) Full() bool { return len(f.raw) >= FrameSize }
 
+// Each calls fn with the records of the frame, in the order in which they were added. record is valid until the frame is reset, and must
+// not be changed. An error of fn ends it and is returned as it is. It is for snapshots that are no files, such as those of waltest.MemLog.
+func (f *Frame) Each(fn func(tag LSN, record []byte) error) error {
+	for b := f.raw; len(b) > 0; {
+		tag, record, rest, ok := nextTagged(b)
+		if !ok {
+			return errors.New("wal: a record of the frame was begun and not ended")
+		}
+		if err := fn(tag, record); err != nil {
+			return err
+		}
+		b = rest
+	}
+	return nil
+}
+
 // Reset empties the frame. Memory that a giant record has left is freed.
 func (f *Frame) Reset() {
 	if cap(f.raw) > keepBytes {
