@@ -29,6 +29,8 @@
 //     up; it is tried again as it should be, over crashes too, and its end is one version with what its last turn wrote;
 //   - a WebSocket's messages arrive once and in order, each when the event before it has ended, and what an object sends leaves when
 //     all that it could reveal is durable; the end comes behind them, once;
+//   - when the code of the class is replaced, instances are made of the newest code, and no call begins in an older one once all loops
+//     know of it;
 //   - reads return what was written; calls on one stub arrive in order, and each is answered once;
 //   - when nothing is under way, nothing waits and no object is live.
 //

@@ -89,6 +89,8 @@ type world struct {
 	callers    []*line
 	unanswered int
 	tubes      []*tube
+	code       int // of the class, the newest
+	updates    int // to it, that not all loops know of
 }
 
 // revealed is an answer.
@@ -195,7 +197,7 @@ func (w *world) open() {
 	w.messages, w.replies = map[uint64]*message{}, map[uint64]*revealed{}
 	w.visits, w.callbacks = map[int]*visit{}, map[*callback]struct{}{}
 	w.threads, w.cancels, w.jobs, w.callers, w.unanswered = map[*thread]struct{}{}, map[int]context.CancelFunc{}, nil, nil, 0
-	w.tubes = nil
+	w.tubes, w.updates, w.code = nil, 0, 0
 	w.pool = looptest.New(loops, uint64(w.pick(1<<16)))
 	w.journal = &journal{w: w, disk: w.disk}
 	w.step = 0
@@ -229,7 +231,7 @@ func (w *world) open() {
 	if n := e.Recovered().Objects; n != stored {
 		w.fail(Wrong, "%d objects have something stored, %d were recovered", stored, n)
 	}
-	if w.ns, err = e.Register(className, engine.ClassOf(w.construct)); err != nil {
+	if w.ns, err = e.Register(className, w.class()); err != nil {
 		w.fail(Fault, "register: %v", err)
 		return
 	}
@@ -245,7 +247,7 @@ func (w *world) identify() {
 		w.fail(Fault, "open: %v", err)
 		return
 	}
-	ns, err := e.Register(className, engine.ClassOf(w.construct))
+	ns, err := e.Register(className, w.class())
 	if err != nil {
 		w.fail(Fault, "register: %v", err)
 		return
@@ -286,7 +288,11 @@ func (w *world) end() {
 
 // act does one thing, drawn from the source.
 func (w *world) act() {
-	switch n := w.pick(32); {
+	switch n := w.pick(33); {
+	case n == 32:
+		if w.pick(4) == 0 {
+			w.update()
+		}
 	case n < 13:
 		w.round()
 	case n < 18:
@@ -308,6 +314,28 @@ func (w *world) act() {
 			w.round()
 		}
 	}
+	w.wait()
+}
+
+// class is the class with the newest code.
+func (w *world) class() engine.Class {
+	code := w.code
+	return engine.ClassOf(func(st *engine.State) (*instance, error) { return w.construct(st, code) })
+}
+
+// update replaces the code of the class.
+func (w *world) update() {
+	grace := []time.Duration{0, 5 * time.Millisecond, time.Second, 30 * time.Second}[w.pick(4)]
+	w.note("the code of the class is replaced, with %v of grace", grace)
+	w.updates++
+	w.code++
+	class := w.class()
+	go func() {
+		err := w.engine.Update(className, class, grace)
+		if w.updates--; err != nil && !w.over {
+			w.fail(Fault, "update: %v", err)
+		}
+	}()
 	w.wait()
 }
 
@@ -408,6 +436,8 @@ func (w *world) deliver(m *message, t *thread) {
 		w.fail(Answers, "call %d of %s is delivered twice", m.n, m.from)
 	case m.to != t.in.obj:
 		w.fail(Answers, "call %d of %s to %s is delivered to %s", m.n, m.from, m.to.name, t.in.obj.name)
+	case t.in.code != w.code && w.updates == 0:
+		w.fail(Wrong, "call %d of %s to %s is delivered to code that was replaced", m.n, m.from, m.to.name)
 	case m.line.broken != 0 && m.place > m.line.broken:
 		w.fail(Answers, "call %d of %s to %s is delivered, and its stub had seen a reset", m.n, m.from, m.to.name)
 	case m.place <= m.line.delivered:
@@ -607,6 +637,9 @@ func (w *world) rest() {
 	w.flowed()
 	if w.unanswered != 0 {
 		w.fail(Leak, "%d calls from outside are not answered, and nothing is under way", w.unanswered)
+	}
+	if w.updates != 0 {
+		w.fail(Leak, "an update has not returned, and nothing is under way")
 	}
 	if n := w.engine.Metrics().Live; n != 0 {
 		w.fail(Leak, "%d objects are live, and nothing is under way", n)
