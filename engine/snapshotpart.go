@@ -128,10 +128,11 @@ func freezeBytes() int {
 	return snapshotFreeze
 }
 
-// holdsDurable reports whether a place has an object in it of which something is durable, or will be.
+// holdsDurable reports whether a place has an object in it of which something is durable, or will be. Its name is: one that is live and has
+// become empty does not log it again.
 func (o *owner) holdsDurable(slot uint32) bool {
 	r := o.table.at(slot)
-	return r.used && (r.store.Len() > 0 || r.alarm != 0 || o.alarms.failed[slot] != nil)
+	return r.used && (r.store.Len() > 0 || r.name != nil || r.alarm != 0 || o.alarms.failed[slot] != nil)
 }
 
 // appendHead begins the record of an object.

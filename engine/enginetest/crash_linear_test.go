@@ -1,6 +1,7 @@
 package enginetest_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,7 @@ import (
 
 	"everloop/engine"
 	"everloop/engine/internal/mechanism"
+	"everloop/engine/redo"
 	"everloop/wal"
 	"everloop/wal/waltest"
 )
@@ -228,10 +230,20 @@ type crashRun struct {
 	// broken: a mechanism is off, so calls may also fail in ways that have no place in a history. They count as not answered.
 	broken bool
 
+	// twoLogs has the first ledger in a log of its own, as it were: a crash leaves of it what was reported durable, and no more.
+	twoLogs bool
+	keeps   wal.LSN  // that was durable at the last crash
+	first   [32]byte // the ID of that ledger
+	log     *wal.Log
+	// snapshots: one is always under way.
+	snapshots bool
+
 	clock   atomic.Int64 // orders what really came before what
 	numbers atomic.Int64
-	engine  *engine.Engine
-	disk    *waltest.PowerDisk
+	// installed is how many snapshots were.
+	installed atomic.Int64
+	engine    *engine.Engine
+	disk      *waltest.PowerDisk
 
 	mu        sync.Mutex
 	registers []porcupine.Operation
@@ -259,7 +271,11 @@ func (c *crashRun) open(loops int) {
 	c.engine, err = engine.Open(engine.Options{
 		Loops: loops, IdleTimeout: 2 * time.Millisecond, Logger: quiet,
 		OpenLog: func(n int, durable func(wal.LSN, error)) (engine.Log, error) {
-			return wal.Open(c.dir, wal.Options{Buffers: n, OnDurable: durable, Disk: c.disk, Logger: quiet})
+			log, err := wal.Open(c.dir, wal.Options{Buffers: n, OnDurable: durable, Disk: c.disk, Logger: quiet})
+			if c.log = log; c.twoLogs {
+				return &lostLog{log, c}, err
+			}
+			return log, err
 		},
 	})
 	if err != nil {
@@ -268,7 +284,32 @@ func (c *crashRun) open(loops int) {
 	c.register("Registers", engine.ClassOf(func(st *engine.State) (*registers, error) { return &registers{st, true}, nil }))
 	c.register("Accounts", engine.ClassOf(func(st *engine.State) (*accounts, error) { return &accounts{st}, nil }))
 	c.register("Ledgers", engine.ClassOf(func(st *engine.State) (*ledger, error) { return &ledger{st}, nil }))
+	c.first = c.engine.Namespace("Ledgers").IDFromName("o0").Bytes()
 	c.lives++
+}
+
+// lostLog is the log with the tail of one ledger's records lost.
+type lostLog struct {
+	*wal.Log
+	c *crashRun
+}
+
+func (l *lostLog) Replay(fn func(*wal.Chunk) error, end func() error) (wal.Recovery, error) {
+	return l.Log.Replay(func(c *wal.Chunk) error {
+		if c.Snapshot() {
+			return fn(c)
+		}
+		var numbers []wal.LSN
+		var records [][]byte
+		err := c.Records(func(n wal.LSN, record []byte) error {
+			if rec, err := redo.Parse(record); err == nil && rec.Kind == redo.KindObject && *rec.ID == l.c.first && n > l.c.keeps {
+				record = redo.AppendMigration(nil, "lost", nil)
+			}
+			numbers, records = append(numbers, n), append(records, bytes.Clone(record))
+			return nil
+		})
+		return errors.Join(err, fn(wal.NewChunk(false, numbers, records)))
+	}, end)
 }
 
 func (c *crashRun) register(name string, class engine.Class) {
@@ -396,12 +437,15 @@ func (c *crashRun) life(n int, r *rand.Rand) {
 	if n > 0 && r.IntN(8) > 0 {
 		c.disk.CutAt(1 + r.IntN(150))
 	}
+	stop := c.photograph()
 	var wg sync.WaitGroup
 	for i := range crashClients {
 		r := rand.New(rand.NewPCG(c.seed, uint64(c.lives*crashClients+i)))
 		wg.Go(func() { c.client(c.lives*crashClients+i, 40, r) })
 	}
 	wg.Wait()
+	stop()
+	c.keeps = c.log.Durable()
 	next := filepath.Join(filepath.Dir(c.dir), strconv.Itoa(n+1))
 	if err := c.disk.Crash(r.Uint64(), next); err != nil {
 		c.t.Fatal(err)
@@ -410,6 +454,22 @@ func (c *crashRun) life(n int, r *rand.Rand) {
 	c.disk.CutAt(1) // nothing that the engine still does counts
 	c.end()
 	c.dir = next
+}
+
+// photograph makes one snapshot after the other, until stop is called or the power is gone.
+func (c *crashRun) photograph() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for c.snapshots {
+			if _, err := c.engine.Snapshot(ctx); err != nil {
+				return
+			}
+			c.installed.Add(1)
+		}
+	}()
+	return func() { cancel(); <-done }
 }
 
 func (c *crashRun) end() {
@@ -456,13 +516,15 @@ func newCrashRun(t *testing.T, seed uint64, base string) *crashRun {
 // crashHistories runs histories until one has something wrong, and returns the seed and what.
 func crashHistories(t *testing.T, first, last uint64, set func(*crashRun)) (seed uint64, wrong string) {
 	t.Helper()
-	var operations, pending, crashes, payments int
+	var histories, operations, pending, crashes, payments, snapshots int
 	defer func() {
-		t.Logf("%d operations on registers and accounts, %d payments, %d power cuts, %d operations pending", operations, payments, crashes, pending)
+		t.Logf("%d histories: %d operations on registers and accounts, %d payments, %d power cuts, %d operations pending, %d snapshots",
+			histories, operations, payments, crashes, pending, snapshots)
 	}()
 	for seed = first; seed <= last; seed++ {
 		base, remove := ramDir(t)
 		c := newCrashRun(t, seed, base)
+		c.snapshots = seed%4 != 0
 		if set != nil {
 			set(c)
 		}
@@ -471,6 +533,8 @@ func crashHistories(t *testing.T, first, last uint64, set func(*crashRun)) (seed
 		}
 		c.run(4)
 		remove()
+		histories++
+		snapshots += int(c.installed.Load())
 		operations += len(c.registers) + len(c.accounts)
 		payments += int(c.numbers.Load())
 		pending += c.pending
@@ -509,11 +573,14 @@ func TestLinearizabilityOverPowerCutsNeeds(t *testing.T) {
 		{"input gate", &mechanism.Off.InputGate},
 		{"dependency", &mechanism.Off.Dependency},
 		{"one record", &mechanism.Off.OneRecord},
+		{"one log", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			*c.off = true
-			defer func() { *c.off = false }()
-			seed, wrong := crashHistories(t, 1, within, func(c *crashRun) { c.broken = true })
+			if c.off != nil {
+				*c.off = true
+				defer func() { *c.off = false }()
+			}
+			seed, wrong := crashHistories(t, 1, within, func(r *crashRun) { r.broken, r.twoLogs = true, c.off == nil })
 			if wrong == "" {
 				t.Fatalf("%d histories, and nothing was found wrong", within)
 			}

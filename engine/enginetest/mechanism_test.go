@@ -1,6 +1,8 @@
 package enginetest_test
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"everloop/engine/enginetest"
@@ -58,4 +60,41 @@ func TestSimulatorFindsEffectsWithoutCauses(t *testing.T) {
 		}
 	}
 	t.Error("300 seeds, and no effect without its cause was found")
+}
+
+// Each thing that a snapshot must have is left out once, and the simulator must find that what a start makes of it is wrong.
+func TestSimulatorFindsSpoiltSnapshots(t *testing.T) {
+	const within = 2000 // seeds; the rarest takes a few hundred
+	configs := map[string]enginetest.Config{"the install rule": {SpoilRule: true}}
+	for _, s := range []enginetest.Spoil{
+		enginetest.SpoilAlarms, enginetest.SpoilRetries, enginetest.SpoilFailed, enginetest.SpoilRunning, enginetest.SpoilNames,
+		enginetest.SpoilClasses, enginetest.SpoilThawed, enginetest.SpoilTags, enginetest.SpoilSkipped,
+	} {
+		configs[string(s)] = enginetest.Config{Spoil: s}
+	}
+	for _, name := range slices.Sorted(maps.Keys(configs)) {
+		t.Run(name, func(t *testing.T) {
+			for seed := uint64(1); seed <= within; seed++ {
+				c := configs[name]
+				c.Seed = seed
+				if f := enginetest.Run(t, c); f != nil {
+					t.Logf("found with seed %d: %s: %s", seed, f.Kind, f.Detail)
+					return
+				}
+			}
+			t.Errorf("%d seeds, and nothing was found", within)
+		})
+	}
+}
+
+// A snapshot need not hold what came into being after its generation began: the log behind it has all of that.
+func TestSnapshotsNeedNotHoldWhatIsNew(t *testing.T) {
+	var counts enginetest.Counts
+	eachSeed(t, 200, func(seed uint64) *enginetest.Failure {
+		return enginetest.Run(t, enginetest.Config{Seed: seed, Spoil: enginetest.SpoilNew, Counts: &counts})
+	})
+	t.Logf("%+v", counts)
+	if counts.LeftOut == 0 && *seedFlag == 0 {
+		t.Error("nothing was left out")
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"everloop/engine"
+	"everloop/engine/internal/mechanism"
 	"everloop/loop"
 	"everloop/loop/looptest"
 	"everloop/wal"
@@ -44,8 +45,27 @@ type Config struct {
 	// TwoLogs crashes as if every second object had a log of its own, which has not got as far as the
 	// other: what the engine must not do. It is there to show that this would be noticed.
 	TwoLogs bool
+	// Spoil is what is wrong with the snapshots of this history, for the same reason. SpoilRule has the disk in memory install
+	// snapshots without waiting for the log.
+	Spoil     Spoil
+	SpoilRule bool
+	// Counts, if set, is told how much of what there was in the history.
+	Counts *Counts
 	// Digest, if set, is given a digest of all events.
 	Digest *string
+}
+
+// Counts is how often a history did what.
+type Counts struct {
+	Lives, Snapshots, Frames, Recalls, LeftOut int
+}
+
+func (c *Counts) add(o *Counts) {
+	c.Lives += o.Lives
+	c.Snapshots += o.Snapshots
+	c.Frames += o.Frames
+	c.Recalls += o.Recalls
+	c.LeftOut += o.LeftOut
 }
 
 // world is one history. Owned by the goroutine that runs it.
@@ -62,6 +82,8 @@ type world struct {
 	// What the whole history has in common.
 	idle      time.Duration
 	maxQueued int
+	classes   int // that were defined before the last start, at least
+	count     Counts
 
 	// One life.
 	life, step int
@@ -89,8 +111,12 @@ type world struct {
 	callers    []*line
 	unanswered int
 	tubes      []*tube
-	code       int // of the class, the newest
-	updates    int // to it, that not all loops know of
+	code       int      // of the class, the newest
+	updates    int      // to it, that not all loops know of
+	began      wal.LSN  // the last record before this life
+	snapshots  int      // that somebody waits for
+	works      []func() // of snapshots, to be done off the loops, in order
+	wasHurt    bool
 }
 
 // revealed is an answer.
@@ -111,6 +137,9 @@ func Run(t *testing.T, c Config) (failure *Failure) {
 	if w.config.Lives == 0 {
 		w.config.Lives = 3
 	}
+	if c.Counts != nil {
+		defer func() { c.Counts.add(&w.count) }()
+	}
 	if c.Digest != nil {
 		w.trace.digest = sha256.New()
 		defer func() { *c.Digest = hex.EncodeToString(w.trace.digest.Sum(nil)) }()
@@ -125,6 +154,7 @@ func Run(t *testing.T, c Config) (failure *Failure) {
 			failure = w.failure
 		}
 	}()
+	defer func() { mechanism.Bound.SliceObjects, mechanism.Bound.FreezeBytes = 0, 0 }()
 	synctest.Test(t, func(*testing.T) { w.run() })
 	return w.failure
 }
@@ -144,9 +174,9 @@ func (w *world) run() {
 	w.idle = []time.Duration{time.Second, 5 * time.Millisecond, 40 * time.Millisecond, 10 * time.Second}[w.pick(4)]
 	w.maxQueued = []int{16384, 16384, 16384, 3}[w.pick(4)]
 	if w.config.Dir != "" {
-		w.disk = &platter{base: w.config.Dir, sync: w.config.Sync}
+		w.disk = &platter{base: w.config.Dir, sync: w.config.Sync, kept: int64(w.pick(3)) * 20_000}
 	} else {
-		w.disk = &memory{}
+		w.disk = &memory{spoil: w.config.SpoilRule, keep: w.pick(3)}
 	}
 	for w.life = range w.config.Lives {
 		if !w.live() {
@@ -198,6 +228,8 @@ func (w *world) open() {
 	w.visits, w.callbacks = map[int]*visit{}, map[*callback]struct{}{}
 	w.threads, w.cancels, w.jobs, w.callers, w.unanswered = map[*thread]struct{}{}, map[int]context.CancelFunc{}, nil, nil, 0
 	w.tubes, w.updates, w.code = nil, 0, 0
+	w.snapshots, w.works, w.wasHurt = 0, nil, false
+	w.count.Lives++
 	w.pool = looptest.New(loops, uint64(w.pick(1<<16)))
 	w.journal = &journal{w: w, disk: w.disk}
 	w.step = 0
@@ -205,6 +237,8 @@ func (w *world) open() {
 	if w.life == 0 {
 		w.identify()
 	}
+	mechanism.Bound.SliceObjects = w.pick(3)
+	mechanism.Bound.FreezeBytes = []int{0, 1, 300}[w.pick(3)]
 	e, err := engine.Open(engine.Options{
 		Pool: w.pool,
 		OpenLog: func(n int, durable func(wal.LSN, error)) (engine.Log, error) {
@@ -216,6 +250,9 @@ func (w *world) open() {
 		BlockTimeout: blockTimeout,
 		MaxEvents:    w.maxQueued,
 		MaxAlarms:    1 + w.pick(4),
+		SnapshotLog:  []int64{-1, 1, 3000, 30_000}[w.pick(4)],
+		SnapshotAge:  -1, // which is looked at again and again: such an engine never comes to rest
+		SnapshotWork: w.queueWork,
 		Seed:         1 + uint64(w.pick(1<<16)),
 		Logger:       slog.New(&faults{w}),
 	})
@@ -230,6 +267,13 @@ func (w *world) open() {
 	}
 	if n := e.Recovered().Objects; n != stored {
 		w.fail(Wrong, "%d objects have something stored, %d were recovered", stored, n)
+	}
+	if w.life > 0 && w.pick(2) == 0 {
+		// If what the classes are were forgotten, this one would be taken for the other.
+		if _, err := e.Register("Other", w.class()); err != nil {
+			w.fail(Fault, "register: %v", err)
+			return
+		}
 	}
 	if w.ns, err = e.Register(className, w.class()); err != nil {
 		w.fail(Fault, "register: %v", err)
@@ -275,6 +319,7 @@ func (w *world) end() {
 		if done {
 			break
 		}
+		w.work()
 		w.pool.Run()
 	}
 	w.wait()
@@ -288,11 +333,13 @@ func (w *world) end() {
 
 // act does one thing, drawn from the source.
 func (w *world) act() {
-	switch n := w.pick(33); {
+	switch n := w.pick(40); {
 	case n == 32:
 		if w.pick(4) == 0 {
 			w.update()
 		}
+	case n > 32:
+		w.snapshot()
 	case n < 13:
 		w.round()
 	case n < 18:
@@ -308,6 +355,7 @@ func (w *world) act() {
 	case n < 31:
 		if w.pick(4) == 0 {
 			w.disk.hurt(w)
+			w.wasHurt = true
 		}
 	default:
 		for range 4 {
@@ -611,7 +659,7 @@ func (w *world) rest() {
 		if w.failure != nil {
 			return
 		}
-		if w.round() || w.finishJob() {
+		if w.round() || w.finishJob() || w.work() {
 			continue
 		}
 		if !w.disk.settled() {
@@ -640,6 +688,9 @@ func (w *world) rest() {
 	}
 	if w.updates != 0 {
 		w.fail(Leak, "an update has not returned, and nothing is under way")
+	}
+	if w.snapshots != 0 {
+		w.fail(Leak, "a snapshot is asked for and there is none, and nothing is under way")
 	}
 	if n := w.engine.Metrics().Live; n != 0 {
 		w.fail(Leak, "%d objects are live, and nothing is under way", n)
