@@ -208,6 +208,9 @@ func (in *instance) Alarm(_ context.Context, info engine.AlarmInfo) error {
 	t.begin()
 	err := t.program()
 	gone := t.gone()
+	if err == nil && !gone && w.ill && w.pick(8) > 0 {
+		err = t.error("the alarm fails")
+	}
 	if err == nil && !gone && !r.replaced {
 		in.wrote(true) // the alarm goes with this turn
 		o.clearAlarm()

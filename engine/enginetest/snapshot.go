@@ -20,12 +20,14 @@ const (
 	SpoilRunning Spoil = "alarms whose handler runs" // for its instance it is not set
 	SpoilNames   Spoil = "names"
 	SpoilClasses Spoil = "classes"
-	SpoilThawed  Spoil = "content as it was when its slice was taken" // what is written is of a later moment
-	SpoilTags    Spoil = "tags"                                       // each is one too high
+	SpoilTags    Spoil = "tags" // one too high
 	SpoilSkipped Spoil = "objects that existed before"
-	// SpoilNew leaves out objects that the generations before had nothing of. That is no mistake: all of their records are in the
-	// new generation.
+	// SpoilNew leaves out what objects have that had nothing when the new generation began. That is no mistake: all their records are in
+	// it.
 	SpoilNew Spoil = "objects that are new"
+	// SpoilLater writes the keys of objects as they are when the frame is written, with the tag of the slice. That is no mistake, either:
+	// the records in between are before the barrier, and what they put and delete is there already.
+	SpoilLater Spoil = "content as it was when its slice was taken"
 )
 
 // found is what records say, of all objects.
@@ -209,7 +211,9 @@ func (p *picture) spoil(f *wal.Frame, tag wal.LSN, record []byte) {
 	case SpoilRunning:
 		leave = set && o.ringing() != nil
 	case SpoilTags:
-		tag++
+		if tag > 0 && tag < p.j.Last() {
+			tag++
+		}
 	case SpoilSkipped:
 		if p.before[o] && o.index == len(w.objects)-1 {
 			return
@@ -217,6 +221,7 @@ func (p *picture) spoil(f *wal.Frame, tag wal.LSN, record []byte) {
 	case SpoilNew:
 		if !p.before[o] {
 			w.count.LeftOut++
+			f.Add(0, redo.AppendNamedObject(nil, rec.Class, rec.ID, string(rec.Name))) // it may have been live, and its name be logged
 			return
 		}
 	}
@@ -224,7 +229,10 @@ func (p *picture) spoil(f *wal.Frame, tag wal.LSN, record []byte) {
 	if rec.HasName && w.config.Spoil != SpoilNames {
 		out = redo.AppendNamedObject(nil, rec.Class, rec.ID, string(rec.Name))
 	}
-	if w.config.Spoil == SpoilThawed {
+	if w.config.Spoil == SpoilLater {
+		if last := o.versions[len(o.versions)-1]; last.lsn > tag {
+			w.count.LeftOut++
+		}
 		for k, v := range o.content.stored() {
 			out = redo.AppendPut(out, k, encode(v))
 		}
@@ -232,7 +240,7 @@ func (p *picture) spoil(f *wal.Frame, tag wal.LSN, record []byte) {
 	for ops := rec.Ops(); ops.Next(); {
 		switch ops.Op {
 		case redo.OpPut:
-			if w.config.Spoil != SpoilThawed {
+			if w.config.Spoil != SpoilLater {
 				out = redo.AppendPut(out, string(ops.Key), ops.Value)
 			}
 		case redo.OpSetAlarm:
@@ -311,6 +319,9 @@ func (w *world) work() bool {
 
 // recall reads the history as it was at some record, and compares it with the versions of this life.
 func (w *world) recall() {
+	if w.config.TwoLogs {
+		return // it would show what is lost
+	}
 	h, err := w.journal.Log.History()
 	if err != nil {
 		if w.journal.Err() == nil && !w.wasHurt {
