@@ -240,7 +240,10 @@ type setting struct {
 	spoilt    bool // snapshots leave something out
 }
 
-func (s setting) String() string { return fmt.Sprintf("%+v", struct{ setting }{s}) }
+func (s setting) String() string {
+	type fields setting
+	return fmt.Sprintf("%+v", fields(s))
+}
 
 // spoiltLog leaves objects out of snapshots: every second one.
 type spoiltLog struct{ *wal.Log }
