@@ -247,6 +247,11 @@ func (p *platter) hurt(w *world) {
 	case 1:
 		w.note("the next fsync fails")
 		p.disk.Fail(wal.OpSync, 1, errDisk)
+	case 2:
+		// What only snapshots do, and new segments.
+		kind := []wal.OpKind{wal.OpMkdir, wal.OpCreate, wal.OpRename, wal.OpRemove, wal.OpSyncDir}[w.pick(5)]
+		w.note("the next %v fails", kind)
+		p.disk.Fail(kind, 1, errDisk)
 	default:
 		n := 1 + w.pick(6)
 		w.note("the power goes in %d operations of the disk", n)

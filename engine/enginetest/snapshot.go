@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"errors"
+	"strings"
 
 	"everloop/engine"
 	"everloop/engine/redo"
@@ -95,7 +96,7 @@ func (f *found) takeAll(c *wal.Chunk) error {
 // StartSnapshot is how the engine begins a snapshot.
 func (j *journal) StartSnapshot() (wal.SnapshotWriter, error) {
 	s, err := j.Log.StartSnapshot()
-	j.w.note("a snapshot begins behind record %d: %v", j.Last(), err)
+	j.w.note("a snapshot begins behind record %d: %v", j.Last(), j.w.anywhere(err))
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +156,7 @@ func (p *picture) Install(barrier wal.LSN) (wal.SnapshotInfo, error) {
 		}
 	}
 	info, err := p.SnapshotWriter.Install(barrier)
-	w.note("the snapshot with barrier %d is installed: %v; durable up to %d", barrier, err, p.j.Durable())
+	w.note("the snapshot with barrier %d is installed: %v; durable up to %d", barrier, w.anywhere(err), p.j.Durable())
 	if err == nil {
 		w.count.Snapshots++
 	}
@@ -286,7 +287,7 @@ func (w *world) photograph() {
 			return
 		}
 		w.snapshots--
-		w.note("who asked for the snapshot is told: %v", err)
+		w.note("who asked for the snapshot is told: %v", w.anywhere(err))
 		switch {
 		case err == nil, w.journal.Err() != nil, w.wasHurt:
 		case errors.Is(err, wal.ErrNoSpace) && w.wasFull:
@@ -347,4 +348,15 @@ func (w *world) recall() {
 			w.fail(Snapshots, "at record %d the history has %v of %s, which held %v", to, f.objects[o.id].content, o.name, v.content)
 		}
 	}
+}
+
+// anywhere is the text of an error without the directory, which is another one each time.
+func (w *world) anywhere(err error) string {
+	if err == nil {
+		return "<nil>"
+	}
+	if w.config.Dir == "" {
+		return err.Error()
+	}
+	return strings.ReplaceAll(err.Error(), w.config.Dir, "DIR")
 }

@@ -57,13 +57,21 @@ type Config struct {
 
 // Counts is how often a history did what.
 type Counts struct {
-	Lives, Snapshots, Frames, Recalls, LeftOut int
+	Lives     int
+	Snapshots int // installed
+	Frames    int // written
+	Removed   int // generations
+	Inside    int // crashes while a snapshot was being made
+	Recalls   int // of the history as of some record
+	LeftOut   int // with a Spoil
 }
 
 func (c *Counts) add(o *Counts) {
 	c.Lives += o.Lives
 	c.Snapshots += o.Snapshots
 	c.Frames += o.Frames
+	c.Removed += o.Removed
+	c.Inside += o.Inside
 	c.Recalls += o.Recalls
 	c.LeftOut += o.LeftOut
 }
@@ -217,6 +225,7 @@ func (w *world) live() bool {
 		}
 	}
 	w.note("crashes")
+	w.count.Inside += min(w.snapshots, 1)
 	w.keeps = w.journal.Durable()
 	w.disk.crash(w)
 	w.end()
@@ -306,6 +315,7 @@ func (w *world) identify() {
 // end ends the engine of this life, so that nothing of it is left; the model does not listen any more.
 func (w *world) end() {
 	w.over = true
+	w.count.Removed += int(w.journal.Log.(interface{ Stats() wal.Stats }).Stats().Removed)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	done := false
