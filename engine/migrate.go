@@ -183,6 +183,7 @@ func (o *owner) dropClasses(numbers []uint32) {
 				slot := uint32(s*slabSize + i)
 				o.clearAlarm(slot)
 				o.alarms.forgive(slot)
+				delete(o.pasts, slot)
 				o.table.remove(slot)
 			}
 		}

@@ -34,6 +34,7 @@ func (e *Engine) recover() error {
 		return err
 	}
 	for _, o := range e.owners {
+		o.dropBegun()
 		o.dropEmpty()
 	}
 	e.report = Recovery{Recovery: found, Classes: len(e.defined), Objects: int(e.metrics.objects.Load()), Took: time.Since(began)}
@@ -60,6 +61,11 @@ func (e *Engine) replayObject(n wal.LSN, rec *redo.Record) error {
 			r.store.Delete(string(ops.Key))
 		case redo.OpDeleteAll:
 			r.store.DeleteAll()
+			o.forgetPasts(slot)
+		case redo.OpStageBegin, redo.OpStagePut, redo.OpStageReady, redo.OpRestore, redo.OpUnstage, redo.OpRestored:
+			if err := o.replayPast(slot, n, &ops); err != nil {
+				return fmt.Errorf("engine: record %d: %w", n, err)
+			}
 		case redo.OpSetAlarm, redo.OpDeleteAlarm, redo.OpRetryAlarm, redo.OpFailAlarm:
 			o.replayAlarm(slot, &ops)
 		default:

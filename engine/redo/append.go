@@ -29,6 +29,7 @@ const (
 	OpStageReady  Op = 0x32
 	OpRestore     Op = 0x33
 	OpUnstage     Op = 0x34
+	OpRestored    Op = 0x35
 )
 
 // IDSize is the length of an object's ID.
@@ -111,6 +112,11 @@ func AppendRestore(dst []byte) []byte { return append(dst, byte(OpRestore)) }
 
 // AppendUnstage appends an operation that forgets all content to be restored.
 func AppendUnstage(dst []byte) []byte { return append(dst, byte(OpUnstage)) }
+
+// AppendRestored appends an operation that says which record did the object's last Restore. For snapshots.
+func AppendRestored(dst []byte, lsn uint64) []byte {
+	return binary.AppendUvarint(append(dst, byte(OpRestored)), lsn)
+}
 
 // PutSize is the number of bytes that AppendPut appends, for accounting and for growing a buffer once.
 func PutSize(key string, value []byte) int {

@@ -86,7 +86,7 @@ type Ops struct {
 	Runs   uint32
 	NextMs int64
 	Error  []byte
-	// Epoch and LSN are of OpStageBegin: which moment of the log the content is of.
+	// Epoch and LSN are of OpStageBegin: which moment of the log the content is of. LSN is of OpRestored, too.
 	Epoch uint64
 	LSN   uint64
 
@@ -179,6 +179,8 @@ func (p *parser) op(o *Ops) {
 	case OpDeleteAll, OpDeleteAlarm, OpStageReady, OpRestore, OpUnstage:
 	case OpStageBegin:
 		o.Epoch = p.uvarint("epoch")
+		o.LSN = p.uvarint("number of a record")
+	case OpRestored:
 		o.LSN = p.uvarint("number of a record")
 	case OpSetAlarm:
 		o.TimeMs = p.varint("alarm time")

@@ -79,6 +79,8 @@ func (p *Printer) AppendOp(dst []byte, o *Ops) []byte {
 		return append(dst, "restore"...)
 	case OpUnstage:
 		return append(dst, "unstage"...)
+	case OpRestored:
+		return strconv.AppendUint(append(dst, "restored record="...), o.LSN, 10)
 	case OpDelete:
 		dst = append(dst, "delete "...)
 		return strconv.AppendQuote(dst, string(o.Key))
