@@ -56,13 +56,13 @@ type objectKey struct {
 }
 
 // bookmark makes a bookmark of an object.
-func (k *objectKey) bookmark(kind bookmarkKind, epoch uint64, n wal.LSN) Bookmark {
+func (k objectKey) bookmark(kind bookmarkKind, epoch uint64, n wal.LSN) Bookmark {
 	seal := k.seal(kind, epoch, n)
 	return Bookmark(fmt.Sprintf("%0*x-%0*x-%x", bookmarkEpoch, epoch, bookmarkLSN, uint64(n), seal[:bookmarkSeal]))
 }
 
 // seal ties a bookmark to its object: a mistake is noticed. It is no secret, as who has the bookmark has the object.
-func (k *objectKey) seal(kind bookmarkKind, epoch uint64, n wal.LSN) [sha256.Size]byte {
+func (k objectKey) seal(kind bookmarkKind, epoch uint64, n wal.LSN) [sha256.Size]byte {
 	b := append(make([]byte, 0, 128), "everloop bookmark "...)
 	b = append(b, kind...)
 	b = append(b, 0)
@@ -74,7 +74,7 @@ func (k *objectKey) seal(kind bookmarkKind, epoch uint64, n wal.LSN) [sha256.Siz
 }
 
 // parse reads a bookmark of this object: ErrBookmark, ErrForeignBookmark.
-func (k *objectKey) parse(b Bookmark) (kind bookmarkKind, epoch uint64, n wal.LSN, err error) {
+func (k objectKey) parse(b Bookmark) (kind bookmarkKind, epoch uint64, n wal.LSN, err error) {
 	if len(b) != bookmarkBytes || b[bookmarkEpoch] != '-' || b[bookmarkEpoch+1+bookmarkLSN] != '-' {
 		return "", 0, 0, ErrBookmark
 	}

@@ -50,7 +50,11 @@ func (e *Engine) withHistory(ctx context.Context, fn func(wal.History) error) (e
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	h, err := e.log.History()
+	l, ok := e.log.(interface{ History() (wal.History, error) }) // part of Log soon
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	h, err := l.History()
 	if err != nil {
 		return fmt.Errorf("engine: the history cannot be opened: %w", err)
 	}
