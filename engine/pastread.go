@@ -50,11 +50,7 @@ func (e *Engine) withHistory(ctx context.Context, fn func(wal.History) error) (e
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	l, ok := e.log.(interface{ History() (wal.History, error) }) // part of Log soon
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	h, err := l.History()
+	h, err := e.log.History()
 	if err != nil {
 		return fmt.Errorf("engine: the history cannot be opened: %w", err)
 	}
