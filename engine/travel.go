@@ -185,8 +185,8 @@ const (
 type staging struct {
 	own  *owner
 	key  objectKey
-	name *ID   // with the object's name, if it is known
-	past *past // is read only from now on
+	name *ID    // with the object's name, if it is known
+	past *past  // is read only from now on
 	of   *actor // whose session asks for it; nil: none does
 	// may is asked before the first record and before the last one.
 	may func(slot uint32) error

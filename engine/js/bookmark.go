@@ -15,7 +15,9 @@ func (rl *realm) StorageCurrentBookmark(object uint64) (vm.Value, error) {
 
 // StorageBookmarkForTime is part of [web.StorageHost].
 func (rl *realm) StorageBookmarkForTime(object uint64, ms int64) (vm.Value, error) {
-	return rl.bookmark(object, func(s *engine.Storage, done func(engine.Bookmark, error)) { s.StartBookmarkForTime(time.UnixMilli(ms), done) })
+	return rl.bookmark(object, func(s *engine.Storage, done func(engine.Bookmark, error)) {
+		s.StartBookmarkForTime(time.UnixMilli(ms), done)
+	})
 }
 
 // StorageRestoreNext is part of [web.StorageHost].
