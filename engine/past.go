@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"errors"
-
 	"everloop/engine/internal/kv"
 	"everloop/engine/redo"
 	"everloop/wal"
@@ -23,34 +21,29 @@ type pasts struct {
 	restored wal.LSN
 }
 
-var errStageOrder = errors.New("content to be restored that was never begun, or is not ready")
-
-// apply applies an operation of record n on what is staged for the object with this store.
-func (p *pasts) apply(store *kv.Store, n wal.LSN, op *redo.Ops) error {
+// apply applies an operation of record n on what is staged for the object with this store. Where a snapshot came in between, the log may begin in the
+// middle: of content that was given up later, or of an object that is gone by now. What lacks its beginning has no effect.
+func (p *pasts) apply(store *kv.Store, n wal.LSN, op *redo.Ops) {
 	switch op.Op {
 	case redo.OpStageBegin:
 		p.begun = &past{epoch: op.Epoch, lsn: op.LSN}
 	case redo.OpStagePut:
-		if p.begun == nil {
-			return errStageOrder
+		if p.begun != nil {
+			p.begun.store.PutBytes(op.Key, op.Value)
 		}
-		p.begun.store.Put(string(op.Key), op.Value)
 	case redo.OpStageReady:
-		if p.begun == nil {
-			return errStageOrder
+		if p.begun != nil {
+			p.ready, p.begun = p.begun, nil
 		}
-		p.ready, p.begun = p.begun, nil
 	case redo.OpRestore:
-		if p.ready == nil {
-			return errStageOrder
+		if p.ready != nil {
+			*store, p.ready, p.restored = p.ready.store, nil, n
 		}
-		*store, p.ready, p.restored = p.ready.store, nil, n
 	case redo.OpUnstage:
 		p.forget()
 	case redo.OpRestored:
 		p.restored = wal.LSN(op.LSN)
 	}
-	return nil
 }
 
 // forget forgets what is staged.
@@ -67,10 +60,9 @@ func (o *owner) pastsOf(slot uint32) *pasts {
 }
 
 // replayPast applies an operation that the log has.
-func (o *owner) replayPast(slot uint32, n wal.LSN, op *redo.Ops) error {
-	err := o.pastsOf(slot).apply(&o.table.at(slot).store, n, op)
+func (o *owner) replayPast(slot uint32, n wal.LSN, op *redo.Ops) {
+	o.pastsOf(slot).apply(&o.table.at(slot).store, n, op)
 	o.tidyPasts(slot)
-	return err
 }
 
 // forgetPasts forgets what is staged for an object, as DeleteAll and Unstage do.
@@ -94,4 +86,61 @@ func (o *owner) dropBegun() {
 		p.begun = nil
 		o.tidyPasts(slot)
 	}
+}
+
+// bytes is about how much memory they take.
+func (p *pasts) bytes() (n int) {
+	if p == nil {
+		return 0
+	}
+	for _, one := range []*past{p.ready, p.begun} {
+		if one != nil {
+			n += one.store.Bytes()
+		}
+	}
+	return n
+}
+
+// append appends the operations that leave them as they are, for a snapshot.
+func (p *pasts) append(dst []byte) []byte {
+	if p == nil {
+		return dst
+	}
+	if p.restored > 0 {
+		dst = redo.AppendRestored(dst, uint64(p.restored))
+	}
+	for _, one := range []*past{p.ready, p.begun} {
+		if one == nil {
+			continue
+		}
+		dst = redo.AppendStageBegin(dst, one.epoch, one.lsn)
+		one.store.Scan(kv.Range{}, func(key, value []byte) bool {
+			dst = redo.AppendStagePutBytes(dst, key, value)
+			return true
+		})
+		if one == p.ready {
+			dst = redo.AppendStageReady(dst)
+		}
+	}
+	return dst
+}
+
+// frozenPast is a past that is written off the loop: its content may become the object's meanwhile.
+type frozenPast struct {
+	epoch, lsn uint64
+	ready      bool
+	view       *kv.Frozen
+}
+
+// freeze freezes them, in the order of append.
+func (p *pasts) freeze() (frozen []frozenPast) {
+	if p == nil {
+		return nil
+	}
+	for _, one := range []*past{p.ready, p.begun} {
+		if one != nil {
+			frozen = append(frozen, frozenPast{one.epoch, one.lsn, one == p.ready, one.store.Freeze()})
+		}
+	}
+	return frozen
 }

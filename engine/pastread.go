@@ -162,20 +162,19 @@ func readPast(ctx context.Context, h wal.History, k *objectKey, to wal.LSN) (*wa
 		}
 		snapshot := c.Snapshot()
 		return c.Records(func(n wal.LSN, record []byte) error {
-			if !bytes.HasPrefix(record, prefix) || !snapshot && n <= tag {
+			switch {
+			case !bytes.HasPrefix(record, prefix), n < tag, n == tag && !snapshot:
 				return nil
-			}
-			if snapshot {
-				tag = n
+			case snapshot && n > tag:
+				// A snapshot may have it twice: it had become empty after it was written, and was made anew.
+				*was, tag = wasObject{}, n
 			}
 			rec, err := redo.Parse(record)
 			if err != nil {
 				return fmt.Errorf("engine: record %d: %w", n, err)
 			}
 			for ops := rec.Ops(); ops.Next(); {
-				if err := was.apply(n, &ops); err != nil {
-					return fmt.Errorf("engine: record %d: %w", n, err)
-				}
+				was.apply(n, &ops)
 			}
 			return nil
 		})
@@ -187,17 +186,16 @@ func readPast(ctx context.Context, h wal.History, k *objectKey, to wal.LSN) (*wa
 }
 
 // apply applies an operation of record n. Alarms stay what they are.
-func (w *wasObject) apply(n wal.LSN, op *redo.Ops) error {
+func (w *wasObject) apply(n wal.LSN, op *redo.Ops) {
 	switch op.Op {
 	case redo.OpPut:
-		w.store.Put(string(op.Key), op.Value)
+		w.store.PutBytes(op.Key, op.Value)
 	case redo.OpDelete:
 		w.store.Delete(string(op.Key))
 	case redo.OpDeleteAll:
 		w.store.DeleteAll()
 		w.pasts.forget()
 	default:
-		return w.pasts.apply(&w.store, n, op)
+		w.pasts.apply(&w.store, n, op)
 	}
-	return nil
 }

