@@ -55,6 +55,20 @@ type objectKey struct {
 	id    [32]byte
 }
 
+// Plausible reports whether b is written as a bookmark is. Only its object knows whether it is one.
+func (b Bookmark) Plausible() bool {
+	if len(b) != bookmarkBytes {
+		return false
+	}
+	for i := range len(b) {
+		c := b[i]
+		if dash := i == bookmarkEpoch || i == bookmarkEpoch+1+bookmarkLSN; dash != (c == '-') || !dash && (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
 // bookmark makes a bookmark of an object.
 func (k objectKey) bookmark(kind bookmarkKind, epoch uint64, n wal.LSN) Bookmark {
 	seal := k.seal(kind, epoch, n)
@@ -75,18 +89,13 @@ func (k objectKey) seal(kind bookmarkKind, epoch uint64, n wal.LSN) [sha256.Size
 
 // parse reads a bookmark of this object: ErrBookmark, ErrForeignBookmark.
 func (k objectKey) parse(b Bookmark) (kind bookmarkKind, epoch uint64, n wal.LSN, err error) {
-	if len(b) != bookmarkBytes || b[bookmarkEpoch] != '-' || b[bookmarkEpoch+1+bookmarkLSN] != '-' {
+	if !b.Plausible() {
 		return "", 0, 0, ErrBookmark
-	}
-	for i := range len(b) {
-		if c := b[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') && c != '-' {
-			return "", 0, 0, ErrBookmark
-		}
 	}
 	var raw [bookmarkEpoch/2 + bookmarkLSN/2 + bookmarkSeal]byte
 	text := string(b[:bookmarkEpoch] + b[bookmarkEpoch+1:bookmarkEpoch+1+bookmarkLSN] + b[bookmarkEpoch+1+bookmarkLSN+1:])
 	if _, err := hex.Decode(raw[:], []byte(text)); err != nil {
-		return "", 0, 0, ErrBookmark
+		return "", 0, 0, ErrBookmark // not reached: they are digits
 	}
 	epoch, n = uint64(binary.BigEndian.Uint32(raw[:])), wal.LSN(binary.BigEndian.Uint64(raw[bookmarkEpoch/2:]))
 	for _, kind = range []bookmarkKind{bookmarkMoment, bookmarkUndo} {

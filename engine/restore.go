@@ -32,11 +32,12 @@ var (
 	ErrNothingStored = errors.New("engine: the object has nothing stored, and had nothing then")
 	// ErrNotEmpty refuses to fork into an object that has something stored, or an alarm.
 	ErrNotEmpty = errors.New("engine: the object that the fork is to become has something stored already")
+	// ErrOneObject refuses to fork an object into itself.
+	ErrOneObject = errors.New("engine: an object cannot be forked into itself: restore it")
 	// ErrRestored is what an instance ends with whose object is restored under it, and with it what waits for it.
 	ErrRestored = errors.New("This object was restored to an earlier state.")
 
 	errSuperseded = errors.New("The restore was given up: another one, or a deleteAll(), came in between.")
-	errOneObject  = errors.New("engine: an object cannot be forked into itself: restore it")
 )
 
 // RestoreObject restores the keys of an object to what they were, at once and as a whole. An instance that is running is reset, and what waits for it
@@ -57,7 +58,7 @@ func (e *Engine) RestoreObject(ctx context.Context, class string, id ID, at Rest
 // ErrNotEmpty. Its alarm is not set. ErrNothingStored if the other had no keys at that moment. Otherwise as [Engine.RestoreObject].
 func (e *Engine) ForkObject(ctx context.Context, class string, from, to ID, at RestorePoint) (Restored, error) {
 	if from.Equal(to) {
-		return Restored{}, errOneObject
+		return Restored{}, ErrOneObject
 	}
 	return e.bringBack(ctx, class, &from, &to, at, func(o *owner, slot uint32, was *past) error {
 		r, p := o.table.at(slot), o.pasts[slot]
