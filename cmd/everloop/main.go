@@ -29,6 +29,7 @@ type cli struct {
 	Dev     devCmd     `cmd:"" help:"Serve a project while it is written: each save is served at once."`
 	Alarms  alarmsCmd  `cmd:"" help:"See alarms that were given up, and run them again."`
 	Wal     walCmd     `cmd:"" help:"Look into a data directory's log."`
+	Restore restoreCmd `cmd:"" help:"Bring an object back to what it was."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
@@ -135,7 +136,7 @@ func helpFor(args []string) string {
 			break
 		}
 		switch arg {
-		case "serve", "dev", "version":
+		case "serve", "dev", "version", "restore":
 			return "everloop " + arg + " --help"
 		case "wal", "alarms":
 			words = append(words, arg)
