@@ -653,3 +653,41 @@ func TestReplayWaitsForItsChunks(t *testing.T) {
 	}
 	t.Logf("%d chunks, at most %d out at once", chunks, most)
 }
+
+// What a reader of history has open stays until it is closed, whatever Retain says.
+func TestRemovalWaitsForReaders(t *testing.T) {
+	dir := ramDir(t)
+	k, _ := mustKeeper(t, dir, wal.Options{})
+	must(t, k.say("a=1"))
+	must(t, k.commit())
+	first, err := k.l.History()
+	must(t, err)
+	for i := range 3 {
+		must(t, k.say(fmt.Sprintf("a=%d", i+2)))
+		_, err := k.snapshot(nothing)
+		must(t, err)
+	}
+	second, err := k.l.History()
+	must(t, err)
+	if removed := k.l.Stats().Removed; removed != 0 {
+		t.Fatalf("%d generations were removed under a reader", removed)
+	}
+	must(t, first.Close())
+	must(t, first.Close()) // twice is once
+	if removed := k.l.Stats().Removed; removed != 0 {
+		t.Fatalf("%d generations were removed under the second reader", removed)
+	}
+	read := newKeeper()
+	must(t, second.Read(1, each(func(n wal.LSN, record []byte) error {
+		read.apply(n, string(record))
+		return nil
+	})))
+	if read.state["a"] != "1" {
+		t.Fatalf("record 1 made %v", read.state)
+	}
+	must(t, second.Close())
+	if removed := k.l.Stats().Removed; removed != 3 {
+		t.Fatalf("%d generations were removed", removed)
+	}
+	must(t, tidy(dir))
+}
