@@ -103,9 +103,16 @@ func (w *world) recovered(f *found, end wal.LSN) {
 		w.fail(Torn, "after the crash %d of %d classes are known", len(f.classes), w.classes)
 	}
 	w.classes = len(f.classes)
+	if w.classes == 0 {
+		// The class gets a number once more, and bookmarks of objects that had nothing are of another class now.
+		for _, o := range w.objects {
+			o.bookmarks = nil
+		}
+	}
 	var now [maxObjects]version
 	for i, o := range w.objects {
 		r := f.objects[o.id]
+		r.content.forget(begunKey) // nobody goes on with it
 		if w.config.TwoLogs {
 			end = r.last
 		}
@@ -121,6 +128,9 @@ func (w *world) recovered(f *found, end wal.LSN) {
 			w.fail(Lost, "after the crash %s is at version %d; somebody was told of version %d", o.name, v.n, o.told)
 		}
 		now[i] = v
+		for j := range o.bookmarks {
+			o.bookmarks[j].lost = o.bookmarks[j].lost || o.bookmarks[j].lsn > end
+		}
 	}
 	for i, o := range w.objects {
 		for j, cause := range w.objects {

@@ -57,6 +57,9 @@ func (j *journal) Replay(fn func(*wal.Chunk) error, end func() error) (wal.Recov
 		if err := f.takeAll(c); err != nil {
 			return err
 		}
+		if j.w.config.Spoil == SpoilTwice && c.Snapshot() {
+			c = untagged(c)
+		}
 		return fn(c)
 	}, end)
 	if err == nil {
@@ -102,7 +105,7 @@ func (j *journal) Append(buffer int, record []byte) (wal.LSN, error) {
 				if err != nil {
 					lsn = lost
 				}
-				if j.w.alarmRecord(o, &rec, lsn) {
+				if j.w.pastRecord(o, &rec, lsn) || j.w.alarmRecord(o, &rec, lsn) {
 					continue
 				}
 				o.seal(lsn)

@@ -65,10 +65,11 @@ func TestSimulatorFindsEffectsWithoutCauses(t *testing.T) {
 // Each thing that a snapshot must have is left out once, and the simulator must find that what a start makes of it is wrong.
 func TestSimulatorFindsSpoiltSnapshots(t *testing.T) {
 	const within = 2000 // seeds; the rarest takes a few hundred
-	configs := map[string]enginetest.Config{"the install rule": {SpoilRule: true}}
+	configs := map[string]enginetest.Config{"the install rule": {BreakInstallRule: true}}
 	for _, s := range []enginetest.Spoil{
 		enginetest.SpoilAlarms, enginetest.SpoilRetries, enginetest.SpoilFailed, enginetest.SpoilRunning, enginetest.SpoilNames,
 		enginetest.SpoilClasses, enginetest.SpoilTags, enginetest.SpoilSkipped,
+		enginetest.SpoilStaged,
 	} {
 		configs[string(s)] = enginetest.Config{Spoil: s}
 	}
@@ -102,4 +103,19 @@ func TestSimulatorAcceptsWhatTheLogPutsRight(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A start that applied records twice would restore an object to what was staged only later: this takes two restores of one object around a
+// snapshot, so it is looked for in long runs only.
+func TestSimulatorFindsRecordsAppliedTwice(t *testing.T) {
+	if *seedsFlag == 0 {
+		t.Skip("-seeds says how far to look: it takes some tens of thousands")
+	}
+	for seed := uint64(1); seed <= *seedsFlag; seed++ {
+		if f := enginetest.Run(t, enginetest.Config{Seed: seed, Spoil: enginetest.SpoilTwice}); f != nil {
+			t.Logf("found with seed %d: %s: %s", seed, f.Kind, f.Detail)
+			return
+		}
+	}
+	t.Errorf("%d seeds, and nothing was found", *seedsFlag)
 }

@@ -281,7 +281,15 @@ func (t *thread) step() error {
 	if t.gone() {
 		return t.haunt()
 	}
-	switch n := w.pick(40); n {
+	if w.ill && w.pick(4) == 3 {
+		t.alarms()
+		return nil
+	}
+	switch n := w.pick(42); n {
+	case 40, 41:
+		if t.waits {
+			return t.travel()
+		}
 	case 36, 37, 38, 39:
 		t.say()
 	case 32, 33, 34, 35:
@@ -505,6 +513,7 @@ func (t *thread) removeAll() {
 	for k := range in.obj.content.stored() {
 		delete(in.obj.content, k)
 	}
+	in.obj.content.forgetPast()
 	if !o.KeepAlarm {
 		in.obj.setAlarm(nil)
 	}

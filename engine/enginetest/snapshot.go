@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 
@@ -23,6 +24,9 @@ const (
 	SpoilClasses Spoil = "classes"
 	SpoilTags    Spoil = "tags" // one too high
 	SpoilSkipped Spoil = "objects that existed before"
+	SpoilStaged  Spoil = "what objects are to be restored to"
+	// SpoilTwice has a start apply records of an object that its snapshot is up to already.
+	SpoilTwice Spoil = "records that are applied twice"
 	// SpoilNew leaves out what objects have that had nothing when the new generation began. That is no mistake: all their records are in
 	// it.
 	SpoilNew Spoil = "objects that are new"
@@ -79,8 +83,13 @@ func (f *found) take(snapshot bool, n wal.LSN, record []byte) {
 			for k := range r.content.stored() {
 				delete(r.content, k)
 			}
+			r.content.forgetPast()
 		default:
-			r.content.replayAlarm(&ops)
+			if ofPast(ops.Op) {
+				r.content.replayPast(n, &ops)
+			} else {
+				r.content.replayAlarm(&ops)
+			}
 		}
 	}
 }
@@ -244,6 +253,20 @@ func (p *picture) spoil(f *wal.Frame, tag wal.LSN, record []byte) {
 			if w.config.Spoil != SpoilLater {
 				out = redo.AppendPut(out, string(ops.Key), ops.Value)
 			}
+		case redo.OpStageBegin:
+			if w.config.Spoil != SpoilStaged {
+				out = redo.AppendStageBegin(out, ops.Epoch, ops.LSN)
+			}
+		case redo.OpStagePut:
+			if w.config.Spoil != SpoilStaged {
+				out = redo.AppendStagePut(out, string(ops.Key), ops.Value)
+			}
+		case redo.OpStageReady:
+			if w.config.Spoil != SpoilStaged {
+				out = redo.AppendStageReady(out)
+			}
+		case redo.OpRestored:
+			out = redo.AppendRestored(out, ops.LSN)
 		case redo.OpSetAlarm:
 			if !leave {
 				out = redo.AppendSetAlarm(out, ops.TimeMs)
@@ -262,6 +285,16 @@ func (p *picture) spoil(f *wal.Frame, tag wal.LSN, record []byte) {
 		}
 	}
 	f.Add(tag, out)
+}
+
+// untagged is a chunk of a snapshot without its tags.
+func untagged(c *wal.Chunk) *wal.Chunk {
+	var records [][]byte
+	_ = c.Records(func(_ wal.LSN, record []byte) error {
+		records = append(records, bytes.Clone(record))
+		return nil
+	})
+	return wal.NewChunk(true, make([]wal.LSN, len(records)), records)
 }
 
 // snapshot does one thing with snapshots.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -45,10 +46,10 @@ type Config struct {
 	// TwoLogs crashes as if every second object had a log of its own, which has not got as far as the
 	// other: what the engine must not do. It is there to show that this would be noticed.
 	TwoLogs bool
-	// Spoil is what is wrong with the snapshots of this history, for the same reason. SpoilRule has the disk in memory install
+	// Spoil is what is wrong with the snapshots of this history, for the same reason. BreakInstallRule has the disk in memory install
 	// snapshots without waiting for the log.
-	Spoil     Spoil
-	SpoilRule bool
+	Spoil            Spoil
+	BreakInstallRule bool
 	// Counts, if set, is told how much of what there was in the history.
 	Counts *Counts
 	// Digest, if set, is given a digest of all events.
@@ -63,6 +64,7 @@ type Counts struct {
 	Removed   int // generations
 	Inside    int // crashes while a snapshot was being made
 	Recalls   int // of the history as of some record
+	Restored  int // objects
 	LeftOut   int // with a Spoil
 }
 
@@ -73,6 +75,7 @@ func (c *Counts) add(o *Counts) {
 	c.Removed += o.Removed
 	c.Inside += o.Inside
 	c.Recalls += o.Recalls
+	c.Restored += o.Restored
 	c.LeftOut += o.LeftOut
 }
 
@@ -126,6 +129,9 @@ type world struct {
 	snapshots  int      // that somebody waits for
 	works      []func() // of snapshots, to be done off the loops, in order
 	wasHurt    bool
+	outsides   []*outside
+	traveller  *thread // that reads the history
+	bringing   *object // that is being restored from outside
 }
 
 // revealed is an answer.
@@ -186,7 +192,7 @@ func (w *world) run() {
 	if w.config.Dir != "" {
 		w.disk = &platter{base: w.config.Dir, sync: w.config.Sync, kept: int64(w.pick(3)) * 20_000}
 	} else {
-		w.disk = &memory{spoil: w.config.SpoilRule, keep: w.pick(3)}
+		w.disk = &memory{spoil: w.config.BreakInstallRule, keep: w.pick(3)}
 	}
 	for w.life = range w.config.Lives {
 		if !w.live() {
@@ -240,6 +246,7 @@ func (w *world) open() {
 	w.threads, w.cancels, w.jobs, w.callers, w.unanswered = map[*thread]struct{}{}, map[int]context.CancelFunc{}, nil, nil, 0
 	w.tubes, w.updates, w.code = nil, 0, 0
 	w.snapshots, w.works, w.wasHurt = 0, nil, false
+	w.outsides, w.traveller, w.bringing = nil, nil, nil
 	w.count.Lives++
 	w.pool = looptest.New(loops, uint64(w.pick(1<<16)))
 	w.journal = &journal{w: w, disk: w.disk}
@@ -347,8 +354,11 @@ func (w *world) end() {
 func (w *world) act() {
 	switch n := w.pick(40); {
 	case n == 32:
-		if w.pick(4) == 0 {
+		switch w.pick(8) {
+		case 0, 1:
 			w.update()
+		case 2:
+			w.bringBack()
 		}
 	case n > 32:
 		w.snapshot()
@@ -390,11 +400,27 @@ func (w *world) update() {
 	w.updates++
 	w.code++
 	class := w.class()
-	go func() {
-		err := w.engine.Update(className, class, grace)
-		if w.updates--; err != nil && !w.over {
+	w.outside(func() error { return w.engine.Update(className, class, grace) }, func(err error) {
+		if w.updates--; err != nil {
 			w.fail(Fault, "update: %v", err)
 		}
+	})
+}
+
+// outside is a call of the embedding program, on a goroutine of its own.
+type outside struct {
+	ended atomic.Bool
+	err   error
+	then  func(error)
+}
+
+// outside makes such a call. then is told of its end, between two steps of the history.
+func (w *world) outside(call func() error, then func(error)) {
+	c := &outside{then: then}
+	w.outsides = append(w.outsides, c)
+	go func() {
+		c.err = call()
+		c.ended.Store(true)
 	}()
 	w.wait()
 }
@@ -402,6 +428,13 @@ func (w *world) update() {
 // wait lets everything outside of the loops run until it can go no further.
 func (w *world) wait() {
 	synctest.Wait()
+	w.outsides = slices.DeleteFunc(w.outsides, func(c *outside) bool {
+		ended := c.ended.Load()
+		if ended && !w.over {
+			c.then(c.err)
+		}
+		return ended
+	})
 	for _, j := range w.jobs {
 		if !j.checked && j.started.Load() {
 			j.checked = true
@@ -697,6 +730,9 @@ func (w *world) rest() {
 	w.flowed()
 	if w.unanswered != 0 {
 		w.fail(Leak, "%d calls from outside are not answered, and nothing is under way", w.unanswered)
+	}
+	if w.bringing != nil {
+		w.fail(Leak, "%s is being restored from outside, and nothing is under way", w.bringing.name)
 	}
 	if w.updates != 0 {
 		w.fail(Leak, "an update has not returned, and nothing is under way")
