@@ -564,7 +564,7 @@ func TestLinearizabilityOverPowerCuts(t *testing.T) {
 
 // Each mechanism is switched off once, and the checkers must say so.
 func TestLinearizabilityOverPowerCutsNeeds(t *testing.T) {
-	const within = 200 // histories; it takes a few
+	const within = 1000 // histories; it takes a few, and some tens for one log
 	for _, c := range []struct {
 		name string
 		off  *bool

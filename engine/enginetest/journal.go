@@ -26,6 +26,7 @@ type journal struct {
 	disk disk
 	// asked: something waits for a commit.
 	asked bool
+	readers
 }
 
 // disk is a log that commits, fails and crashes on command.

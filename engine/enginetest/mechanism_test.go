@@ -71,7 +71,7 @@ func TestSimulatorFindsSpoiltSnapshots(t *testing.T) {
 		enginetest.SpoilClasses, enginetest.SpoilTags, enginetest.SpoilSkipped,
 		enginetest.SpoilStaged,
 	} {
-		configs[string(s)] = enginetest.Config{Spoil: s}
+		configs[string(s)] = enginetest.Config{Spoil: s, Ill: s == enginetest.SpoilFailed}
 	}
 	for _, name := range slices.Sorted(maps.Keys(configs)) {
 		t.Run(name, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestSimulatorAcceptsWhatTheLogPutsRight(t *testing.T) {
 // snapshot, so it is looked for in long runs only.
 func TestSimulatorFindsRecordsAppliedTwice(t *testing.T) {
 	if *seedsFlag == 0 {
-		t.Skip("-seeds says how far to look: it takes some tens of thousands")
+		t.Skip("-seeds says how far to look: it takes some thousands")
 	}
 	for seed := uint64(1); seed <= *seedsFlag; seed++ {
 		if f := enginetest.Run(t, enginetest.Config{Seed: seed, Spoil: enginetest.SpoilTwice}); f != nil {

@@ -300,6 +300,7 @@ func untagged(c *wal.Chunk) *wal.Chunk {
 // snapshot does one thing with snapshots.
 func (w *world) snapshot() {
 	switch {
+	case w.config.TwoLogs: // what is not in a snapshot of two logs would say nothing
 	case w.pick(6) == 5:
 		w.recall()
 	case w.snapshots == 0:

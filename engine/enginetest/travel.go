@@ -6,6 +6,7 @@ import (
 	"maps"
 	"strconv"
 	"strings"
+	"sync"
 
 	"everloop/engine"
 	"everloop/engine/redo"
@@ -152,7 +153,7 @@ func (w *world) staged(o *object) {
 	w.fail(Wrong, "%s is to be restored to %v as of record %d, and no bookmark is of that", o.name, got, at)
 }
 
-// travel asks for a bookmark, or for a restore. One at a time, as the goroutines that read the history would end in no order.
+// travel asks for a bookmark, or for a restore. One at a time, as goroutines that want to read the history come in no order.
 func (t *thread) travel() error {
 	w, in := t.w, t.in
 	o := in.obj
@@ -268,4 +269,39 @@ func (w *world) bringBack() {
 			w.plausible(o.name+" restored from outside", err)
 		}
 	})
+}
+
+// readers are those who want to read the history, off the loops: they wait until the history that is played lets them.
+type readers struct {
+	mu      sync.Mutex
+	waiting []chan struct{}
+	ended   chan struct{} // closed when the life ends: nobody waits any more
+}
+
+// History is how the engine opens the history. Not on a loop.
+func (j *journal) History() (wal.History, error) {
+	r := &j.readers
+	turn := make(chan struct{})
+	r.mu.Lock()
+	r.waiting = append(r.waiting, turn)
+	r.mu.Unlock()
+	select {
+	case <-turn:
+	case <-r.ended:
+	}
+	return j.Log.History()
+}
+
+// letRead lets the first of those who wait read.
+func (w *world) letRead() bool {
+	r := &w.journal.readers
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.waiting) == 0 {
+		return false
+	}
+	w.note("somebody reads the history")
+	close(r.waiting[0])
+	r.waiting = r.waiting[1:]
+	return true
 }

@@ -46,6 +46,8 @@ type Config struct {
 	// TwoLogs crashes as if every second object had a log of its own, which has not got as far as the
 	// other: what the engine must not do. It is there to show that this would be noticed.
 	TwoLogs bool
+	// Ill has the handlers of alarms fail most of the time. It is so in some of the other histories, too.
+	Ill bool
 	// Spoil is what is wrong with the snapshots of this history, for the same reason. BreakInstallRule has the disk in memory install
 	// snapshots without waiting for the log.
 	Spoil            Spoil
@@ -188,7 +190,7 @@ func (w *world) run() {
 	}
 	w.idle = []time.Duration{time.Second, 5 * time.Millisecond, 40 * time.Millisecond, 10 * time.Second}[w.pick(4)]
 	w.maxQueued = []int{16384, 16384, 16384, 3}[w.pick(4)]
-	w.ill = w.pick(4) == 3
+	w.ill = w.pick(4) == 3 || w.config.Ill
 	if w.config.Dir != "" {
 		w.disk = &platter{base: w.config.Dir, sync: w.config.Sync, kept: int64(w.pick(3)) * 20_000}
 	} else {
@@ -249,7 +251,7 @@ func (w *world) open() {
 	w.outsides, w.traveller, w.bringing = nil, nil, nil
 	w.count.Lives++
 	w.pool = looptest.New(loops, uint64(w.pick(1<<16)))
-	w.journal = &journal{w: w, disk: w.disk}
+	w.journal = &journal{w: w, disk: w.disk, readers: readers{ended: make(chan struct{})}}
 	w.step = 0
 	w.note("starts on %d loops, idle time-out %v", loops, w.idle)
 	if w.life == 0 {
@@ -257,6 +259,10 @@ func (w *world) open() {
 	}
 	mechanism.Bound.SliceObjects = w.pick(3)
 	mechanism.Bound.FreezeBytes = []int{0, 1, 300}[w.pick(3)]
+	snapshotLog := []int64{-1, 1, 3000, 30_000}[w.pick(4)]
+	if w.config.TwoLogs {
+		snapshotLog = -1
+	}
 	e, err := engine.Open(engine.Options{
 		Pool: w.pool,
 		OpenLog: func(n int, durable func(wal.LSN, error)) (engine.Log, error) {
@@ -268,7 +274,7 @@ func (w *world) open() {
 		BlockTimeout: blockTimeout,
 		MaxEvents:    w.maxQueued,
 		MaxAlarms:    1 + w.pick(4),
-		SnapshotLog:  []int64{-1, 1, 3000, 30_000}[w.pick(4)],
+		SnapshotLog:  snapshotLog,
 		SnapshotAge:  -1, // which is looked at again and again: such an engine never comes to rest
 		SnapshotWork: w.queueWork,
 		Seed:         1 + uint64(w.pick(1<<16)),
@@ -333,6 +339,7 @@ func (w *world) end() {
 	for _, j := range w.jobs {
 		j.release()
 	}
+	close(w.journal.ended)
 	for range 1000 {
 		w.wait()
 		if done {
@@ -684,6 +691,10 @@ func (w *world) finishJob() bool {
 		if j.checked && !j.released {
 			ready = append(ready, j)
 		}
+	}
+	if (len(ready) == 0 || w.pick(3) == 0) && w.letRead() {
+		w.wait()
+		return true
 	}
 	if len(ready) == 0 {
 		return false
