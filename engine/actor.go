@@ -333,9 +333,13 @@ func (a *actor) unpin() {
 	}
 }
 
-// construct starts the constructor, in a section that everything else waits behind.
+// construct starts the constructor, in a section that everything else waits behind. What the object is to be restored to takes its place before.
 func (a *actor) construct() {
 	a.enqueue(nil, stepFunc(func(a *actor) {
+		if err := a.own.restore(a.slot); err != nil {
+			a.reset(asError(err, a.class.name, a.id.String(), "constructor"))
+			return
+		}
 		err := a.open(func(sec *section) {
 			called := false
 			unwatch := func() {}
@@ -481,6 +485,7 @@ func (a *actor) reset(cause *Error) {
 	}
 	a.dead = true
 	a.own.eng.metrics.resets.Add(1)
+	a.own.dropTravels(a)
 	set := a.own.takeSockets(a.slot)
 	a.own.forget(a)
 	a.dropStreams()

@@ -29,6 +29,7 @@ type Engine struct {
 	metrics      metrics
 	report       Recovery
 	work         sync.WaitGroup // work off the loops
+	travelling   travelling
 
 	closing atomic.Bool
 
@@ -72,6 +73,7 @@ func Open(opts Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{opts: opts, logger: opts.Logger, pool: opts.Pool, catalog: newCatalog()}
+	e.travelling.init()
 	e.byName.Store(&map[string]*class{})
 	e.byNumber.Store(&map[uint32]*class{})
 	if e.opts.Transport == nil {
@@ -92,6 +94,7 @@ func Open(opts Options) (*Engine, error) {
 			outgoing: make(map[*Subrequest]struct{}), groups: make([]*socketGroup, e.pool.Len()),
 			sockets: make(map[uint32]*sockets), socketEvents: make(map[*origin]struct{}),
 			closeTimers: make(map[*socketEnd]loop.Timer),
+			pasts:       make(map[uint32]*pasts), travels: make(map[*travel]struct{}),
 		}
 		e.owners[i].outside = origin{own: e.owners[i]}
 		e.owners[i].flush = e.owners[i].flushFrames

@@ -48,6 +48,48 @@ func (e *Engine) Waiting() (n int) {
 	return n
 }
 
+// AwaitWork waits for what is done off the loops. Call it while they rest.
+func (e *Engine) AwaitWork() { e.work.Wait() }
+
+// Staged is the number of objects for which something is staged, or that were restored once. Call it while nothing runs.
+func (e *Engine) Staged() (n int) {
+	for _, o := range e.owners {
+		n += len(o.pasts)
+	}
+	return n
+}
+
+// Travelling is the number of looks into the history that are under way for objects. Call it while nothing runs.
+func (e *Engine) Travelling() (n int) {
+	for _, o := range e.owners {
+		n += len(o.travels)
+	}
+	return n
+}
+
+// BookmarkOf makes a bookmark of any moment of an object.
+func BookmarkOf(class uint32, id ID, epoch uint64, n wal.LSN) Bookmark {
+	return objectKey{class, id.bytes}.bookmark(bookmarkMoment, epoch, n)
+}
+
+// MaxTravelsForTests is how many looks into the history are under way or wait at most.
+const MaxTravelsForTests = maxTravels + maxTravelQueue
+
+// HoldTravels takes all places for looks into the history until it is called off.
+func (e *Engine) HoldTravels() (off func()) {
+	for range maxTravels {
+		e.travelling.places <- struct{}{}
+	}
+	return func() {
+		for range maxTravels {
+			<-e.travelling.places
+		}
+	}
+}
+
+// TravelsWaiting is how many looks into the history are under way or wait.
+func (e *Engine) TravelsWaiting() int { return int(e.travelling.waiting.Load()) }
+
 // View shows what the engine has in memory. Call it while nothing runs.
 func (e *Engine) View() *View {
 	v := &View{byNumber: make(map[uint32]ViewClass), owners: e.owners}

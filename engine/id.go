@@ -121,5 +121,12 @@ func (k *idKey) fromString(s string) (ID, error) {
 	return sealed, nil
 }
 
+// proves reports whether id was made for this class, wherever it comes from.
+func (k *idKey) proves(id *ID) bool {
+	sealed := *id
+	k.seal(&sealed)
+	return subtle.ConstantTimeCompare(sealed.bytes[:], id.bytes[:]) == 1
+}
+
 // owns reports whether id is one of this class.
 func (k *idKey) owns(id *ID) bool { return id.key == k }

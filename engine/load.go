@@ -138,6 +138,7 @@ func (p *loadPart) run() {
 		c.Release()
 	}
 	if p.err == nil {
+		p.own.dropBegun()
 		p.own.dropEmpty()
 	}
 }
@@ -218,6 +219,9 @@ func (p *loadPart) object(n wal.LSN, rec *redo.Record, snapshot bool) error {
 			r.store.Delete(string(ops.Key))
 		case redo.OpDeleteAll:
 			r.store.DeleteAll()
+			o.forgetPasts(slot)
+		case redo.OpStageBegin, redo.OpStagePut, redo.OpStageReady, redo.OpRestore, redo.OpUnstage, redo.OpRestored:
+			o.replayPast(slot, n, &ops)
 		case redo.OpSetAlarm, redo.OpDeleteAlarm, redo.OpRetryAlarm, redo.OpFailAlarm:
 			o.replayAlarm(slot, &ops)
 		default:
@@ -234,6 +238,7 @@ func (p *loadPart) object(n wal.LSN, rec *redo.Record, snapshot bool) error {
 func (o *owner) clear(slot uint32) {
 	o.clearAlarm(slot)
 	o.alarms.forgive(slot)
+	delete(o.pasts, slot)
 	o.table.at(slot).store.DeleteAll()
 }
 

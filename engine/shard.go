@@ -64,6 +64,10 @@ type owner struct {
 	outside  origin
 	outgoing map[*Subrequest]struct{}
 
+	// pasts are what objects are to be restored to, by slot; travels are those of their calls that read the history just now.
+	pasts   map[uint32]*pasts
+	travels map[*travel]struct{}
+
 	coros  coroutines
 	events int // unanswered events of entry points on this loop
 	// busyActors is the number of live objects that have something to do.
@@ -407,11 +411,11 @@ func (o *owner) letGo(slot uint32) {
 	}
 }
 
-// holdsAnything reports whether a record has anything in it: keys, an alarm or one that was given up, or WebSockets beside it; or whether somebody
-// waits for the end of its alarm's run.
+// holdsAnything reports whether a record has anything in it: keys, an alarm or one that was given up, or beside it WebSockets or what it is to be
+// restored to; or whether somebody waits for the end of its alarm's run.
 func (o *owner) holdsAnything(slot uint32) bool {
 	r := o.table.at(slot)
-	return r.store.Len() > 0 || r.alarm != 0 || o.alarms.failed[slot] != nil || o.sockets[slot] != nil || o.alarms.waiting[slot] != nil
+	return r.store.Len() > 0 || r.alarm != 0 || o.alarms.failed[slot] != nil || o.sockets[slot] != nil || o.pasts[slot] != nil || o.alarms.waiting[slot] != nil
 }
 
 // dispensable reports whether nothing would be lost with a record.

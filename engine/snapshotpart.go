@@ -39,6 +39,8 @@ type snapshotPart struct {
 	waiting atomic.Bool     // for one of them: the task is not posted
 	frozen  *kv.Frozen      // what is being written off the loop: the task is not posted either
 	objects uint64
+	// frozenPasts are what the same object is to be restored to.
+	frozenPasts []frozenPast
 }
 
 func newSnapshotPart(r *snapshotRun, o *owner) *snapshotPart {
@@ -62,6 +64,10 @@ func (p *snapshotPart) Run() {
 	if p.frozen != nil {
 		p.frozen.Thaw()
 		p.frozen = nil
+		for i := range p.frozenPasts {
+			p.frozenPasts[i].view.Thaw()
+		}
+		p.frozenPasts = nil
 	}
 	if p.run.over.Load() {
 		return
@@ -94,7 +100,7 @@ func (p *snapshotPart) Run() {
 		}
 		objects++
 		p.objects++
-		if r.store.Bytes() >= freezeBytes() {
+		if r.store.Bytes()+o.pasts[p.slot].bytes() >= freezeBytes() {
 			p.freeze(r)
 			p.slot++
 			return
@@ -107,6 +113,7 @@ func (p *snapshotPart) Run() {
 			return true
 		})
 		b = o.appendAlarm(b, p.slot)
+		b = o.pasts[p.slot].append(b)
 		bytes += len(b) - at
 		budget -= len(b) - at + snapshotObject
 		p.frame.End(b)
@@ -134,7 +141,7 @@ func freezeBytes() int {
 // counts: the log has stated it, and does not again when there is something in the object.
 func (o *owner) holdsDurable(slot uint32) bool {
 	r := o.table.at(slot)
-	return r.used && (r.store.Len() > 0 || r.alarm != 0 || r.name != nil || o.alarms.failed[slot] != nil)
+	return r.used && (r.store.Len() > 0 || r.alarm != 0 || r.name != nil || o.alarms.failed[slot] != nil || o.pasts[slot] != nil)
 }
 
 // appendHead begins the record of an object.
@@ -181,21 +188,26 @@ func (p *snapshotPart) freeze(r *record) {
 	named := p.own.appendHead(nil, r)
 	plain := redo.AppendObject(nil, r.class, &r.id)
 	tail := p.own.appendAlarm(nil, p.slot)
+	p.frozenPasts = p.own.pasts[p.slot].freeze()
+	if ps := p.own.pasts[p.slot]; ps != nil && ps.restored > 0 {
+		tail = redo.AppendRestored(tail, uint64(ps.restored))
+	}
+	pasts := p.frozenPasts
 	p.run.do(func() {
-		p.run.writeLarge(tag, named, plain, tail, view)
+		p.run.writeLarge(tag, named, plain, tail, view, pasts)
 		p.goOn()
 	})
 }
 
 // writeLarge writes a large object: its head, its keys and what follows them, in as many records as it takes.
-func (r *snapshotRun) writeLarge(tag wal.LSN, named, plain, tail []byte, view *kv.Frozen) {
+func (r *snapshotRun) writeLarge(tag wal.LSN, named, plain, tail []byte, view *kv.Frozen, pasts []frozenPast) {
 	f := r.frame
 	f.Reset()
 	b := f.Begin(tag)
 	start := len(b)
 	b = append(b, named...)
 	ok := true
-	view.Scan(func(key, value []byte) bool {
+	add := func(ops func(dst []byte) []byte) bool {
 		if len(b)-start >= snapshotRecord {
 			r.bytes.Add(int64(len(b) - start))
 			f.End(b)
@@ -207,13 +219,28 @@ func (r *snapshotRun) writeLarge(tag wal.LSN, named, plain, tail []byte, view *k
 			start = len(b)
 			b = append(b, plain...)
 		}
-		b = redo.AppendPutBytes(b, key, value)
+		b = ops(b)
 		return true
+	}
+	view.Scan(func(key, value []byte) bool {
+		return add(func(dst []byte) []byte { return redo.AppendPutBytes(dst, key, value) })
 	})
+	ok = ok && add(func(dst []byte) []byte { return append(dst, tail...) })
+	for i := range pasts {
+		p := &pasts[i]
+		ok = ok && add(func(dst []byte) []byte { return redo.AppendStageBegin(dst, p.epoch, p.lsn) })
+		if ok {
+			p.view.Scan(func(key, value []byte) bool {
+				return add(func(dst []byte) []byte { return redo.AppendStagePutBytes(dst, key, value) })
+			})
+		}
+		if ok && p.ready {
+			ok = add(redo.AppendStageReady)
+		}
+	}
 	if !ok {
 		return
 	}
-	b = append(b, tail...)
 	r.bytes.Add(int64(len(b) - start))
 	f.End(b)
 	r.write(f)

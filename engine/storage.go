@@ -172,7 +172,7 @@ func (s *Storage) DeleteKeys(o WriteOptions, keys ...string) (existed int, err e
 	return existed, nil
 }
 
-// DeleteAll removes everything, and the alarm. It is refused in a transaction.
+// DeleteAll removes everything, and the alarm, and forgets what the object was to be restored to. It is refused in a transaction.
 func (s *Storage) DeleteAll() error { return s.DeleteAllWith(DeleteAllOptions{}) }
 
 // DeleteAllOptions are options of DeleteAllWith. The zero value is what almost everybody wants.
@@ -195,6 +195,8 @@ func (s *Storage) DeleteAllWith(o DeleteAllOptions) error {
 		return true
 	})
 	a.rec.store.DeleteAll()
+	a.own.undo.savePasts(a)
+	a.own.forgetPasts(a.slot)
 	a.ops = redo.AppendDeleteAll(a.ops)
 	a.wrote(true)
 	if !o.KeepAlarm {

@@ -7,6 +7,13 @@ type undoLog struct {
 	entries []undoEntry
 	bytes   []byte      // keys and old values, end to end
 	alarms  []undoAlarm // at most one an object
+	pasts   []undoPasts
+}
+
+// undoPasts is what was staged for an object before the running turn.
+type undoPasts struct {
+	a   *actor
+	was pasts
 }
 
 type undoEntry struct {
@@ -29,6 +36,13 @@ func (u *undoLog) save(a *actor, key string) {
 	u.entries = append(u.entries, e)
 }
 
+// savePasts notes what is staged before the turn forgets it.
+func (u *undoLog) savePasts(a *actor) {
+	if was := a.own.pasts[a.slot]; was != nil {
+		u.pasts = append(u.pasts, undoPasts{a, *was})
+	}
+}
+
 func (u *undoLog) clear() {
 	if cap(u.bytes) > 1<<20 {
 		u.bytes = nil
@@ -40,6 +54,8 @@ func (u *undoLog) clear() {
 	u.entries, u.bytes = u.entries[:0], u.bytes[:0]
 	clear(u.alarms)
 	u.alarms = u.alarms[:0]
+	clear(u.pasts)
+	u.pasts = u.pasts[:0]
 }
 
 // undoTurn takes back what the running turn has written to a.
@@ -61,6 +77,12 @@ func (o *owner) undoTurn(a *actor) {
 	for i := range u.alarms {
 		if e := &u.alarms[i]; e.a == a {
 			o.restoreAlarm(e)
+			e.a = nil
+		}
+	}
+	for i := len(u.pasts) - 1; i >= 0; i-- {
+		if e := &u.pasts[i]; e.a == a {
+			*o.pastsOf(a.slot) = e.was
 			e.a = nil
 		}
 	}

@@ -3,6 +3,8 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"everloop/loop"
@@ -65,7 +67,8 @@ func (o *owner) replace(k *class, grace time.Duration) {
 		}
 	}
 	o.together(func() {
-		for slot, set := range o.sockets {
+		for _, slot := range slices.Sorted(maps.Keys(o.sockets)) { // in the same order each time
+			set := o.sockets[slot]
 			if a := set.actor; set.class == k && (a == nil || a.retiring == nil) { // those of others end with the instance
 				o.dropHibernated(slot, ErrUpdated)
 			}

@@ -99,7 +99,7 @@ func viewOf(h wal.History, to wal.LSN, o ViewOptions) (*View, error) {
 		}
 	}
 	for i := range min(runtime.GOMAXPROCS(0), viewLoaders) {
-		own := &owner{index: i, table: newTable(&v.metrics.objects)}
+		own := &owner{index: i, table: newTable(&v.metrics.objects), pasts: make(map[uint32]*pasts)}
 		own.initAlarms(&v.metrics, 0)
 		v.owners = append(v.owners, own)
 	}

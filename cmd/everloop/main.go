@@ -30,6 +30,7 @@ type cli struct {
 	Alarms   alarmsCmd   `cmd:"" help:"See alarms that were given up, and run them again."`
 	Snapshot snapshotCmd `cmd:"" help:"Make a snapshot, so that the next start is fast."`
 	Wal      walCmd      `cmd:"" help:"Look into a data directory's log."`
+	Restore  restoreCmd  `cmd:"" help:"Bring an object back to what it was."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
@@ -136,7 +137,7 @@ func helpFor(args []string) string {
 			break
 		}
 		switch arg {
-		case "serve", "dev", "version":
+		case "serve", "dev", "version", "restore":
 			return "everloop " + arg + " --help"
 		case "wal", "alarms":
 			words = append(words, arg)

@@ -91,6 +91,20 @@ func (c content) replayAlarm(op *redo.Ops) {
 	}
 }
 
+// is reports whether two contents are the same. An alarm that is due when it was set for, with no retries, is that whether the log
+// says it as one that was just set or as one that was put off.
+func (c content) is(o content) bool { return maps.Equal(c.plain(), o.plain()) }
+
+func (c content) plain() content {
+	_, again := c[retriesKey]
+	if next, ok := c[nextKey]; !ok || again || next != c[alarmKey] {
+		return c
+	}
+	c = maps.Clone(c)
+	delete(c, nextKey)
+	return c
+}
+
 // stored leaves out what is not stored under a key.
 func (c content) stored() content {
 	s := content{}
@@ -194,6 +208,9 @@ func (in *instance) Alarm(_ context.Context, info engine.AlarmInfo) error {
 	t.begin()
 	err := t.program()
 	gone := t.gone()
+	if err == nil && !gone && w.ill && w.pick(8) > 0 {
+		err = t.error("the alarm fails")
+	}
 	if err == nil && !gone && !r.replaced {
 		in.wrote(true) // the alarm goes with this turn
 		o.clearAlarm()

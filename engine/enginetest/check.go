@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 
 	"everloop/engine"
@@ -36,6 +35,8 @@ const (
 	Answers Kind = "answers"
 	// Alarms: an alarm ran early, did not run, or was tried again in another way than it should.
 	Alarms Kind = "alarms"
+	// Snapshots: a snapshot or the history shows what was not, or one failed without a reason.
+	Snapshots Kind = "snapshots"
 	// Leak: something is left over when nothing is under way.
 	Leak Kind = "leak"
 	// Fault: the engine itself panicked or does not come to rest.
@@ -94,20 +95,42 @@ func (w *world) arrives(what string, k *knowledge) {
 	}
 }
 
-// recovered compares what a start has found with what the lives before it wrote, and makes it the model's.
-func (w *world) recovered(found map[[32]byte]remains) {
+// recovered compares what a start has found with what the lives before it wrote, and makes it the model's. end is the last record of
+// the log.
+func (w *world) recovered(f *found, end wal.LSN) {
+	w.began = end
+	if len(f.classes) < w.classes {
+		w.fail(Torn, "after the crash %d of %d classes are known", len(f.classes), w.classes)
+	}
+	w.classes = len(f.classes)
+	if w.classes == 0 {
+		// The class gets a number once more, and bookmarks of objects that had nothing are of another class now.
+		for _, o := range w.objects {
+			o.bookmarks = nil
+		}
+	}
 	var now [maxObjects]version
 	for i, o := range w.objects {
-		r := found[o.id]
-		v := o.at(r.last)
-		if !maps.Equal(v.content, r.content) {
+		r := f.objects[o.id]
+		r.content.forget(begunKey) // nobody goes on with it
+		if w.config.TwoLogs {
+			end = r.last
+		}
+		v := o.at(end)
+		if !v.content.is(r.content) {
 			w.fail(Torn, "after the crash %s holds %v up to record %d, which it held after none of its turns; its last versions are %s",
-				o.name, r.content, r.last, o.history())
+				o.name, r.content, end, o.history())
+		}
+		if len(r.content) > 0 && !r.named {
+			w.fail(Torn, "after the crash the name of %s is not known", o.name)
 		}
 		if v.n < o.told {
 			w.fail(Lost, "after the crash %s is at version %d; somebody was told of version %d", o.name, v.n, o.told)
 		}
 		now[i] = v
+		for j := range o.bookmarks {
+			o.bookmarks[j].lost = o.bookmarks[j].lost || o.bookmarks[j].lsn > end
+		}
 	}
 	for i, o := range w.objects {
 		for j, cause := range w.objects {

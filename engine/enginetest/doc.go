@@ -29,6 +29,11 @@
 //     up; it is tried again as it should be, over crashes too, and its end is one version with what its last turn wrote;
 //   - a WebSocket's messages arrive once and in order, each when the event before it has ended, and what an object sends leaves when
 //     all that it could reveal is durable; the end comes behind them, once;
+//   - when the code of the class is replaced, instances are made of the newest code, and no call begins in an older one once all loops
+//     know of it;
+//   - a snapshot, which is made a slice and a piece of work at a time while all goes on, shows each object as it was after the turn whose
+//     record it names, with its alarm and name, and leaves out only what had nothing at some moment; a start that reads it, and the
+//     history as of any record, hold what the log alone would;
 //   - reads return what was written; calls on one stub arrive in order, and each is answered once;
 //   - when nothing is under way, nothing waits and no object is live.
 //
@@ -46,10 +51,17 @@
 //
 // and make traceLines larger.
 //
+// # What else is here
+//
+// The tests of this package hold four more proofs, which -seed and -seeds steer as well: install_test.go has a model of the rule by
+// which snapshots are installed, with each part of it taken away once; metamorphic_test.go runs one history in settings that must
+// not matter, and makes one that does smaller; linear_test.go and crash_linear_test.go record what clients see on real loops and
+// the real log, over power cuts too, and have it checked for linearizability.
+//
 // # The files
 //
 // choice.go is where choices come from, world.go plays a history, object.go is the program of an object and visit.go
 // that of an entry point, alarm.go has
-// its alarm and tube.go its WebSockets, journal.go stands between the engine and its log, model.go is the model, check.go has the
+// its alarm and tube.go its WebSockets, journal.go stands between the engine and its log, snapshot.go between the engine and its snapshots, model.go is the model, check.go has the
 // promises and trace.go the last events.
 package enginetest

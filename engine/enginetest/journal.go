@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"log/slog"
@@ -25,6 +26,7 @@ type journal struct {
 	disk disk
 	// asked: something waits for a commit.
 	asked bool
+	readers
 }
 
 // disk is a log that commits, fails and crashes on command.
@@ -46,21 +48,40 @@ type disk interface {
 
 var errDisk = errors.New("the disk is broken on purpose")
 
-func (j *journal) Replay(fn func(c *wal.Chunk) error, end func() error) (wal.Recovery, error) {
-	found := make(map[[32]byte]remains)
+func (j *journal) Replay(fn func(*wal.Chunk) error, end func() error) (wal.Recovery, error) {
+	f := newFound()
+	last := wal.LSN(0)
 	rec, err := j.Log.Replay(func(c *wal.Chunk) error {
-		return c.Records(func(n wal.LSN, record []byte) error {
-			if j.w.config.TwoLogs && n > j.w.keeps && j.w.ofSecondLog(record) {
-				return nil
-			}
-			replay(found, n, record)
-			return fn(wal.NewChunk(false, []wal.LSN{n}, [][]byte{record}))
-		})
+		if j.w.config.TwoLogs && !c.Snapshot() {
+			c = j.oneLog(c)
+		}
+		if err := f.takeAll(c); err != nil {
+			return err
+		}
+		if j.w.config.Spoil == SpoilTwice && c.Snapshot() {
+			c = untagged(c)
+		}
+		return fn(c)
 	}, end)
 	if err == nil {
-		j.w.recovered(found)
+		last = rec.Last
+		j.w.recovered(f, last)
 	}
 	return rec, err
+}
+
+// oneLog takes from a chunk what only the log of every second object would have.
+func (j *journal) oneLog(c *wal.Chunk) *wal.Chunk {
+	var numbers []wal.LSN
+	var records [][]byte
+	_ = c.Records(func(n wal.LSN, record []byte) error {
+		if n > j.w.keeps && j.w.ofSecondLog(record) {
+			record = redo.AppendMigration(nil, "lost", nil)
+		}
+		numbers, records = append(numbers, n), append(records, bytes.Clone(record))
+		return nil
+	})
+	return wal.NewChunk(false, numbers, records)
 }
 
 // ofSecondLog reports whether a record is one of every second object.
@@ -69,39 +90,6 @@ func (w *world) ofSecondLog(record []byte) bool {
 	return err == nil && rec.Kind == redo.KindObject && slices.ContainsFunc(w.objects, func(o *object) bool {
 		return o.index%2 == 1 && o.id == *rec.ID
 	})
-}
-
-// remains is what a log has left of one object.
-type remains struct {
-	content content
-	last    wal.LSN // of its records
-}
-
-// replay applies one record.
-func replay(found map[[32]byte]remains, n wal.LSN, record []byte) {
-	rec, err := redo.Parse(record)
-	if err != nil || rec.Kind != redo.KindObject {
-		return
-	}
-	c := found[*rec.ID].content
-	if c == nil {
-		c = content{}
-	}
-	found[*rec.ID] = remains{c, n}
-	for ops := rec.Ops(); ops.Next(); {
-		switch ops.Op {
-		case redo.OpPut:
-			c[string(ops.Key)] = decode(ops.Value)
-		case redo.OpDelete:
-			delete(c, string(ops.Key))
-		case redo.OpDeleteAll:
-			for k := range c.stored() {
-				delete(c, k)
-			}
-		default:
-			c.replayAlarm(&ops)
-		}
-	}
 }
 
 func (j *journal) Append(buffer int, record []byte) (wal.LSN, error) {
@@ -118,7 +106,7 @@ func (j *journal) Append(buffer int, record []byte) (wal.LSN, error) {
 				if err != nil {
 					lsn = lost
 				}
-				if j.w.alarmRecord(o, &rec, lsn) {
+				if j.w.pastRecord(o, &rec, lsn) || j.w.alarmRecord(o, &rec, lsn) {
 					continue
 				}
 				o.seal(lsn)
@@ -145,12 +133,14 @@ func (j *journal) EndRound(buffer int) {
 
 // memory is a disk in memory.
 type memory struct {
-	log  *waltest.MemLog
-	next func(waltest.MemOptions) *waltest.MemLog
+	spoil bool // snapshots are installed without waiting for the log
+	keep  int  // how many older snapshots are kept
+	log   *waltest.MemLog
+	next  func(waltest.MemOptions) *waltest.MemLog
 }
 
 func (m *memory) open(buffers int, durable func(wal.LSN, error)) (engine.Log, error) {
-	o := waltest.MemOptions{Buffers: buffers, OnDurable: durable}
+	o := waltest.MemOptions{Buffers: buffers, OnDurable: durable, BreakInstallRule: m.spoil, Keep: m.keep}
 	if m.next == nil {
 		m.next = waltest.NewMemLog
 	}
@@ -217,6 +207,7 @@ func (m *memory) closed() {
 // platter is a directory that loses power, under the real log.
 type platter struct {
 	sync wal.SyncMode
+	kept int64 // bytes of history
 	base string
 	n    int
 	dir  string
@@ -238,7 +229,8 @@ func (p *platter) open(buffers int, durable func(wal.LSN, error)) (engine.Log, e
 	// Time stands still in the simulation, so only what is demanded is committed.
 	p.log, err = wal.Open(p.dir, wal.Options{
 		Buffers: buffers, Sync: p.sync, MaxDelay: time.Hour, Idle: time.Hour, Interval: time.Hour,
-		OnDurable: durable, Disk: p.disk, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		OnDurable: durable, Disk: p.disk, Retain: wal.Retain{Age: time.Hour, Bytes: p.kept},
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	return p.log, err
 }
@@ -259,6 +251,11 @@ func (p *platter) hurt(w *world) {
 	case 1:
 		w.note("the next fsync fails")
 		p.disk.Fail(wal.OpSync, 1, errDisk)
+	case 2:
+		// What only snapshots do, and new segments.
+		kind := []wal.OpKind{wal.OpMkdir, wal.OpCreate, wal.OpRename, wal.OpRemove, wal.OpSyncDir}[w.pick(5)]
+		w.note("the next %v fails", kind)
+		p.disk.Fail(kind, 1, errDisk)
 	default:
 		n := 1 + w.pick(6)
 		w.note("the power goes in %d operations of the disk", n)

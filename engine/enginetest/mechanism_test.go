@@ -1,6 +1,8 @@
 package enginetest_test
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"everloop/engine/enginetest"
@@ -58,4 +60,62 @@ func TestSimulatorFindsEffectsWithoutCauses(t *testing.T) {
 		}
 	}
 	t.Error("300 seeds, and no effect without its cause was found")
+}
+
+// Each thing that a snapshot must have is left out once, and the simulator must find that what a start makes of it is wrong.
+func TestSimulatorFindsSpoiltSnapshots(t *testing.T) {
+	const within = 2000 // seeds; the rarest takes a few hundred
+	configs := map[string]enginetest.Config{"the install rule": {BreakInstallRule: true}}
+	for _, s := range []enginetest.Spoil{
+		enginetest.SpoilAlarms, enginetest.SpoilRetries, enginetest.SpoilFailed, enginetest.SpoilRunning, enginetest.SpoilNames,
+		enginetest.SpoilClasses, enginetest.SpoilTags, enginetest.SpoilSkipped,
+		enginetest.SpoilStaged,
+	} {
+		configs[string(s)] = enginetest.Config{Spoil: s, Ill: s == enginetest.SpoilFailed}
+	}
+	for _, name := range slices.Sorted(maps.Keys(configs)) {
+		t.Run(name, func(t *testing.T) {
+			for seed := uint64(1); seed <= within; seed++ {
+				c := configs[name]
+				c.Seed = seed
+				if f := enginetest.Run(t, c); f != nil {
+					t.Logf("found with seed %d: %s: %s", seed, f.Kind, f.Detail)
+					return
+				}
+			}
+			t.Errorf("%d seeds, and nothing was found", within)
+		})
+	}
+}
+
+// A snapshot need not hold what came into being after its generation began, and may hold more than its tags say: the log behind it has all
+// of that. So the order of slices, turns and writes does not matter beyond the rule of the barrier.
+func TestSimulatorAcceptsWhatTheLogPutsRight(t *testing.T) {
+	for _, s := range []enginetest.Spoil{enginetest.SpoilNew, enginetest.SpoilLater} {
+		t.Run(string(s), func(t *testing.T) {
+			var counts enginetest.Counts
+			eachSeed(t, 300, func(seed uint64) *enginetest.Failure {
+				return enginetest.Run(t, enginetest.Config{Seed: seed, Spoil: s, Counts: &counts})
+			})
+			t.Logf("%+v", counts)
+			if counts.LeftOut == 0 && *seedFlag == 0 {
+				t.Error("nothing was spoilt")
+			}
+		})
+	}
+}
+
+// A start that applied records twice would restore an object to what was staged only later: this takes two restores of one object around a
+// snapshot, so it is looked for in long runs only.
+func TestSimulatorFindsRecordsAppliedTwice(t *testing.T) {
+	if *seedsFlag == 0 {
+		t.Skip("-seeds says how far to look: it takes some thousands")
+	}
+	for seed := uint64(1); seed <= *seedsFlag; seed++ {
+		if f := enginetest.Run(t, enginetest.Config{Seed: seed, Spoil: enginetest.SpoilTwice}); f != nil {
+			t.Logf("found with seed %d: %s: %s", seed, f.Kind, f.Detail)
+			return
+		}
+	}
+	t.Errorf("%d seeds, and nothing was found", *seedsFlag)
 }

@@ -101,6 +101,8 @@ type object struct {
 	taken map[int32]bool // versions that were taken back
 	inst  *instance      // the newest
 
+	bookmarks []bookmark // that it was told
+
 	run     *run   // of its alarm, the last
 	retries uint64 // of its alarm: runs that have failed and count
 	dropped bool   // its run was aborted for good, or deleted: it need not be tried again

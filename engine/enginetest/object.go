@@ -17,6 +17,7 @@ type instance struct {
 	w       *world
 	obj     *object
 	st      *engine.State
+	code    int // of its class
 	dead    bool
 	running *thread    // whose straight-line code runs
 	open    []*section // open critical sections, the innermost last
@@ -83,12 +84,15 @@ type thread struct {
 }
 
 // construct is the constructor of the simulated class.
-func (w *world) construct(st *engine.State) (*instance, error) {
+func (w *world) construct(st *engine.State, code int) (*instance, error) {
 	name, _ := st.ID().Name()
 	o := w.byName[name]
-	in := &instance{w: w, obj: o, st: st, knows: o.awake(), stubs: map[int]*line{}}
+	in := &instance{w: w, obj: o, st: st, code: code, knows: o.awake(), stubs: map[int]*line{}}
 	if o.inst != nil && !o.inst.dead && !o.inst.st.Dead() {
 		w.fail(Overlap, "a second instance of %s is made while the first is live", o.name)
+	}
+	if code != w.code {
+		w.fail(Wrong, "an instance of %s is made of code %d, and the newest is %d", o.name, code, w.code)
 	}
 	o.inst = in
 	sec := in.enter(nil)
@@ -277,7 +281,15 @@ func (t *thread) step() error {
 	if t.gone() {
 		return t.haunt()
 	}
-	switch n := w.pick(40); n {
+	if w.ill && w.pick(4) == 3 {
+		t.alarms()
+		return nil
+	}
+	switch n := w.pick(42); n {
+	case 40, 41:
+		if t.waits {
+			return t.travel()
+		}
 	case 36, 37, 38, 39:
 		t.say()
 	case 32, 33, 34, 35:
@@ -501,6 +513,7 @@ func (t *thread) removeAll() {
 	for k := range in.obj.content.stored() {
 		delete(in.obj.content, k)
 	}
+	in.obj.content.forgetPast()
 	if !o.KeepAlarm {
 		in.obj.setAlarm(nil)
 	}

@@ -23,15 +23,17 @@ func ramDir(t testing.TB) (dir string, remove func()) {
 	return dir, func() { os.RemoveAll(dir) }
 }
 
-func powerCut(t *testing.T, seed uint64, mode wal.SyncMode) *enginetest.Failure {
+func powerCut(t *testing.T, seed uint64, mode wal.SyncMode, counts *enginetest.Counts) *enginetest.Failure {
 	dir, remove := ramDir(t)
 	defer remove()
-	return enginetest.Run(t, enginetest.Config{Seed: seed, Dir: dir, Sync: mode})
+	return enginetest.Run(t, enginetest.Config{Seed: seed, Dir: dir, Sync: mode, Counts: counts})
 }
 
 // The same histories on the real log, on a disk that loses power.
 func TestPowerCuts(t *testing.T) {
-	eachSeed(t, 60, func(seed uint64) *enginetest.Failure { return powerCut(t, seed, wal.SyncAlways) })
+	var counts enginetest.Counts
+	eachSeed(t, 300, func(seed uint64) *enginetest.Failure { return powerCut(t, seed, wal.SyncAlways, &counts) })
+	t.Logf("%+v", counts)
 }
 
 // Without fsyncs, power cuts take what somebody was told of. If this test found nothing, the one above would not
@@ -40,7 +42,7 @@ func TestPowerCutsFindMissingSyncs(t *testing.T) {
 	for _, mode := range []wal.SyncMode{wal.SyncNone, wal.SyncInterval} {
 		t.Run(mode.String(), func(t *testing.T) {
 			for seed := uint64(1); seed <= 100; seed++ {
-				f := powerCut(t, seed, mode)
+				f := powerCut(t, seed, mode, nil)
 				switch {
 				case f == nil:
 				case f.Kind == enginetest.Lost:

@@ -41,9 +41,11 @@ func eachSeed(t *testing.T, n uint64, run func(seed uint64) *enginetest.Failure)
 }
 
 func TestSimulation(t *testing.T) {
+	var counts enginetest.Counts
 	eachSeed(t, 1000, func(seed uint64) *enginetest.Failure {
-		return enginetest.Run(t, enginetest.Config{Seed: seed})
+		return enginetest.Run(t, enginetest.Config{Seed: seed, Counts: &counts})
 	})
+	t.Logf("%+v", counts)
 }
 
 // One seed gives one history: the last event of two runs is the same, and so is all before it.

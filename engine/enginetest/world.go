@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"everloop/engine"
+	"everloop/engine/internal/mechanism"
 	"everloop/loop"
 	"everloop/loop/looptest"
 	"everloop/wal"
@@ -44,8 +46,39 @@ type Config struct {
 	// TwoLogs crashes as if every second object had a log of its own, which has not got as far as the
 	// other: what the engine must not do. It is there to show that this would be noticed.
 	TwoLogs bool
+	// Ill has the handlers of alarms fail most of the time. It is so in some of the other histories, too.
+	Ill bool
+	// Spoil is what is wrong with the snapshots of this history, for the same reason. BreakInstallRule has the disk in memory install
+	// snapshots without waiting for the log.
+	Spoil            Spoil
+	BreakInstallRule bool
+	// Counts, if set, is told how much of what there was in the history.
+	Counts *Counts
 	// Digest, if set, is given a digest of all events.
 	Digest *string
+}
+
+// Counts is how often a history did what.
+type Counts struct {
+	Lives     int
+	Snapshots int // installed
+	Frames    int // written
+	Removed   int // generations
+	Inside    int // crashes while a snapshot was being made
+	Recalls   int // of the history as of some record
+	Restored  int // objects
+	LeftOut   int // with a Spoil
+}
+
+func (c *Counts) add(o *Counts) {
+	c.Lives += o.Lives
+	c.Snapshots += o.Snapshots
+	c.Frames += o.Frames
+	c.Removed += o.Removed
+	c.Inside += o.Inside
+	c.Recalls += o.Recalls
+	c.Restored += o.Restored
+	c.LeftOut += o.LeftOut
 }
 
 // world is one history. Owned by the goroutine that runs it.
@@ -62,6 +95,9 @@ type world struct {
 	// What the whole history has in common.
 	idle      time.Duration
 	maxQueued int
+	ill       bool // handlers of alarms mostly fail
+	classes   int  // that were defined before the last start, at least
+	count     Counts
 
 	// One life.
 	life, step int
@@ -89,6 +125,15 @@ type world struct {
 	callers    []*line
 	unanswered int
 	tubes      []*tube
+	code       int      // of the class, the newest
+	updates    int      // to it, that not all loops know of
+	began      wal.LSN  // the last record before this life
+	snapshots  int      // that somebody waits for
+	works      []func() // of snapshots, to be done off the loops, in order
+	wasHurt    bool
+	outsides   []*outside
+	traveller  *thread // that reads the history
+	bringing   *object // that is being restored from outside
 }
 
 // revealed is an answer.
@@ -109,6 +154,9 @@ func Run(t *testing.T, c Config) (failure *Failure) {
 	if w.config.Lives == 0 {
 		w.config.Lives = 3
 	}
+	if c.Counts != nil {
+		defer func() { c.Counts.add(&w.count) }()
+	}
 	if c.Digest != nil {
 		w.trace.digest = sha256.New()
 		defer func() { *c.Digest = hex.EncodeToString(w.trace.digest.Sum(nil)) }()
@@ -123,6 +171,7 @@ func Run(t *testing.T, c Config) (failure *Failure) {
 			failure = w.failure
 		}
 	}()
+	defer func() { mechanism.Bound.SliceObjects, mechanism.Bound.FreezeBytes = 0, 0 }()
 	synctest.Test(t, func(*testing.T) { w.run() })
 	return w.failure
 }
@@ -141,10 +190,11 @@ func (w *world) run() {
 	}
 	w.idle = []time.Duration{time.Second, 5 * time.Millisecond, 40 * time.Millisecond, 10 * time.Second}[w.pick(4)]
 	w.maxQueued = []int{16384, 16384, 16384, 3}[w.pick(4)]
+	w.ill = w.pick(4) == 3 || w.config.Ill
 	if w.config.Dir != "" {
-		w.disk = &platter{base: w.config.Dir, sync: w.config.Sync}
+		w.disk = &platter{base: w.config.Dir, sync: w.config.Sync, kept: int64(w.pick(3)) * 20_000}
 	} else {
-		w.disk = &memory{}
+		w.disk = &memory{spoil: w.config.BreakInstallRule, keep: w.pick(3)}
 	}
 	for w.life = range w.config.Lives {
 		if !w.live() {
@@ -183,6 +233,7 @@ func (w *world) live() bool {
 		}
 	}
 	w.note("crashes")
+	w.count.Inside += min(w.snapshots, 1)
 	w.keeps = w.journal.Durable()
 	w.disk.crash(w)
 	w.end()
@@ -195,13 +246,22 @@ func (w *world) open() {
 	w.messages, w.replies = map[uint64]*message{}, map[uint64]*revealed{}
 	w.visits, w.callbacks = map[int]*visit{}, map[*callback]struct{}{}
 	w.threads, w.cancels, w.jobs, w.callers, w.unanswered = map[*thread]struct{}{}, map[int]context.CancelFunc{}, nil, nil, 0
-	w.tubes = nil
+	w.tubes, w.updates, w.code = nil, 0, 0
+	w.snapshots, w.works, w.wasHurt = 0, nil, false
+	w.outsides, w.traveller, w.bringing = nil, nil, nil
+	w.count.Lives++
 	w.pool = looptest.New(loops, uint64(w.pick(1<<16)))
-	w.journal = &journal{w: w, disk: w.disk}
+	w.journal = &journal{w: w, disk: w.disk, readers: readers{ended: make(chan struct{})}}
 	w.step = 0
 	w.note("starts on %d loops, idle time-out %v", loops, w.idle)
 	if w.life == 0 {
 		w.identify()
+	}
+	mechanism.Bound.SliceObjects = w.pick(3)
+	mechanism.Bound.FreezeBytes = []int{0, 1, 300}[w.pick(3)]
+	snapshotLog := []int64{-1, 1, 3000, 30_000}[w.pick(4)]
+	if w.config.TwoLogs {
+		snapshotLog = -1
 	}
 	e, err := engine.Open(engine.Options{
 		Pool: w.pool,
@@ -210,11 +270,13 @@ func (w *world) open() {
 			w.journal.Log = log
 			return w.journal, err
 		},
-		SnapshotAge:  -1,
 		IdleTimeout:  w.idle,
 		BlockTimeout: blockTimeout,
 		MaxEvents:    w.maxQueued,
 		MaxAlarms:    1 + w.pick(4),
+		SnapshotLog:  snapshotLog,
+		SnapshotAge:  -1, // which is looked at again and again: such an engine never comes to rest
+		SnapshotWork: w.queueWork,
 		Seed:         1 + uint64(w.pick(1<<16)),
 		Logger:       slog.New(&faults{w}),
 	})
@@ -230,7 +292,14 @@ func (w *world) open() {
 	if n := e.Recovered().Objects; n != stored {
 		w.fail(Wrong, "%d objects have something stored, %d were recovered", stored, n)
 	}
-	if w.ns, err = e.Register(className, engine.ClassOf(w.construct)); err != nil {
+	if w.life > 0 && w.pick(2) == 0 {
+		// If what the classes are were forgotten, this one would be taken for the other.
+		if _, err := e.Register("Other", w.class()); err != nil {
+			w.fail(Fault, "register: %v", err)
+			return
+		}
+	}
+	if w.ns, err = e.Register(className, w.class()); err != nil {
 		w.fail(Fault, "register: %v", err)
 		return
 	}
@@ -246,7 +315,7 @@ func (w *world) identify() {
 		w.fail(Fault, "open: %v", err)
 		return
 	}
-	ns, err := e.Register(className, engine.ClassOf(w.construct))
+	ns, err := e.Register(className, w.class())
 	if err != nil {
 		w.fail(Fault, "register: %v", err)
 		return
@@ -259,6 +328,7 @@ func (w *world) identify() {
 // end ends the engine of this life, so that nothing of it is left; the model does not listen any more.
 func (w *world) end() {
 	w.over = true
+	w.count.Removed += int(w.journal.Log.(interface{ Stats() wal.Stats }).Stats().Removed)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	done := false
@@ -269,11 +339,13 @@ func (w *world) end() {
 	for _, j := range w.jobs {
 		j.release()
 	}
+	close(w.journal.ended)
 	for range 1000 {
 		w.wait()
 		if done {
 			break
 		}
+		w.work()
 		w.pool.Run()
 	}
 	w.wait()
@@ -287,7 +359,16 @@ func (w *world) end() {
 
 // act does one thing, drawn from the source.
 func (w *world) act() {
-	switch n := w.pick(32); {
+	switch n := w.pick(40); {
+	case n == 32:
+		switch w.pick(8) {
+		case 0, 1:
+			w.update()
+		case 2:
+			w.bringBack()
+		}
+	case n > 32:
+		w.snapshot()
 	case n < 13:
 		w.round()
 	case n < 18:
@@ -303,6 +384,7 @@ func (w *world) act() {
 	case n < 31:
 		if w.pick(4) == 0 {
 			w.disk.hurt(w)
+			w.wasHurt = true
 		}
 	default:
 		for range 4 {
@@ -312,9 +394,54 @@ func (w *world) act() {
 	w.wait()
 }
 
+// class is the class with the newest code.
+func (w *world) class() engine.Class {
+	code := w.code
+	return engine.ClassOf(func(st *engine.State) (*instance, error) { return w.construct(st, code) })
+}
+
+// update replaces the code of the class.
+func (w *world) update() {
+	grace := []time.Duration{0, 5 * time.Millisecond, time.Second, 30 * time.Second}[w.pick(4)]
+	w.note("the code of the class is replaced, with %v of grace", grace)
+	w.updates++
+	w.code++
+	class := w.class()
+	w.outside(func() error { return w.engine.Update(className, class, grace) }, func(err error) {
+		if w.updates--; err != nil {
+			w.fail(Fault, "update: %v", err)
+		}
+	})
+}
+
+// outside is a call of the embedding program, on a goroutine of its own.
+type outside struct {
+	ended atomic.Bool
+	err   error
+	then  func(error)
+}
+
+// outside makes such a call. then is told of its end, between two steps of the history.
+func (w *world) outside(call func() error, then func(error)) {
+	c := &outside{then: then}
+	w.outsides = append(w.outsides, c)
+	go func() {
+		c.err = call()
+		c.ended.Store(true)
+	}()
+	w.wait()
+}
+
 // wait lets everything outside of the loops run until it can go no further.
 func (w *world) wait() {
 	synctest.Wait()
+	w.outsides = slices.DeleteFunc(w.outsides, func(c *outside) bool {
+		ended := c.ended.Load()
+		if ended && !w.over {
+			c.then(c.err)
+		}
+		return ended
+	})
 	for _, j := range w.jobs {
 		if !j.checked && j.started.Load() {
 			j.checked = true
@@ -409,6 +536,8 @@ func (w *world) deliver(m *message, t *thread) {
 		w.fail(Answers, "call %d of %s is delivered twice", m.n, m.from)
 	case m.to != t.in.obj:
 		w.fail(Answers, "call %d of %s to %s is delivered to %s", m.n, m.from, m.to.name, t.in.obj.name)
+	case t.in.code != w.code && w.updates == 0:
+		w.fail(Wrong, "call %d of %s to %s is delivered to code that was replaced", m.n, m.from, m.to.name)
 	case m.line.broken != 0 && m.place > m.line.broken:
 		w.fail(Answers, "call %d of %s to %s is delivered, and its stub had seen a reset", m.n, m.from, m.to.name)
 	case m.place <= m.line.delivered:
@@ -488,7 +617,7 @@ func (w *world) note(format string, args ...any) {
 
 // passTime moves the clock to the next timer, or by chance.
 func (w *world) passTime() {
-	if next, ok := w.pool.NextTimer(); ok && w.pick(2) == 0 {
+	if next, ok := w.pool.NextTimer(); ok && (w.pick(2) == 0 || w.ill) {
 		w.jump(max(next-w.now(), 0))
 		return
 	}
@@ -563,6 +692,10 @@ func (w *world) finishJob() bool {
 			ready = append(ready, j)
 		}
 	}
+	if (len(ready) == 0 || w.pick(3) == 0) && w.letRead() {
+		w.wait()
+		return true
+	}
 	if len(ready) == 0 {
 		return false
 	}
@@ -582,7 +715,7 @@ func (w *world) rest() {
 		if w.failure != nil {
 			return
 		}
-		if w.round() || w.finishJob() {
+		if w.round() || w.finishJob() || w.work() {
 			continue
 		}
 		if !w.disk.settled() {
@@ -608,6 +741,15 @@ func (w *world) rest() {
 	w.flowed()
 	if w.unanswered != 0 {
 		w.fail(Leak, "%d calls from outside are not answered, and nothing is under way", w.unanswered)
+	}
+	if w.bringing != nil {
+		w.fail(Leak, "%s is being restored from outside, and nothing is under way", w.bringing.name)
+	}
+	if w.updates != 0 {
+		w.fail(Leak, "an update has not returned, and nothing is under way")
+	}
+	if w.snapshots != 0 {
+		w.fail(Leak, "a snapshot is asked for and there is none, and nothing is under way")
 	}
 	if n := w.engine.Metrics().Live; n != 0 {
 		w.fail(Leak, "%d objects are live, and nothing is under way", n)

@@ -25,6 +25,12 @@ const (
 	OpDeleteAlarm Op = 0x05
 	OpRetryAlarm  Op = 0x06
 	OpFailAlarm   Op = 0x07
+	OpStageBegin  Op = 0x30
+	OpStagePut    Op = 0x31
+	OpStageReady  Op = 0x32
+	OpRestore     Op = 0x33
+	OpUnstage     Op = 0x34
+	OpRestored    Op = 0x35
 )
 
 // IDSize is the length of an object's ID.
@@ -90,6 +96,42 @@ func AppendFailAlarm(dst []byte, ms int64, runs uint32, at int64, failure string
 	dst = binary.AppendVarint(append(dst, byte(OpFailAlarm)), ms)
 	dst = binary.AppendVarint(binary.AppendUvarint(dst, uint64(runs)), at)
 	return appendString(dst, failure)
+}
+
+// AppendStageBegin appends an operation that begins content to be restored: that of record lsn of the log, in the epoch that says which
+// log that is.
+func AppendStageBegin(dst []byte, epoch, lsn uint64) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(OpStageBegin)), epoch), lsn)
+}
+
+// AppendStagePut appends an operation that adds a key to the content that was begun. It takes as many bytes as AppendPut.
+func AppendStagePut(dst []byte, key string, value []byte) []byte {
+	at := len(dst)
+	dst = AppendPut(dst, key, value)
+	dst[at] = byte(OpStagePut)
+	return dst
+}
+
+// AppendStagePutBytes is AppendStagePut with a key that is no string.
+func AppendStagePutBytes(dst, key, value []byte) []byte {
+	at := len(dst)
+	dst = AppendPutBytes(dst, key, value)
+	dst[at] = byte(OpStagePut)
+	return dst
+}
+
+// AppendStageReady appends an operation that makes the content that was begun the one that Restore takes.
+func AppendStageReady(dst []byte) []byte { return append(dst, byte(OpStageReady)) }
+
+// AppendRestore appends an operation that puts the content that is ready in the place of all keys.
+func AppendRestore(dst []byte) []byte { return append(dst, byte(OpRestore)) }
+
+// AppendUnstage appends an operation that forgets all content to be restored.
+func AppendUnstage(dst []byte) []byte { return append(dst, byte(OpUnstage)) }
+
+// AppendRestored appends an operation that says which record did the object's last Restore. For snapshots.
+func AppendRestored(dst []byte, lsn uint64) []byte {
+	return binary.AppendUvarint(append(dst, byte(OpRestored)), lsn)
 }
 
 // PutSize is the number of bytes that AppendPut appends, for accounting and for growing a buffer once.

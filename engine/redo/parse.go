@@ -76,7 +76,7 @@ func Parse(record []byte) (Record, error) {
 // Ops is a cursor over the operations of an Object record; the fields describe the current one.
 type Ops struct {
 	Op Op
-	// Key is of OpPut and OpDelete, Value of OpPut.
+	// Key is of OpPut, OpStagePut and OpDelete, Value of OpPut and OpStagePut.
 	Key   []byte
 	Value []byte
 	// TimeMs is of OpSetAlarm, OpRetryAlarm and OpFailAlarm: milliseconds since 1970 UTC that the alarm was set for.
@@ -86,6 +86,9 @@ type Ops struct {
 	Runs   uint32
 	NextMs int64
 	Error  []byte
+	// Epoch and LSN are of OpStageBegin: which moment of the log the content is of. LSN is of OpRestored, too.
+	Epoch uint64
+	LSN   uint64
 
 	rest []byte
 }
@@ -170,12 +173,17 @@ func (p *parser) op(o *Ops) {
 	p.at++
 	*o = Ops{Op: p.cur, rest: o.rest}
 	switch p.cur {
-	case OpPut:
+	case OpPut, OpStagePut:
 		o.Key = p.bytes("key")
 		o.Value = p.bytes("value")
 	case OpDelete:
 		o.Key = p.bytes("key")
-	case OpDeleteAll, OpDeleteAlarm:
+	case OpDeleteAll, OpDeleteAlarm, OpStageReady, OpRestore, OpUnstage:
+	case OpStageBegin:
+		o.Epoch = p.uvarint("epoch")
+		o.LSN = p.uvarint("number of a record")
+	case OpRestored:
+		o.LSN = p.uvarint("number of a record")
 	case OpSetAlarm:
 		o.TimeMs = p.varint("alarm time")
 	case OpRetryAlarm:

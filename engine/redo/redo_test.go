@@ -41,6 +41,8 @@ func samples() []struct {
 		{"alarm between two runs", AppendRetryAlarm(AppendObject(nil, 2, id), 1000, 3, 1<<40)},
 		{"alarm that was given up", AppendDeleteAlarm(AppendFailAlarm(AppendObject(nil, 2, id), -1000, 1<<32-1, 2000, "no \xff luck"))},
 		{"alarm at the end of time", AppendSetAlarm(AppendObject(nil, 2, id), 8_640_000_000_000_000)},
+		{"content to be restored", AppendStageReady(AppendStagePut(AppendStagePut(AppendStageBegin(AppendObject(nil, 2, id), 3, 1<<40), "n", []byte{3}), "", nil))},
+		{"restored, and forgotten", AppendRestored(AppendUnstage(AppendRestore(AppendObject(nil, 2, id))), 300)},
 		{"define class", AppendDefineClass(nil, 7, "worker-Counter", "Counter")},
 		{"migration", AppendMigration(nil, "v1", []byte{0xf6})},
 		{"migration without details", AppendMigration(nil, "v2", nil)},
@@ -107,6 +109,18 @@ func appendRecord(dst []byte, r *Record) []byte {
 				dst = AppendRetryAlarm(dst, ops.TimeMs, ops.Runs, ops.NextMs)
 			case OpFailAlarm:
 				dst = AppendFailAlarm(dst, ops.TimeMs, ops.Runs, ops.NextMs, string(ops.Error))
+			case OpStageBegin:
+				dst = AppendStageBegin(dst, ops.Epoch, ops.LSN)
+			case OpStagePut:
+				dst = AppendStagePut(dst, string(ops.Key), ops.Value)
+			case OpStageReady:
+				dst = AppendStageReady(dst)
+			case OpRestore:
+				dst = AppendRestore(dst)
+			case OpUnstage:
+				dst = AppendUnstage(dst)
+			case OpRestored:
+				dst = AppendRestored(dst, ops.LSN)
 			}
 		}
 	case KindDefineClass:
@@ -160,6 +174,8 @@ func TestRefused(t *testing.T) {
 		{"kind above all", []byte{0xff}, ErrUnknown, 0, "0xff"},
 		{"zero operation", with(0), ErrUnknown, len(object), "unknown operation 0x00"},
 		{"reserved operation", with(byte(OpDeleteAll), 0x08), ErrUnknown, len(object) + 1, "unknown operation 0x08"},
+		{"operation behind the last", with(byte(OpUnstage), 0x36), ErrUnknown, len(object) + 1, "unknown operation 0x36"},
+		{"content of half a number", with(byte(OpStageBegin), 1, 0x80), ErrTruncated, len(object) + 2, "number of a record is cut off"},
 		{"retries above 32 bits", with(byte(OpRetryAlarm), 0, 0x80, 0x80, 0x80, 0x80, 0x10, 0), ErrMalformed, len(object) + 2, "number of retries 4294967296"},
 		{"class 0", []byte{1, 0}, ErrMalformed, 1, "class number 0"},
 		{"class above 32 bits", []byte{2, 0x80, 0x80, 0x80, 0x80, 0x10, 0, 0}, ErrMalformed, 1, "class number 4294967296"},

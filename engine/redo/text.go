@@ -67,6 +67,23 @@ func (p *Printer) AppendOp(dst []byte, o *Ops) []byte {
 		dst = strconv.AppendQuote(dst, string(o.Key))
 		dst = append(dst, " = "...)
 		return p.appendValue(dst, o.Value)
+	case OpStageBegin:
+		dst = append(dst, "stage-begin epoch="...)
+		dst = strconv.AppendUint(dst, o.Epoch, 10)
+		return strconv.AppendUint(append(dst, " record="...), o.LSN, 10)
+	case OpStagePut:
+		dst = append(dst, "stage-put "...)
+		dst = strconv.AppendQuote(dst, string(o.Key))
+		dst = append(dst, " = "...)
+		return p.appendValue(dst, o.Value)
+	case OpStageReady:
+		return append(dst, "stage-ready"...)
+	case OpRestore:
+		return append(dst, "restore"...)
+	case OpUnstage:
+		return append(dst, "unstage"...)
+	case OpRestored:
+		return strconv.AppendUint(append(dst, "restored record="...), o.LSN, 10)
 	case OpDelete:
 		dst = append(dst, "delete "...)
 		return strconv.AppendQuote(dst, string(o.Key))

@@ -327,7 +327,7 @@ func (h *memHistory) At(t time.Time) (wal.Position, error) {
 
 func (h *memHistory) Find(epoch uint64, n wal.LSN) (wal.Position, error) {
 	p := h.m.position(n)
-	if n < h.Start().LSN || n > h.end.LSN || n > 0 && p.Epoch != epoch {
+	if n < h.Start().LSN || n > h.end.LSN || n > 0 && p.Epoch > epoch {
 		return wal.Position{}, h.none(fmt.Sprintf("record %d of epoch %d", n, epoch))
 	}
 	return p, nil

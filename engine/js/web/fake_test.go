@@ -383,6 +383,22 @@ func (h *fakeHost) StorageDeleteAll(object uint64, _ WriteFlags) error {
 	return h.fail
 }
 
+func (h *fakeHost) StorageCurrentBookmark(uint64) (vm.Value, error) { return h.bookmark("now") }
+func (h *fakeHost) StorageBookmarkForTime(_ uint64, ms int64) (vm.Value, error) {
+	return h.bookmark(fmt.Sprint("at ", ms))
+}
+func (h *fakeHost) StorageRestoreNext(_ uint64, bookmark string) (vm.Value, error) {
+	return h.bookmark("before " + bookmark)
+}
+
+func (h *fakeHost) bookmark(text string) (vm.Value, error) {
+	v, err := h.r.String(text)
+	if err != nil {
+		return vm.Undefined, err
+	}
+	return h.r.ResolvedPromise(v)
+}
+
 func (h *fakeHost) StorageSync(uint64) (vm.Value, error) { return h.r.ResolvedPromise(vm.Undefined) }
 
 func (h *fakeHost) StorageAlarm(s Store) (int64, bool, error) {

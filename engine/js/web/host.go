@@ -248,6 +248,11 @@ type StorageHost interface {
 	StorageDeleteAll(object uint64, flags WriteFlags) error
 	// StorageSync returns a promise, owned by the caller, that is fulfilled when all earlier writes are durable.
 	StorageSync(object uint64) (vm.Value, error)
+	// StorageCurrentBookmark, StorageBookmarkForTime and StorageRestoreNext return promises of a bookmark, owned by the caller. ms is since
+	// 1970; StorageRestoreNext is onNextSessionRestoreBookmark.
+	StorageCurrentBookmark(object uint64) (vm.Value, error)
+	StorageBookmarkForTime(object uint64, ms int64) (vm.Value, error)
+	StorageRestoreNext(object uint64, bookmark string) (vm.Value, error)
 	// StorageAlarm is the alarm, in milliseconds since 1970.
 	StorageAlarm(s Store) (ms int64, set bool, err error)
 	StorageSetAlarm(s Store, ms int64, flags WriteFlags) error

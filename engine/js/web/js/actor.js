@@ -230,7 +230,6 @@ setPrototypeOf(ListIterator.prototype, IteratorPrototype);
 
 // What an object has on Cloudflare and not here yet says so when it is used, not when it is looked at: programs probe.
 const absent = (feature) => new ErrorCtor(`${feature}: this version of everloop does not have it.`);
-const noRecovery = () => rejected(new ErrorCtor("This Durable Object's storage back-end does not implement point-in-time recovery."));
 
 // inSection enters a critical section of the object behind h and runs first in its first turn, with the section and the
 // promise that inSection returns. (A promise returned by first instead would be asked for its then, which the program may
@@ -303,13 +302,17 @@ class DurableObjectStorage {
     throw absent("storage.sql");
   }
   getCurrentBookmark() {
-    return noRecovery();
+    return attempt(() => host.storageCurrentBookmark(this));
   }
-  getBookmarkForTime() {
-    return noRecovery();
+  getBookmarkForTime(timestamp) {
+    return attempt(() => host.storageBookmarkForTime(this, timestamp));
   }
-  onNextSessionRestoreBookmark() {
-    return noRecovery();
+  onNextSessionRestoreBookmark(bookmark) {
+    const none = arguments.length === 0;
+    return attempt(() => {
+      if (none) throw wrongType("onNextSessionRestoreBookmark", "DurableObjectStorage", 1, "string");
+      return host.storageRestoreNext(this, `${bookmark}`);
+    });
   }
   deleteAll(options = undefined) {
     try {

@@ -1,0 +1,58 @@
+package js
+
+import (
+	"errors"
+	"time"
+
+	"everloop/engine"
+	"everloop/engine/js/internal/vm"
+)
+
+// StorageCurrentBookmark is part of [web.StorageHost].
+func (rl *realm) StorageCurrentBookmark(object uint64) (vm.Value, error) {
+	return rl.bookmark(object, func(s *engine.Storage, done func(engine.Bookmark, error)) { s.StartCurrentBookmark(done) })
+}
+
+// StorageBookmarkForTime is part of [web.StorageHost].
+func (rl *realm) StorageBookmarkForTime(object uint64, ms int64) (vm.Value, error) {
+	return rl.bookmark(object, func(s *engine.Storage, done func(engine.Bookmark, error)) {
+		s.StartBookmarkForTime(time.UnixMilli(ms), done)
+	})
+}
+
+// StorageRestoreNext is part of [web.StorageHost].
+func (rl *realm) StorageRestoreNext(object uint64, bookmark string) (vm.Value, error) {
+	return rl.bookmark(object, func(s *engine.Storage, done func(engine.Bookmark, error)) {
+		s.StartRestoreOnNextSession(engine.Bookmark(bookmark), done)
+	})
+}
+
+// bookmark is a promise of what start ends with.
+func (rl *realm) bookmark(object uint64, start func(*engine.Storage, func(engine.Bookmark, error))) (vm.Value, error) {
+	o, ok := rl.objects.Get(object)
+	if !ok {
+		return vm.Undefined, engine.ErrReset
+	}
+	p, err := rl.r.PendingPromise()
+	if err != nil {
+		return vm.Undefined, err
+	}
+	held := rl.r.Dup(p)
+	start(o.st.Storage(), func(b engine.Bookmark, err error) {
+		rl.resumeWith(o, held, func() (vm.Value, error) {
+			if err != nil {
+				return vm.Undefined, rl.bookmarkError(err)
+			}
+			return rl.r.String(string(b))
+		})
+	})
+	return p, nil
+}
+
+// bookmarkError makes an error of time travel one that JavaScript sees.
+func (rl *realm) bookmarkError(err error) error {
+	if errors.Is(err, engine.ErrBookmark) || errors.Is(err, engine.ErrForeignBookmark) {
+		return vm.TypeError("%s", err.Error())
+	}
+	return rl.storageError(err)
+}
