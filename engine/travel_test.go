@@ -77,9 +77,9 @@ type book struct {
 	build func(p *page) error
 }
 
-func openBook(t *testing.T, loops int, from func(waltest.MemOptions) *waltest.MemLog) *book {
+func openBook(t *testing.T, loops int, from func(waltest.MemOptions) *waltest.MemLog, tune ...func(*engine.Options)) *book {
 	b := new(book)
-	b.stepped = stepTimed(t, loops, from)
+	b.stepped = stepTimed(t, loops, from, tune...)
 	b.ns = register(t, b.Engine, "Page", engine.ClassOf(func(st *engine.State) (*page, error) {
 		born, err := contents(st.Storage())
 		if err != nil {
@@ -95,7 +95,7 @@ func openBook(t *testing.T, loops int, from func(waltest.MemOptions) *waltest.Me
 }
 
 // stepTimed is stepOn with a log that gives commits the time of the pool, and keeps all history.
-func stepTimed(t *testing.T, loops int, from func(waltest.MemOptions) *waltest.MemLog) *stepped {
+func stepTimed(t *testing.T, loops int, from func(waltest.MemOptions) *waltest.MemLog, tune ...func(*engine.Options)) *stepped {
 	var s *stepped
 	if from == nil {
 		from = waltest.NewMemLog
@@ -109,7 +109,7 @@ func stepTimed(t *testing.T, loops int, from func(waltest.MemOptions) *waltest.M
 		}
 		o.Keep = 100
 		return from(o)
-	})
+	}, tune...)
 	return s
 }
 
