@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -161,14 +162,18 @@ func withSnapshots(o *engine.Options) {
 
 func (b *book) restartWith(tune ...func(*engine.Options)) *book {
 	log := b.log
-	return openBook(b.t, 1, func(o waltest.MemOptions) *waltest.MemLog { return log.Crash(true, o) }, tune...)
+	next := openBook(b.t, 1, func(o waltest.MemOptions) *waltest.MemLog { return log.Crash(true, o) }, tune...)
+	next.pool.Jump(time.Duration(b.pool.Wall()-next.pool.Wall()) * time.Millisecond) // a new pool's clock begins anew
+	return next
 }
+
+var travelHistories = flag.Int("histories", 60, "how many random histories of an object that goes back in time")
 
 // TestTravelModel compares random histories with what is to be expected: with snapshots, restarts, restores and undos in any order.
 func TestTravelModel(t *testing.T) {
-	histories, steps := 60, 80
+	histories, steps := *travelHistories, 80
 	if testing.Short() {
-		histories = 10
+		histories = min(histories, 10)
 	}
 	total := map[string]int{}
 	for seed := range uint64(histories) {
