@@ -26,7 +26,7 @@ type travelRun struct {
 	count map[string]int
 	// undos are bookmarks of the ends of sessions, with what the object was then, once they have ended.
 	undos []marked
-	open  []string // of this session, which has not ended
+	open  []string // of sessions that have not ended in a restore
 	names int
 }
 
@@ -43,15 +43,16 @@ func (r *travelRun) check(what string) {
 	}
 }
 
-// started is called when the object's session has ended: the next one begins.
+// started is called when the object's session has ended: the next one begins. The bookmark of a restore that was called off names the end of the session in which
+// the object is restored next.
 func (r *travelRun) started() {
+	if r.next == nil {
+		return
+	}
 	for _, m := range r.open {
 		r.undos = append(r.undos, marked{m, r.now})
 	}
-	r.open = nil
-	if r.next != nil {
-		r.now, r.next = *r.next, nil
-	}
+	r.open, r.now, r.next = nil, *r.next, nil
 }
 
 func (r *travelRun) step() {
