@@ -388,6 +388,12 @@ func TestRestoreOnNextSession(t *testing.T) {
 	b.try("a", "Do")
 	b.expect("a", "n=01")
 
+	// An object with nothing stored but what it is to be restored to does not vanish.
+	b.do("a", "DeleteAll")
+	b.do("a", "Next", first)
+	b.pool.Advance(time.Minute)
+	b.expect("a", "n=01")
+
 	// One that cannot be is refused and changes nothing.
 	b.do("a", "Put", "n", 3)
 	third := b.do("a", "Now")
@@ -477,6 +483,8 @@ func TestRestoreCrashedAnywhere(t *testing.T) {
 		switch {
 		case got == was:
 			restored++
+		case got == "n=02" && b.Staged() != 0:
+			t.Fatalf("after %d steps half a restore is left", after)
 		case got != "n=02":
 			t.Fatalf("after %d steps the object is neither: %.200s", after, got)
 		case heard:
@@ -586,6 +594,20 @@ func TestForkObject(t *testing.T) {
 	b.expect("now", "n=02")
 	b.expect("then", "n=01")
 	b = b.restart(false)
+	// The name goes with the fork: the log states it.
+	b.doing = func(_ context.Context, p *page) (string, error) {
+		name, _ := p.st.ID().Name()
+		return name, nil
+	}
+	id, err := b.ns.IDFromString(b.ns.IDFromName("then").String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := b.start(b.ns.Get(id), "Do")
+	b.rest()
+	if got := decode[string](t, a); got != "then" {
+		t.Errorf("the fork is called %q", got)
+	}
 	b.expect("now", "n=02")
 	b.expect("then", "n=01")
 	b.do("alarmed", "Restart", b.do("alarmed", "Now"))
@@ -602,20 +624,6 @@ func TestForkObject(t *testing.T) {
 	}
 	b.expect("now", "n=02")
 	b.expect("new", "")
-	// The name goes with the fork: the log states it.
-	b.doing = func(_ context.Context, p *page) (string, error) {
-		name, _ := p.st.ID().Name()
-		return name, nil
-	}
-	id, err := b.ns.IDFromString(b.ns.IDFromName("then").String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := b.start(b.ns.Get(id), "Do")
-	b.rest()
-	if got := decode[string](t, a); got != "then" {
-		t.Errorf("the fork is called %q", got)
-	}
 }
 
 // TestTravelIsBounded: more looks into the history than fit are refused, and a reset cancels those that wait.

@@ -116,6 +116,7 @@ func TestTravelBeyondRetention(t *testing.T) {
 	call[any](t, ns.GetByName("a"), "Put", "n", 1)
 	old, then := call[string](t, ns.GetByName("a"), "Now"), time.Now()
 	call[any](t, ns.GetByName("a"), "Put", "n", 2)
+	call[any](t, ns.GetByName("b"), "Put", "n", 2)
 	if _, err := e.Snapshot(ctx); err != nil {
 		t.Fatal(err)
 	}
