@@ -1,8 +1,10 @@
 package wal
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -22,6 +24,9 @@ func ReadManifest(dir string) (Manifest, error) {
 	return m, err
 }
 
+// Kept is the oldest generation that a data directory keeps.
+func Kept(m Manifest) uint64 { return m.Oldest }
+
 // SegmentPath is the file of the segment whose first batch is first, relative to a data directory.
 func SegmentPath(generation, first uint64) string {
 	return filepath.Join(partitionName, generationName(generation), segmentName(first))
@@ -34,6 +39,127 @@ func Segments(dir string, generation uint64) ([]uint64, error) {
 		err = &CorruptionError{Dir: dir, File: filepath.Join(partitionName, generationName(generation), stray), Err: errors.New("this log never makes such a file")}
 	}
 	return segments, err
+}
+
+// SnapshotPath is the file of the snapshot in front of a generation, relative to a data directory.
+func SnapshotPath(generation uint64) string {
+	return filepath.Join(partitionName, snapshotName(generation))
+}
+
+// CheckSnapshot reads a whole snapshot in front of a generation from r, which has size bytes, and holds it to everything that docs/format/snapshot.md says of one of
+// this log and of no later epoch. Name is what an error calls the file. It holds one frame in memory.
+func CheckSnapshot(r io.Reader, size int64, name string, logID, epoch, generation uint64) (SnapshotInfo, error) {
+	c := snapshotCheck{r: r, name: name}
+	err := c.run(size, &Manifest{LogID: logID, Epoch: epoch}, generation)
+	return SnapshotInfo{
+		Generation: generation, Barrier: c.foot.barrier, Records: c.foot.records, Bytes: size, RawBytes: int64(c.foot.rawBytes),
+		Time: time.UnixMilli(int64(c.foot.timeMs)), Took: time.Duration(c.foot.timeMs-c.head.timeMs) * time.Millisecond,
+	}, err
+}
+
+// snapshotCheck is a snapshot that is read from front to back.
+type snapshotCheck struct {
+	r    io.Reader
+	name string
+	at   int64
+	head snapshotHead
+	foot snapshotFoot
+}
+
+func (c *snapshotCheck) run(size int64, man *Manifest, generation uint64) error {
+	if size < snapshotHeadSize+snapshotFootSize {
+		return c.damage(0, errSnapshotShort)
+	}
+	var b [snapshotHeadSize]byte
+	err := c.read(b[:])
+	if err != nil {
+		return err
+	}
+	if c.head, err = decodeSnapshotHead(b[:]); err != nil {
+		return c.damage(0, err)
+	}
+	switch h := &c.head; {
+	case h.logID != man.LogID || h.generation != generation:
+		return c.damage(0, fmt.Errorf("it is the snapshot in front of generation %d of log %016x", h.generation, h.logID))
+	case h.epoch > man.Epoch:
+		return c.damage(0, fmt.Errorf("it is of epoch %d, later than %d", h.epoch, man.Epoch))
+	}
+	found := snapshotFoot{lastCRC: c.head.crc}
+	var highest LSN
+	var raw, stored []byte
+	for footer := size - snapshotFootSize; c.at < footer; {
+		at := c.at
+		if footer-at < frameHeadSize {
+			return c.damage(at, errFooter)
+		}
+		if err := c.read(b[:frameHeadSize]); err != nil {
+			return err
+		}
+		h, err := decodeFrameHead(b[:frameHeadSize])
+		switch {
+		case err != nil:
+		case h.seq != found.frames+1 || h.prevCRC != found.lastCRC:
+			err = errors.New("it does not follow what is before it")
+		case int64(h.size) > footer-c.at:
+			err = errors.New("it reaches behind the footer")
+		}
+		if err == nil {
+			raw, stored = sized(raw, int(h.rawLen)), sized(stored, int(h.size))
+			if h.codec == codecRaw {
+				stored = raw
+			}
+			if err := c.read(stored); err != nil {
+				return err
+			}
+			err = decodeFrame(&h, stored, raw, ^LSN(0))
+			if h.codec == codecRaw {
+				stored = nil
+			}
+		}
+		if err != nil {
+			return c.damage(at, fmt.Errorf("frame %d: %w", found.frames+1, err))
+		}
+		highest = max(highest, h.maxTag)
+		found.frames++
+		found.records += uint64(h.count)
+		found.rawBytes += uint64(h.rawLen)
+		found.lastCRC = h.crc
+	}
+	at := c.at
+	if err := c.read(b[:snapshotFootSize]); err != nil {
+		return err
+	}
+	c.foot, err = decodeSnapshotFoot(b[:snapshotFootSize])
+	switch t := &c.foot; {
+	case err != nil:
+	case t.offset != at || t.generation != generation || t.logID != man.LogID || t.barrier < c.head.base || t.barrier < highest ||
+		t.frames != found.frames || t.records != found.records || t.rawBytes != found.rawBytes || t.lastCRC != found.lastCRC:
+		err = errFooter
+	}
+	if err != nil {
+		return c.damage(at, err)
+	}
+	return nil
+}
+
+func sized(b []byte, n int) []byte {
+	if cap(b) < n {
+		return make([]byte, n)
+	}
+	return b[:n]
+}
+
+func (c *snapshotCheck) read(b []byte) error {
+	n, err := io.ReadFull(c.r, b)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return c.damage(c.at, errSnapshotShort)
+	}
+	c.at += int64(n)
+	return err
+}
+
+func (c *snapshotCheck) damage(offset int64, err error) error {
+	return &CorruptionError{Dir: filepath.Dir(c.name), File: filepath.Base(c.name), Offset: offset, Err: err}
 }
 
 // SyncSegment makes durable what a segment holds, and its name: what was read of it before the call is on disk afterwards, whatever the sync
@@ -54,7 +180,7 @@ type Link struct {
 	Last  LSN    // of the last record up to its end
 	Claim uint64 // the batch up to which everything was on disk before it was written
 	CRC   uint32 // of its header, which the next batch repeats
-	Prev  uint32 // of the header before it; 0 in the first batch of a generation
+	Prev  uint32 // of the header before it, perhaps in the generation before; 0 in the first batch of all
 	Time  time.Time
 }
 
@@ -64,9 +190,10 @@ type Chain struct {
 	loose bool // the first batch is taken as it comes
 }
 
-// NewChain begins at a generation's first batch. epoch is the highest that may be met, base the last record before the generation.
-func NewChain(logID, epoch uint64, base LSN) *Chain {
-	return &Chain{chain: chain{logID: logID, maxEpoch: epoch, last: base}}
+// NewChain begins at a generation's first batch. epoch is the highest that may be met; base is the last record before the generation, and baseCRC the
+// header CRC of the last batch before it, as the manifest has them for the newest one.
+func NewChain(logID, epoch uint64, base LSN, baseCRC uint32) *Chain {
+	return &Chain{chain: chain{logID: logID, maxEpoch: epoch, last: base, crc: baseCRC}}
 }
 
 // ResumeChain begins at any batch of a generation, which is only held to be of that log and not of a later epoch.
@@ -151,3 +278,25 @@ func Assemble(dir string, m Manifest) error {
 	}
 	return nil
 }
+
+// MaxEntryHead is how much of a segment tells what stands before it, in bytes.
+const MaxEntryHead = headerSize + 5
+
+// Before reads the header at the start of a segment: the number of the last record before it, and the header CRC of the batch before.
+func Before(data []byte) (last LSN, crc uint32, err error) {
+	_, k := binary.Uvarint(data)
+	if k <= 0 {
+		return 0, 0, errLength
+	}
+	h, err := decodeHeader(data[k:])
+	return h.first - 1, h.prevCRC, err
+}
+
+// BaseCRC is the header CRC of the last batch before the newest generation.
+func BaseCRC(m Manifest) uint32 { return 0 }
+
+// NextGeneration goes on with the first batch of the next generation.
+func (c *Chain) NextGeneration() { c.chain.seq, c.chain.claimSeq = 0, 0 }
+
+// Whole completes the manifest of a directory that is put together.
+func Whole(m Manifest, kept uint64, baseCRC uint32) Manifest { return m }

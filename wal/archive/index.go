@@ -64,6 +64,8 @@ type Run struct {
 	Bytes   int64   `json:"bytes"`
 	Level   int     `json:"level,omitempty"` // 0: a whole segment
 	Object  *Object `json:"object"`
+
+	epoch uint64 // of its last batch, while it is new
 }
 
 // end is the last batch of the run.
@@ -81,6 +83,7 @@ type Snapshot struct {
 type Generation struct {
 	Generation uint64    `json:"generation"`
 	Base       wal.LSN   `json:"base"`
+	BaseCRC    uint32    `json:"base_crc"`
 	Complete   bool      `json:"complete"`
 	Snapshot   *Snapshot `json:"snapshot,omitempty"`
 	Batches    uint64    `json:"batches"`
