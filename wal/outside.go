@@ -24,9 +24,6 @@ func ReadManifest(dir string) (Manifest, error) {
 	return m, err
 }
 
-// Kept is the oldest generation that a data directory keeps.
-func Kept(m Manifest) uint64 { return m.Oldest }
-
 // SegmentPath is the file of the segment whose first batch is first, relative to a data directory.
 func SegmentPath(generation, first uint64) string {
 	return filepath.Join(partitionName, generationName(generation), segmentName(first))
@@ -46,13 +43,22 @@ func SnapshotPath(generation uint64) string {
 	return filepath.Join(partitionName, snapshotName(generation))
 }
 
-// CheckSnapshot reads a whole snapshot in front of a generation from r, which has size bytes, and holds it to everything that docs/format/snapshot.md says of one of
-// this log and of no later epoch. Name is what an error calls the file. It holds one frame in memory.
-func CheckSnapshot(r io.Reader, size int64, name string, logID, epoch, generation uint64) (SnapshotInfo, error) {
+// Place is where a snapshot stands: in front of a generation of a log, behind a record.
+type Place struct {
+	LogID      uint64
+	Epoch      uint64 // the highest that it may be of
+	Generation uint64
+	Base       LSN    // the last record before the generation
+	BaseCRC    uint32 // header CRC of the last batch before it
+}
+
+// CheckSnapshot reads a whole snapshot from r, which has size bytes, and holds it to everything that docs/format/snapshot.md says of one in this place. Name is what
+// an error, a *CorruptionError, calls the file. It holds one frame in memory.
+func CheckSnapshot(r io.Reader, size int64, name string, where Place) (SnapshotInfo, error) {
 	c := snapshotCheck{r: r, name: name}
-	err := c.run(size, &Manifest{LogID: logID, Epoch: epoch}, generation)
+	err := c.run(size, &where)
 	return SnapshotInfo{
-		Generation: generation, Barrier: c.foot.barrier, Records: c.foot.records, Bytes: size, RawBytes: int64(c.foot.rawBytes),
+		Generation: where.Generation, Barrier: c.foot.barrier, Records: c.foot.records, Bytes: size, RawBytes: int64(c.foot.rawBytes),
 		Time: time.UnixMilli(int64(c.foot.timeMs)), Took: time.Duration(c.foot.timeMs-c.head.timeMs) * time.Millisecond,
 	}, err
 }
@@ -66,7 +72,7 @@ type snapshotCheck struct {
 	foot snapshotFoot
 }
 
-func (c *snapshotCheck) run(size int64, man *Manifest, generation uint64) error {
+func (c *snapshotCheck) run(size int64, where *Place) error {
 	if size < snapshotHeadSize+snapshotFootSize {
 		return c.damage(0, errSnapshotShort)
 	}
@@ -79,10 +85,12 @@ func (c *snapshotCheck) run(size int64, man *Manifest, generation uint64) error 
 		return c.damage(0, err)
 	}
 	switch h := &c.head; {
-	case h.logID != man.LogID || h.generation != generation:
+	case h.logID != where.LogID || h.generation != where.Generation:
 		return c.damage(0, fmt.Errorf("it is the snapshot in front of generation %d of log %016x", h.generation, h.logID))
-	case h.epoch > man.Epoch:
-		return c.damage(0, fmt.Errorf("it is of epoch %d, later than %d", h.epoch, man.Epoch))
+	case h.base != where.Base || h.baseCRC != where.BaseCRC:
+		return c.damage(0, fmt.Errorf("it stands behind record %d, and its generation behind record %d, or another batch", h.base, where.Base))
+	case h.epoch > where.Epoch:
+		return c.damage(0, fmt.Errorf("it is of epoch %d, later than %d", h.epoch, where.Epoch))
 	}
 	found := snapshotFoot{lastCRC: c.head.crc}
 	var highest LSN
@@ -132,7 +140,7 @@ func (c *snapshotCheck) run(size int64, man *Manifest, generation uint64) error 
 	c.foot, err = decodeSnapshotFoot(b[:snapshotFootSize])
 	switch t := &c.foot; {
 	case err != nil:
-	case t.offset != at || t.generation != generation || t.logID != man.LogID || t.barrier < c.head.base || t.barrier < highest ||
+	case t.offset != at || t.generation != where.Generation || t.logID != where.LogID || t.barrier < c.head.base || t.barrier < highest ||
 		t.frames != found.frames || t.records != found.records || t.rawBytes != found.rawBytes || t.lastCRC != found.lastCRC:
 		err = errFooter
 	}
@@ -273,7 +281,7 @@ func Assemble(dir string, m Manifest) error {
 			return fmt.Errorf("wal: %w", err)
 		}
 	}
-	if err := replaceFile(osDisk{}, filepath.Join(p0, manifestName), m.encode()); err != nil {
+	if _, err := replaceFile(osDisk{}, filepath.Join(p0, manifestName), m.encode()); err != nil {
 		return fmt.Errorf("wal: %w", err)
 	}
 	return nil
@@ -292,11 +300,5 @@ func Before(data []byte) (last LSN, crc uint32, err error) {
 	return h.first - 1, h.prevCRC, err
 }
 
-// BaseCRC is the header CRC of the last batch before the newest generation.
-func BaseCRC(m Manifest) uint32 { return 0 }
-
 // NextGeneration goes on with the first batch of the next generation.
 func (c *Chain) NextGeneration() { c.chain.seq, c.chain.claimSeq = 0, 0 }
-
-// Whole completes the manifest of a directory that is put together.
-func Whole(m Manifest, kept uint64, baseCRC uint32) Manifest { return m }

@@ -175,9 +175,9 @@ func (p *pass) run(ctx context.Context) error {
 	if err := p.recognise(r); err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	group, sending := errgroup.WithContext(ctx)
 	group.SetLimit(senders)
-	err = p.read(ctx, r, group)
+	err = p.read(sending, r, group)
 	if werr := group.Wait(); werr != nil && (err == nil || errors.Is(err, context.Canceled)) {
 		err = werr // it has ended the others
 	}
@@ -201,7 +201,7 @@ func (p *pass) recognise(r *reading) error {
 	case newest == nil:
 	case newest.Generation > r.man.Newest:
 		return p.diverged(fmt.Sprintf("the backup reaches to generation %d, the directory to %d", newest.Generation, r.man.Newest))
-	case newest.Generation >= wal.Kept(r.man):
+	case newest.Generation >= r.man.Kept:
 		// The chain of its batches decides.
 	case x.Made != r.man.MadeUnixMs || x.Epoch > r.man.Epoch || newest.end() > r.man.Base:
 		return p.diverged("it was restored or repaired, and nothing is left in it of what the backup ends with")
@@ -219,7 +219,7 @@ func (p *pass) diverged(why string) error {
 
 // read goes through the generations of the directory.
 func (p *pass) read(ctx context.Context, r *reading, group *errgroup.Group) error {
-	for number := wal.Kept(r.man); number <= r.man.Newest; number++ {
+	for number := r.man.Kept; number <= r.man.Newest; number++ {
 		g := p.generation(number)
 		if g != nil && g.Complete {
 			continue
@@ -298,7 +298,7 @@ func (p *pass) takeSnapshot(ctx context.Context, r *reading, g *Generation) erro
 	}
 	p.meter.add(st.Size())
 	hash := sha256.New()
-	info, err := wal.CheckSnapshot(withContext(ctx, io.TeeReader(f, hash)), st.Size(), f.Name(), r.man.LogID, r.man.Epoch, g.Generation)
+	info, err := wal.CheckSnapshot(withContext(ctx, io.TeeReader(f, hash)), st.Size(), f.Name(), g.place(r.man.LogID, r.man.Epoch))
 	if err != nil {
 		return err
 	}
@@ -394,8 +394,18 @@ func merge(parts []*Run) []*Run {
 
 func (p *pass) drop(o *Object) {
 	if o != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
 		p.dropped[o.Name] = true
 	}
+}
+
+// wanted takes back that an object was dropped: a part that is the whole segment in the end has the same name.
+func (p *pass) wanted(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.dropped, name)
+	p.gone = slices.DeleteFunc(p.gone, func(gone string) bool { return gone == name })
 }
 
 // sendBytes compresses, names and sends a content.
@@ -414,6 +424,7 @@ func (p *pass) sendBytes(ctx context.Context, o *Object, content []byte, name fu
 
 // send puts an object into the store, unless it is there.
 func (p *pass) send(ctx context.Context, o *Object, open func() (io.ReadCloser, error)) error {
+	p.wanted(o.Name)
 	there, err := p.has(ctx, o)
 	if there || err != nil {
 		return err
@@ -543,9 +554,7 @@ func (p *pass) sendList(ctx context.Context, list any) (*Object, error) {
 	}
 	o := &Object{}
 	p.meter.add(int64(len(text)))
-	err = p.sendBytes(ctx, o, text, listObject)
-	delete(p.dropped, o.Name)
-	return o, err
+	return o, p.sendBytes(ctx, o, text, listObject)
 }
 
 // finish prunes, replaces the index, and removes what it does not name any more.
@@ -571,11 +580,6 @@ func (p *pass) finish(ctx context.Context) error {
 	if err := p.sweep(ctx); err != nil {
 		return err
 	}
-	named := map[string]bool{}
-	for _, o := range p.index.objects(p.closed) {
-		named[o.Name] = true
-	}
-	p.gone = slices.DeleteFunc(p.gone, func(name string) bool { return named[name] })
 	removed := len(p.gone)
 	if removed == 0 {
 		return nil

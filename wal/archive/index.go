@@ -105,6 +105,11 @@ func (g *Generation) end() wal.LSN {
 	return g.Last
 }
 
+// place is where its snapshot stands.
+func (g *Generation) place(logID, epoch uint64) wal.Place {
+	return wal.Place{LogID: logID, Epoch: epoch, Generation: g.Generation, Base: g.Base, BaseCRC: g.BaseCRC}
+}
+
 // Index is what a backup holds.
 type Index struct {
 	Log         string        `json:"log"`

@@ -49,7 +49,7 @@ func (r *reading) missing(generation uint64, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if now, merr := wal.ReadManifest(r.dir); merr == nil && wal.Kept(now) > generation {
+	if now, merr := wal.ReadManifest(r.dir); merr == nil && now.Kept > generation {
 		return errVanished
 	}
 	return fmt.Errorf("the data directory is damaged: %w", err)
@@ -222,5 +222,5 @@ func (r *reading) base(generation uint64) (wal.LSN, uint32, error) {
 		}
 		return before, crc, nil
 	}
-	return r.man.Base, wal.BaseCRC(r.man), nil
+	return r.man.Base, r.man.BaseCRC, nil
 }

@@ -84,7 +84,7 @@ func indexDirectory(ctx context.Context, dir string) (*Index, []*Generation, err
 		return nil, nil, err
 	}
 	x := &Index{Log: logName(r.man.LogID), Made: r.man.MadeUnixMs}
-	for number := wal.Kept(r.man); number <= r.man.Newest; number++ {
+	for number := r.man.Kept; number <= r.man.Newest; number++ {
 		g := &Generation{Generation: number, Complete: number < r.man.Newest}
 		if g.Base, g.BaseCRC, err = r.base(number); err != nil {
 			return nil, nil, err
@@ -120,7 +120,7 @@ func indexSnapshot(ctx context.Context, r *reading, g *Generation) error {
 	if err != nil {
 		return err
 	}
-	info, err := wal.CheckSnapshot(withContext(ctx, f), st.Size(), f.Name(), r.man.LogID, r.man.Epoch, g.Generation)
+	info, err := wal.CheckSnapshot(withContext(ctx, f), st.Size(), f.Name(), g.place(r.man.LogID, r.man.Epoch))
 	if err != nil {
 		return err
 	}
@@ -213,7 +213,7 @@ func restore(ctx context.Context, from *Source, dir string, o RestoreOptions) (d
 		if err := makeDirs(filepath.Join(dir, filepath.Dir(wal.SegmentPath(g.Generation, 1)))); err != nil {
 			return done, err
 		}
-		cut := uint64(0)
+		cut := g.Batches
 		if i == len(plan.generations)-1 {
 			cut = plan.cut
 		}
@@ -234,13 +234,13 @@ func restore(ctx context.Context, from *Source, dir string, o RestoreOptions) (d
 	last := plan.generations[len(plan.generations)-1]
 	m := wal.Manifest{
 		LogID: index.logID(), Epoch: index.Epoch + 1 + rand.Uint64N(1<<16), //nolint:gosec // it need not be secret
-		Oldest: first.Generation, Newest: last.Generation, Base: last.Base,
+		Kept: first.Generation, Oldest: first.Generation, Newest: last.Generation, Base: last.Base, BaseCRC: last.BaseCRC,
 		FloorSeq: plan.cut, Floor: plan.last, MadeUnixMs: uint64(o.Now().UnixMilli()),
 	}
 	if first.Snapshot != nil {
 		m.Snapshot = first.Snapshot.Barrier
 	}
-	if err := wal.Assemble(dir, wal.Whole(m, first.Generation, last.BaseCRC)); err != nil {
+	if err := wal.Assemble(dir, m); err != nil {
 		return done, err
 	}
 	done.Last, done.Time, done.Bytes = plan.last, end.Time, plan.bytes()
@@ -250,7 +250,7 @@ func restore(ctx context.Context, from *Source, dir string, o RestoreOptions) (d
 // restorePlan is what has to be copied.
 type restorePlan struct {
 	generations []*Generation // from the one with the snapshot to the one of the last batch
-	cut         uint64        // the last batch of the last generation; 0 = none of it
+	cut         uint64        // the last batch of the last generation; 0 = none of its batches
 	last        wal.LSN       // the last record
 }
 
@@ -276,12 +276,20 @@ func planRestore(ctx context.Context, from *Source, index *Index, all []*Generat
 		if err != nil {
 			return nil, err
 		}
-		if where.run == nil {
-			return nil, noMoment(from, all)
+		if end = where.index; where.run != nil {
+			var committed time.Time
+			if plan.cut, plan.last, committed, err = lastUntil(ctx, from, index, where.run, at); err != nil {
+				return nil, err
+			}
+			if plan.cut == all[end].Batches && end+1 < len(all) && !follows(all[end], all[end+1]) && at.UnixMilli() > committed.UnixMilli() {
+				where.run = nil // what was committed in between is missing
+			}
 		}
-		end = where.index
-		if plan.cut, plan.last, err = lastUntil(ctx, from, index, where.run, at); err != nil {
-			return nil, err
+		if where.run == nil { // perhaps the snapshot behind what is missing was made by then, and nothing was committed after it
+			if end++; end == len(all) || all[end].Snapshot == nil || all[end].Snapshot.Time > at.UnixMilli() || all[end].Snapshot.Barrier > all[end].Base {
+				return nil, noMoment(from, all)
+			}
+			plan.cut, plan.last = 0, all[end].Base
 		}
 	}
 	first, err := start(all, end, plan.last)
@@ -412,26 +420,26 @@ func allRuns(ctx context.Context, g *Generation, chapter func(context.Context, *
 }
 
 // lastUntil finds the last batch of a run up to a moment.
-func lastUntil(ctx context.Context, from *Source, index *Index, run *Run, at time.Time) (batch uint64, last wal.LSN, err error) {
+func lastUntil(ctx context.Context, from *Source, index *Index, run *Run, at time.Time) (batch uint64, last wal.LSN, committed time.Time, err error) {
 	data, err := readRun(ctx, from, run)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, committed, err
 	}
 	chain := wal.ResumeChain(index.logID(), index.Epoch)
 	for len(data) > 0 {
 		link, n, err := chain.Next(data)
 		if err != nil {
-			return 0, 0, damaged("%s in %s: %w", run.Object.Name, from.name, err)
+			return 0, 0, committed, damaged("%s in %s: %w", run.Object.Name, from.name, err)
 		}
 		if link.Time.UnixMilli() <= at.UnixMilli() {
-			batch, last = link.Seq, link.Last
+			batch, last, committed = link.Seq, link.Last, link.Time
 		}
 		data = data[n:]
 	}
 	if batch == 0 {
-		return 0, 0, damaged("%s in %s has no batch of the time that the index says", run.Object.Name, from.name)
+		return 0, 0, committed, damaged("%s in %s has no batch of the time that the index says", run.Object.Name, from.name)
 	}
-	return batch, last, nil
+	return batch, last, committed, nil
 }
 
 // copying copies and checks what a plan names.
@@ -462,7 +470,7 @@ func (c *copying) snapshot(ctx context.Context, g *Generation, dir string) (err 
 		}()
 		in = io.TeeReader(in, f)
 	}
-	info, err := wal.CheckSnapshot(in, s.Object.Size, filepath.Join(c.from.name, s.Object.Name), c.index.logID(), c.index.Epoch, g.Generation)
+	info, err := wal.CheckSnapshot(in, s.Object.Size, filepath.Join(c.from.name, s.Object.Name), g.place(c.index.logID(), c.index.Epoch))
 	if err != nil {
 		if errors.Is(err, wal.ErrCorrupt) {
 			return damaged("%s in %s: %w", s.Object.Name, c.from.name, err)
@@ -488,19 +496,15 @@ type fetched struct {
 	err  error // valid once data is closed or has delivered
 }
 
-// generation copies a generation's batches up to cut, 0 for all, to out, which may be nil, and holds them to the chain and to the index. It returns the last batch.
+// generation copies a generation's batches up to cut to out, and holds them to the chain and to the index. It returns the last batch.
 func (c *copying) generation(ctx context.Context, g *Generation, chain *wal.Chain, cut uint64, out *segments) (last wal.Link, records uint64, err error) {
 	runs, err := allRuns(ctx, g, c.from.runs)
 	if err != nil {
 		return last, 0, err
 	}
-	if cut > 0 {
-		runs = slices.DeleteFunc(slices.Clone(runs), func(r *Run) bool { return r.First > cut })
-	}
-	if out != nil {
-		if err := out.begin(1); err != nil { // there is one, if only an empty one
-			return last, 0, err
-		}
+	runs = slices.DeleteFunc(slices.Clone(runs), func(r *Run) bool { return r.First > cut })
+	if err := out.begin(1); err != nil { // there is one, if only an empty one
+		return last, 0, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -513,10 +517,8 @@ func (c *copying) generation(ctx context.Context, g *Generation, chain *wal.Chai
 		if err != nil {
 			return last, records, damaged("%s in %s: %w", f.run.Object.Name, c.from.name, err)
 		}
-		if out != nil {
-			if err := out.write(f.run.Segment, data[:keep]); err != nil {
-				return last, records, err
-			}
+		if err := out.write(f.run.Segment, data[:keep]); err != nil {
+			return last, records, err
 		}
 		c.meter.done(int64(len(data)))
 	}
@@ -560,7 +562,7 @@ func (c *copying) run(r *Run, chain *wal.Chain, cut uint64, data []byte, last *w
 		}
 		at += n
 		batches++
-		if cut == 0 || link.Seq <= cut {
+		if link.Seq <= cut {
 			keep = at
 			*records += uint64(link.Last + 1 - link.First)
 			*last = link

@@ -124,7 +124,7 @@ func (v *verifying) generation(ctx context.Context, g *Generation) error {
 		data, ok := <-f.data
 		err := f.err
 		if ok {
-			_, err = v.run(f.run, chain, 0, data, &last, &r.Records)
+			_, err = v.run(f.run, chain, f.run.end(), data, &last, &r.Records)
 			if err != nil {
 				err = damaged("%s in %s: %w", f.run.Object.Name, v.from.name, err)
 			}
