@@ -144,7 +144,7 @@ type RestoreOptions struct {
 // Restored tells what was restored.
 type Restored struct {
 	Last     wal.LSN   // number of the last record
-	Time     time.Time // when it was committed, or the batch behind it
+	Time     time.Time // of the last batch; of the snapshot, if there is no batch behind it
 	Snapshot bool      // it begins with a snapshot
 	Records  uint64    // of the snapshot and of the log behind it
 	Bytes    int64     // of the new data directory
@@ -202,7 +202,7 @@ func restore(ctx context.Context, from *Source, dir string, o RestoreOptions) (d
 	copying.meter.add(plan.bytes())
 	first := plan.generations[0]
 	if first.Snapshot != nil {
-		done.Snapshot, done.Records = true, first.Snapshot.Records
+		done.Snapshot, done.Records, done.Time = true, first.Snapshot.Records, unixMilli(first.Snapshot.Time)
 		if err := copying.snapshot(ctx, first, dir); err != nil {
 			return done, err
 		}
@@ -243,7 +243,10 @@ func restore(ctx context.Context, from *Source, dir string, o RestoreOptions) (d
 	if err := wal.Assemble(dir, m); err != nil {
 		return done, err
 	}
-	done.Last, done.Time, done.Bytes = plan.last, end.Time, plan.bytes()
+	if end.Seq > 0 {
+		done.Time = end.Time
+	}
+	done.Last, done.Bytes = plan.last, copying.meter.soFar
 	return done, nil
 }
 
