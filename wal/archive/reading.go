@@ -91,15 +91,20 @@ func (r *reading) generation(ctx context.Context, g *Generation, each func(s *st
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		last := newest && from+i == len(segments)-1
+		followed := from+i < len(segments)-1
+		last := newest && !followed
 		s, err := r.stretch(g, chain, first, known, last)
 		if err != nil {
 			return err
 		}
-		if s.whole.Batches > 0 {
-			if err := each(s); err != nil {
-				return err
+		if s.whole.Batches == 0 {
+			if followed {
+				return r.damage(wal.SegmentPath(g.Generation, first), 0, errors.New("it holds no batch, and another segment follows"))
 			}
+			continue // a generation may end, or begin, without one
+		}
+		if err := each(s); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -146,9 +151,6 @@ func (r *reading) stretch(g *Generation, chain *wal.Chain, first, known uint64, 
 		}
 		claim, lastSeq = link.Claim, link.Seq
 		at += n
-	}
-	if lastSeq == 0 && !last {
-		return nil, r.damage(path, 0, errors.New("it holds no batch, and another one follows"))
 	}
 	if known >= first && lastSeq < known {
 		if !last {
