@@ -7,9 +7,10 @@ type Kind byte
 
 // The kinds of records. All other numbers are reserved and refused.
 const (
-	KindObject      Kind = 0x01
-	KindDefineClass Kind = 0x02
-	KindMigration   Kind = 0x03
+	KindObject       Kind = 0x01
+	KindDefineClass  Kind = 0x02
+	KindMigration    Kind = 0x03
+	KindClassCounter Kind = 0x04
 )
 
 // Op says what an operation of an object record does.
@@ -51,6 +52,13 @@ func AppendNamedObject(dst []byte, class uint32, id *[IDSize]byte, name string) 
 func AppendPut(dst []byte, key string, value []byte) []byte {
 	dst = appendString(append(dst, byte(OpPut)), key)
 	dst = binary.AppendUvarint(dst, uint64(len(value)))
+	return append(dst, value...)
+}
+
+// AppendPutBytes is AppendPut with a key in bytes.
+func AppendPutBytes(dst, key, value []byte) []byte {
+	dst = binary.AppendUvarint(append(dst, byte(OpPut)), uint64(len(key)))
+	dst = binary.AppendUvarint(append(dst, key...), uint64(len(value)))
 	return append(dst, value...)
 }
 
@@ -100,6 +108,11 @@ func AppendMigration(dst []byte, tag string, details []byte) []byte {
 	dst = appendString(append(dst, byte(KindMigration)), tag)
 	dst = binary.AppendUvarint(dst, uint64(len(details)))
 	return append(dst, details...)
+}
+
+// AppendClassCounter appends a record that says which number the next class gets, which is never 0. For snapshots.
+func AppendClassCounter(dst []byte, next uint32) []byte {
+	return binary.AppendUvarint(append(dst, byte(KindClassCounter)), uint64(next))
 }
 
 func appendString(dst []byte, s string) []byte {
