@@ -7,7 +7,6 @@ import (
 	"math/big"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"everloop/engine/value"
 )
@@ -358,6 +357,3 @@ func appendJSONString[S string | []byte](dst []byte, s S) []byte {
 	}
 	return append(dst, '"')
 }
-
-// validText reports whether s can be a JSON string.
-func validText(s string) bool { return utf8.ValidString(s) }
