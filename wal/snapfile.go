@@ -129,6 +129,22 @@ func (f *Frame) Records() int { return f.count }
 // Full reports that the frame has reached FrameSize, and takes no further record.
 func (f *Frame) Full() bool { return len(f.raw) >= FrameSize }
 
+// Each calls fn with the records of the frame, in the order in which they were added. record is valid until the frame is reset, and must
+// not be changed. An error of fn ends it and is returned as it is. It is for snapshots that are no files, such as those of waltest.MemLog.
+func (f *Frame) Each(fn func(tag LSN, record []byte) error) error {
+	for b := f.raw; len(b) > 0; {
+		tag, record, rest, ok := nextTagged(b)
+		if !ok {
+			return errors.New("wal: a record of the frame was begun and not ended")
+		}
+		if err := fn(tag, record); err != nil {
+			return err
+		}
+		b = rest
+	}
+	return nil
+}
+
 // Reset empties the frame. Memory that a giant record has left is freed.
 func (f *Frame) Reset() {
 	if cap(f.raw) > keepBytes {
@@ -153,6 +169,7 @@ type snapshotHead struct {
 	generation uint64
 	epoch      uint64
 	base       LSN
+	baseCRC    uint32 // header CRC of the log's last batch before the generation
 	timeMs     uint64
 	crc        uint32
 }
@@ -195,6 +212,7 @@ func (h *snapshotHead) encode(b []byte) {
 	le.PutUint64(b[32:], h.epoch)
 	le.PutUint64(b[40:], uint64(h.base))
 	le.PutUint64(b[48:], h.timeMs)
+	le.PutUint32(b[56:], h.baseCRC)
 	h.crc = crc32.Checksum(b[:92], castagnoli)
 	le.PutUint32(b[92:], h.crc)
 }
@@ -241,7 +259,7 @@ func decodeSnapshotHead(b []byte) (h snapshotHead, err error) {
 	if crc32.Checksum(b[:92], castagnoli) != h.crc {
 		return h, errors.New("checksum of the snapshot header does not match")
 	}
-	if le.Uint16(b[8:]) != snapshotFormat || le.Uint32(b[12:]) != snapshotHeadSize || !zeroed(b[10:12]) || !zeroed(b[56:92]) {
+	if le.Uint16(b[8:]) != snapshotFormat || le.Uint32(b[12:]) != snapshotHeadSize || !zeroed(b[10:12]) || !zeroed(b[60:92]) {
 		return h, errSnapshotHeader
 	}
 	h.logID = le.Uint64(b[16:])
@@ -249,6 +267,7 @@ func decodeSnapshotHead(b []byte) (h snapshotHead, err error) {
 	h.epoch = le.Uint64(b[32:])
 	h.base = LSN(le.Uint64(b[40:]))
 	h.timeMs = le.Uint64(b[48:])
+	h.baseCRC = le.Uint32(b[56:])
 	return h, nil
 }
 
