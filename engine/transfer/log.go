@@ -42,23 +42,25 @@ func openLog(dir string, logger *slog.Logger) (*log, error) {
 
 // start reads what the log has, to know which class numbers were given.
 func (l *log) start() error {
-	_, err := l.Replay(func(n wal.LSN, record []byte) error {
-		if len(record) > 0 && redo.Kind(record[0]) == redo.KindObject {
+	_, err := l.Replay(func(c *wal.Chunk) error {
+		return c.Records(func(n wal.LSN, record []byte) error {
+			if len(record) > 0 && redo.Kind(record[0]) == redo.KindObject {
+				return nil // they are many, and are looked at where an engine starts
+			}
+			r, err := redo.Parse(record)
+			if err != nil {
+				return fmt.Errorf("record %d: %w", n, err)
+			}
+			switch r.Kind {
+			case redo.KindDefineClass:
+				l.next = max(l.next, r.Class+1)
+			case redo.KindClassCounter:
+				l.next = max(l.next, r.Class)
+			default:
+			}
 			return nil
-		}
-		r, err := redo.Parse(record)
-		if err != nil {
-			return fmt.Errorf("record %d: %w", n, err)
-		}
-		switch r.Kind {
-		case redo.KindDefineClass:
-			l.next = max(l.next, r.Class+1)
-		case redo.KindClassCounter:
-			l.next = max(l.next, r.Class)
-		default:
-		}
-		return nil
-	})
+		})
+	}, nil)
 	if err != nil {
 		return fmt.Errorf("transfer: %w", err)
 	}
