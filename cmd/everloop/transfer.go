@@ -151,6 +151,11 @@ type exportCmd struct {
 	At     string `placeholder:"TIME" help:"The objects as they were at a moment, such as 2026-11-24T06:00:00Z."`
 }
 
+// Help is printed below the flags.
+func (*exportCmd) Help() string {
+	return "Beside a running daemon it has what is known to be on disk when it begins. Equal states give equal bytes."
+}
+
 // Validate is called by kong. What it finds is a usage error.
 func (c *exportCmd) Validate() error {
 	if c.Object != "" && c.Class == "" {
@@ -164,17 +169,7 @@ func (c *exportCmd) Run(stdout io.Writer) error {
 	if _, err := os.Stat(filepath.Join(c.Dir, "p0")); err != nil {
 		return fmt.Errorf("%s is no data directory: %w", c.Dir, err)
 	}
-	options := engine.ViewOptions{}
-	if c.At != "" {
-		at, err := time.Parse(time.RFC3339Nano, c.At)
-		if err != nil {
-			return fmt.Errorf("--at: %q is no time: want one such as 2026-11-24T06:00:00Z", c.At)
-		}
-		if options.To, err = positionAt(c.Dir, at); err != nil {
-			return err
-		}
-	}
-	v, err := engine.OpenView(c.Dir, options)
+	v, err := c.view()
 	if err != nil {
 		return err
 	}
@@ -186,4 +181,39 @@ func (c *exportCmd) Run(stdout io.Writer) error {
 		return fmt.Errorf("the class %s has no object %q with anything in it", c.Class, c.Object)
 	}
 	return nil
+}
+
+// view reads the directory into memory: as a start would if no daemon has it, and otherwise as far as it is known to be on disk.
+func (c *exportCmd) view() (*engine.View, error) {
+	var o engine.ViewOptions
+	switch l, err := wal.Open(c.Dir, wal.Options{}); {
+	case err == nil:
+		// The lock keeps a daemon from cutting or writing what is being read.
+		defer func() { _ = l.Close() }() // it was not replayed, so nothing is written
+		o.Torn = true
+	case errors.Is(err, wal.ErrLocked):
+	default:
+		// It is damaged, which is told below, or may not be written to, and then nobody does.
+		o.Torn = true
+	}
+	if c.At == "" {
+		return engine.OpenView(c.Dir, o)
+	}
+	at, err := time.Parse(time.RFC3339Nano, c.At)
+	if err != nil {
+		return nil, fmt.Errorf("--at: %q is no time: want one such as 2026-11-24T06:00:00Z", c.At)
+	}
+	h, err := wal.OpenHistory(c.Dir, wal.ReadOptions{Torn: o.Torn})
+	if err != nil {
+		return nil, err
+	}
+	p, err := h.At(at)
+	if err := errors.Join(err, h.Close()); err != nil {
+		return nil, err
+	}
+	if p.LSN == 0 {
+		return nil, fmt.Errorf("--at: there was nothing at %s yet", c.At)
+	}
+	o.To = p.LSN
+	return engine.OpenView(c.Dir, o)
 }
