@@ -28,6 +28,8 @@ type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Serve a project."`
 	Dev     devCmd     `cmd:"" help:"Serve a project while it is written: each save is served at once."`
 	Alarms  alarmsCmd  `cmd:"" help:"See alarms that were given up, and run them again."`
+	Import  importCmd  `cmd:"" help:"Take over objects of wrangler or workerd, or of an export."`
+	Export  exportCmd  `cmd:"" help:"Write every object of a data directory as a line of JSON."`
 	Wal     walCmd     `cmd:"" help:"Look into a data directory's log."`
 	Backup  backupCmd  `cmd:"" help:"Back a data directory up, while it is in use or not."`
 	Restore restoreCmd `cmd:"" help:"Make a data directory of a backup, or of another one as it was."`
@@ -138,7 +140,7 @@ func helpFor(args []string) string {
 			break
 		}
 		switch arg {
-		case "serve", "dev", "version", "backup", "restore":
+		case "serve", "dev", "version", "backup", "restore", "import", "export":
 			return "everloop " + arg + " --help"
 		case "wal", "alarms":
 			words = append(words, arg)
