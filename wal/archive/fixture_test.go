@@ -51,8 +51,12 @@ type live struct {
 	records []string // record n is records[n-1]
 }
 
+// newLive makes one. Unless o says otherwise, nothing is written when it is idle, so that a test knows what is there.
 func newLive(t testing.TB, o wal.Options) *live {
 	t.Helper()
+	if o.Idle == 0 {
+		o.Idle = time.Hour
+	}
 	l := &live{t: t, dir: filepath.Join(ramDir(t), "data"), o: o}
 	l.open()
 	t.Cleanup(func() { l.log.Close() })

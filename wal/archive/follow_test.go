@@ -77,7 +77,7 @@ func follow(t *testing.T, mode wal.SyncMode) {
 	}
 	random := rand.New(rand.NewPCG(seed, 1))
 	t.Logf("seed %d", seed)
-	l := newLive(t, wal.Options{Sync: mode, Retain: wal.Retain{Age: time.Hour, Bytes: 20 << 10}})
+	l := newLive(t, wal.Options{Sync: mode, Idle: 100 * time.Millisecond, Retain: wal.Retain{Age: time.Hour, Bytes: 20 << 10}})
 	store := &flaky{Store: newDirectory(t)}
 	var log lockedBuffer
 	b, err := archive.NewBackup(store, l.dir, archive.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
