@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -55,4 +56,20 @@ func (p *progress) end() {
 		_ = p.bar.Clear() // as above
 	}
 	p.to, p.bar = nil, nil
+}
+
+// lineEvery is how often what takes long is reported where there is no terminal.
+const lineEvery = 10 * time.Second
+
+// recoveryProgress shows how far a start has come with reading the data directory: as a bar on a terminal, as lines of the log elsewhere.
+// update is for engine.Options.Progress.
+func recoveryProgress(to *os.File, logger *slog.Logger) (update func(done, total int64), end func()) {
+	bar, last := newProgress(to, "reading objects"), time.Now()
+	return func(done, total int64) {
+		bar.update(done, total)
+		if !isTerminal(to) && time.Since(last) >= lineEvery {
+			last = time.Now()
+			logger.Info("reading the data directory", "bytes", done, "of", total)
+		}
+	}, bar.end
 }
