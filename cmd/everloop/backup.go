@@ -73,7 +73,7 @@ func (c *backupCmd) Run(stdout io.Writer) error {
 	}
 	b, err := archive.NewBackup(store, c.Data, o)
 	if err != nil {
-		return err
+		return c.explain(err)
 	}
 	defer func() { _ = b.Close() }() // it only lets go
 	if c.Follow {
