@@ -91,15 +91,17 @@ func TestBackupUnderLoad(t *testing.T) {
 		t.Errorf("verify says:\n%s\nwant %d snapshots", verified, snapshots)
 	}
 	original := must(t, "export", data)
-	for _, from := range [][]string{{dest}, {data, "--whole"}} {
+	for i, from := range [][]string{{dest}, {data, "--whole"}} {
 		restored := filepath.Join(t.TempDir(), "restored")
 		must(t, append([]string{"restore", from[0], restored}, from[1:]...)...)
 		if got := must(t, "export", restored); got != original {
 			t.Errorf("the export of what was restored from %v has %d bytes, that of the original %d, or others", from, len(got), len(original))
 		}
-		p := serve(t, counter, "--data", restored)
-		k.verify(p)
-		p.stop()
+		if i == 0 { // it increments: of two copies, each would give the same numbers
+			p := serve(t, counter, "--data", restored)
+			k.verify(p)
+			p.stop()
+		}
 	}
 	if second := must(t, "verify", dest+"-2"); !strings.Contains(second, "no damage") {
 		t.Errorf("the second backup:\n%s", second)
