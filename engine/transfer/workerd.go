@@ -132,8 +132,11 @@ func classOf(key string) string {
 func (s *State) Migrations() []string { return nil }
 
 // Objects implements [Source].
-func (s *State) Objects(fn func(*Object) error, wrong func(Problem) error) error {
+func (s *State) Objects(wanted func(uniqueKey string) bool, fn func(*Object) error, wrong func(Problem) error) error {
 	for _, c := range s.Classes() {
+		if !wanted(c.UniqueKey) {
+			continue
+		}
 		if err := s.class(c, fn, wrong); err != nil {
 			return err
 		}
