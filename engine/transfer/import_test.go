@@ -322,6 +322,60 @@ func TestImportServes(t *testing.T) {
 	}
 }
 
+// changing is a source that is another when it is read again.
+type changing struct {
+	Source
+	again bool
+	then  func(fn func(*Object) error, wrong func(Problem) error) error
+}
+
+func (c *changing) Objects(wanted func(string) bool, fn func(*Object) error, wrong func(Problem) error) error {
+	if c.again {
+		return c.then(fn, wrong)
+	}
+	c.again = true
+	return c.Source.Objects(wanted, fn, wrong)
+}
+
+// TestImportOfChanging has a source that somebody changes between the check and the writing: a new directory does not appear, and an old one says what happened.
+func TestImportOfChanging(t *testing.T) {
+	text := written(t, bothClasses, nil, everything(t))
+	broken := errors.New("broken")
+	object := Object{Class: bothClasses[0], ID: unique(keyA, 1), Keys: []Key{{"new", encode(t, 1)}}, Place: "there"}
+	for name, tt := range map[string]struct {
+		then func(fn func(*Object) error, wrong func(Problem) error) error
+		want string
+		old  bool // import into a directory that has objects
+	}{
+		"an error": {func(func(*Object) error, func(Problem) error) error { return broken }, "broken", false},
+		"a problem": {func(_ func(*Object) error, wrong func(Problem) error) error {
+			return wrong(Problem{Place: "there", Err: broken})
+		}, "has changed since it was checked: there: broken", false},
+		"another object":       {func(fn func(*Object) error, _ func(Problem) error) error { return fn(&object) }, "", false},
+		"another, in conflict": {func(fn func(*Object) error, _ func(Problem) error) error { return fn(&object) }, "there has changed since it was checked", true},
+	} {
+		parent := t.TempDir()
+		dir := filepath.Join(parent, "data")
+		if tt.old {
+			if _, err := importLines(t, text, dir, ImportOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		src, err := OpenLines(file(t, text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Import(&changing{Source: src, then: tt.then}, dir, ImportOptions{Logger: quiet})
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: %v", name, err)
+		}
+		left, err := os.ReadDir(parent)
+		if there := tt.old || tt.want == ""; err != nil || there != (len(left) == 1) {
+			t.Errorf("%s: %v, %v", name, left, err)
+		}
+	}
+}
+
 func TestImportRefusesLines(t *testing.T) {
 	good := written(t, bothClasses, nil, everything(t)[:2])
 	head, rest, _ := strings.Cut(good, "\n")

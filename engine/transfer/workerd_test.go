@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,7 +72,8 @@ func TestState(t *testing.T) {
 	_ = database(t, path(do, "shop-Room", unique("shop-Room", 2)), makeKV).Close()
 	_ = database(t, path(do, "my-shop-Counter", unique("my-shop-Counter", 3)), makeKV, putOne).Close()
 	_ = database(t, filepath.Join(do, "shop-Room", metadataFile), "CREATE TABLE _cf_ALARM (actor_id TEXT PRIMARY KEY, scheduled_time INTEGER, actor_name TEXT) WITHOUT ROWID",
-		"INSERT INTO _cf_ALARM VALUES ('"+hex.EncodeToString(room[:])+"', 5000000, 'the room')").Close()
+		"INSERT INTO _cf_ALARM VALUES ('"+hex.EncodeToString(room[:])+"', 5000000, 'the room')",
+		"INSERT INTO _cf_ALARM VALUES ('"+fmt.Sprintf("%x", unique("shop-Room", 1))+"', 1, 'a name that it does not have')").Close()
 	_ = database(t, filepath.Join(do, "my-shop-Counter", metadataFile), "CREATE TABLE _cf_ALARM (actor_id TEXT PRIMARY KEY, scheduled_time INTEGER) WITHOUT ROWID").Close() // of an older version
 	for _, other := range []string{"kv", "r2"} {
 		if err := os.MkdirAll(filepath.Join(root, ".wrangler", "state", "v3", other, "x"), 0o750); err != nil {
@@ -149,7 +151,7 @@ func TestStateRefuses(t *testing.T) {
 			}
 		}, ImportOptions{}, "no SQLite database", 0},
 		"a damaged one": {func(do string) {
-			_ = database(t, path(do, key, id), makeKV, putOne, "INSERT INTO _cf_KV SELECT value || n, zeroblob(3000) FROM (SELECT 1 AS value, 1 AS n) WHERE 1", "INSERT INTO _cf_KV VALUES ('z', zeroblob(9000))").Close()
+			_ = database(t, path(do, key, id), makeKV, putOne, "INSERT INTO _cf_KV VALUES ('z', zeroblob(9000))").Close()
 			b, err := os.ReadFile(path(do, key, id))
 			if err != nil {
 				t.Fatal(err)
@@ -159,6 +161,17 @@ func TestStateRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, ImportOptions{}, "damaged", 0},
+		"one that can be read": {func(do string) {
+			_ = database(t, path(do, key, id), makeKV, putOne).Close()
+			b, err := os.ReadFile(path(do, key, id))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b[31]++ // a page more than anything uses
+			if err := os.WriteFile(path(do, key, id), append(b, make([]byte, 4096)...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, ImportOptions{}, "database is damaged", 0},
 		"a class without a name": {func(do string) { database(t, path(do, "shop-1", unique("shop-1", 1)), makeKV, putOne) }, ImportOptions{}, "--class shop-1=NAME", 0},
 		"one that is named":      {func(do string) { database(t, path(do, "shop-1", unique("shop-1", 1)), makeKV, putOne) }, ImportOptions{Classes: map[string]string{"shop-1": "One"}}, "", 2},
 		"one that is left out":   {func(do string) { database(t, path(do, "shop-1", unique("y", 1)), makeKV, "CREATE TABLE users (a)") }, ImportOptions{Classes: map[string]string{"shop-1": ""}}, "", 1},
