@@ -58,7 +58,7 @@ func (l *Log) History() (History, error) {
 		return nil, err
 	}
 	h := &history{dir: l.dir, man: man, unpin: unpin}
-	if err := h.index(); err == nil {
+	if err = h.index(); err == nil {
 		err = h.endAt(end)
 	}
 	if err != nil {
@@ -112,6 +112,7 @@ type history struct {
 
 	bases    []historyBase
 	segments []historySegment // from the first one that can be read, in order
+	newest   uint64           // name of the last segment that there was, with or without a batch
 	damaged  error            // why the history does not begin earlier, if that is the reason
 	start    Position
 	end      Position
@@ -165,7 +166,10 @@ func (h *history) index() error {
 
 func (h *history) indexGeneration(gen uint64) error {
 	base := historyBase{gen: gen, time: time.UnixMilli(int64(h.man.MadeUnixMs))}
-	if gen > 1 && gen <= h.man.Oldest { // one above was not installed
+	switch {
+	case gen > h.man.Oldest:
+		base.gen = 0 // a snapshot in front of it was not installed
+	case gen > 1:
 		s, err := openSnapshot(h.dir, &h.man, gen)
 		switch {
 		case err == nil:
@@ -194,6 +198,9 @@ func (h *history) indexGeneration(gen uint64) error {
 	case stray != "":
 		return &CorruptionError{Dir: h.dir, File: filepath.Join(dir, stray), Err: errors.New("this log never makes such a file")}
 	}
+	if len(names) > 0 {
+		h.newest = names[len(names)-1]
+	}
 	for i, seq := range names {
 		s := historySegment{gen: gen, file: filepath.Join(dir, segmentName(seq))}
 		last := gen == h.man.Newest && i == len(names)-1
@@ -201,7 +208,7 @@ func (h *history) indexGeneration(gen uint64) error {
 		if err == nil && found && s.head.seq != seq {
 			err = fmt.Errorf("segment starts with batch %d", s.head.seq)
 		}
-		if err == nil && !found && !last && len(names) > 1 {
+		if err == nil && !found && i < len(names)-1 {
 			err = errors.New("segment is empty, although it is not the last one")
 		}
 		switch {
@@ -305,22 +312,17 @@ func (h *history) findEnd(torn bool) error {
 	}
 	// All that stands before the newest segment is on disk, and so is what the manifest and each batch claim.
 	end := max(h.man.Floor, h.man.Base, h.start.LSN)
-	dir := filepath.Join(partitionName, generationName(h.man.Newest))
-	names, _, err := listSegments(filepath.Join(h.dir, dir))
-	if err != nil {
-		return fmt.Errorf("wal: list %s: %w", dir, err)
-	}
-	empty := true
-	for i := len(names) - 1; i >= 0 && empty; i-- {
-		complete := i < len(names)-1
-		_, err := heads(filepath.Join(h.dir, dir, segmentName(names[i])), func(head *header) error {
+	// More may have come than index has seen: what it has seen is what can be read.
+	if len(h.segments) > 0 {
+		s := &h.segments[len(h.segments)-1]
+		complete := s.gen < h.man.Newest || s.head.seq != h.newest
+		_, err := heads(filepath.Join(h.dir, s.file), func(head *header) error {
 			if head.logID != h.man.LogID {
 				return errHeader
 			}
 			if end = max(end, head.claimLSN); complete {
 				end = max(end, head.last())
 			}
-			empty = false
 			return nil
 		})
 		if errors.Is(err, fs.ErrNotExist) {
