@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -476,4 +478,96 @@ func TestBarrierIsMoreThanTheHighestTag(t *testing.T) {
 		t.Fatalf("%d operations, %d crashes: %v", seen.ops, seen.crashes, err)
 	}
 	t.Logf("found in operation %d, after %d crashes", seen.ops+1, seen.crashes)
+}
+
+// beside is a life in which a loop appends and commits while snapshots are made on another goroutine, so that commits of
+// every kind come between the steps of a snapshot. It ends when the power goes.
+func (k *keeper) beside(r *rand.Rand, disk *waltest.PowerDisk) {
+	var mu sync.Mutex // of k; held for an object's turn, and while one is encoded
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for !disk.Off() {
+			w, err := k.l.StartSnapshot()
+			if err != nil {
+				return
+			}
+			f := wal.NewFrame()
+			mu.Lock()
+			keys := slices.Sorted(maps.Keys(k.state))
+			mu.Unlock()
+			for _, key := range keys {
+				mu.Lock()
+				if value, ok := k.state[key]; ok {
+					f.Add(k.tags[key], []byte(key+"="+value))
+				}
+				mu.Unlock()
+				runtime.Gosched()
+			}
+			barrier := k.l.Last()
+			if w.Write(f) != nil {
+				return
+			}
+			if _, err := w.Install(barrier); err != nil {
+				return
+			}
+			mu.Lock()
+			k.must = max(k.must, barrier)
+			mu.Unlock()
+		}
+	}()
+	for i := 0; !disk.Off() && k.l.Err() == nil; i++ {
+		record := fmt.Sprintf("key %d=%d %s", r.IntN(20), i, strings.Repeat("x", r.IntN(200)))
+		if r.IntN(4) == 0 {
+			record, _, _ = strings.Cut(record, "=")
+		}
+		mu.Lock()
+		err := k.say(record)
+		mu.Unlock()
+		if err != nil {
+			break
+		}
+		if r.IntN(3) == 0 {
+			k.l.Demand(k.l.Last())
+			k.l.EndRound(0)
+		}
+		runtime.Gosched()
+	}
+	<-done
+}
+
+func TestPowerCutsBesideSnapshots(t *testing.T) {
+	n := 150
+	if testing.Short() {
+		n = 30
+	}
+	first, last := seeds(n)
+	crashes := 0
+	for seed := first; seed <= last; seed++ {
+		r := rand.New(rand.NewPCG(seed, 2))
+		o := wal.SmallSegments(wal.Options{Logger: quiet}, int64(300+r.IntN(3000)))
+		o.Sync = wal.SyncMode(r.IntN(3))
+		if r.IntN(2) == 0 {
+			o.Retain = wal.Retain{Age: time.Hour, Bytes: int64(r.IntN(5000))}
+		}
+		disk := newDisk(t)
+		o.Disk = disk
+		k, _, err := openKeeper(disk.Root(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		disk.CutAt(1 + r.IntN(400))
+		k.beside(r, disk)
+		if o.Sync == wal.SyncAlways {
+			k.must = max(k.must, k.l.Durable())
+		}
+		k.l.Close()
+		for range 4 {
+			crashes++
+			if err := k.survives(disk, r.Uint64(), o); err != nil {
+				t.Fatalf("-power.seed=%d (not every run of a seed is the same): sync mode %v: %v", seed, o.Sync, err)
+			}
+		}
+	}
+	t.Logf("%d power cuts, %d crashes", last-first+1, crashes)
 }

@@ -314,7 +314,7 @@ func TestRetention(t *testing.T) {
 	if g, s := kept(k); g != 5 || s != 4 {
 		t.Fatalf("%d generations, %d snapshots", g, s)
 	}
-	if size := k.l.Size(); size.Kept >= sizes[3].Kept || !size.KeptSince.After(sizes[0].KeptSince) {
+	if size := k.l.Size(); size.Kept >= sizes[3].Kept || size.KeptSince.Before(sizes[0].KeptSince) {
 		t.Fatalf("%+v, was %+v", size, sizes[3])
 	}
 	must(t, k.l.Close())

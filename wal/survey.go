@@ -193,8 +193,7 @@ func (s *survey) keeps() (all []keep) {
 		for j := i; ; j++ {
 			n := &s.gens[j]
 			if n.batches > 0 && (n.base != k.last || n.baseCRC != crc) {
-				k.end = &CorruptionError{Dir: s.dir, File: filepath.Join(partitionName, generationName(n.gen)),
-					Err: doesNotFollow(n, k.last)}
+				k.end = &CorruptionError{Dir: s.dir, File: firstSegment(n.gen), Err: doesNotFollow(n, k.last)}
 				break
 			}
 			k.to = j
