@@ -31,11 +31,16 @@ func TestImportOfCloudflare(t *testing.T) {
 		address string // a pattern of what it prints
 		source  string // what is imported
 		beside  string // what the import says that it leaves behind
+		names   bool   // whether it notes the names of objects without alarms
 	}{
 		{"miniflare", func(t *testing.T, dir string) *exec.Cmd {
 			return exec.Command(node, filepath.Join(testdata, "miniflare.mjs"), installed, filepath.Join(dir, ".wrangler", "state"))
-		}, `(http://127\.0\.0\.1:\d+)`, ".", "not taken  kv"},
-		{"workerd", func(t *testing.T, dir string) *exec.Cmd { return workerdCommand(t, installed, testdata, dir) }, `"port":(\d+)`, "objects", ""},
+		}, `(http://127\.0\.0\.1:\d+)`, ".", "not taken  kv", false},
+		{"wrangler", func(t *testing.T, dir string) *exec.Cmd {
+			testenv.Full(t)
+			return wranglerCommand(t, testenv.Packages(t, "testdata/import/wrangler/package.json"), node, testdata, dir)
+		}, `Ready on (http://127\.0\.0\.1:\d+)`, ".", "", true},
+		{"workerd", func(t *testing.T, dir string) *exec.Cmd { return workerdCommand(t, installed, testdata, dir) }, `"port":(\d+)`, "objects", "", false},
 	} {
 		t.Run(maker.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -48,6 +53,9 @@ func TestImportOfCloudflare(t *testing.T) {
 			}
 			t.Logf("%s", out)
 			exported := done(t, "export", data)
+			if noted := strings.Count(exported, `"name":"counter `); maker.names && noted != 41 {
+				t.Errorf("%d of 41 objects have the names that the tool had noted", noted)
+			}
 			if out := done(t, "import", filepath.Join(dir, maker.source), testdata, "--data", data); !strings.Contains(out, "objects    0 with") || !strings.Contains(out, "were there already") {
 				t.Errorf("the second import says\n%s", out)
 			}
@@ -66,6 +74,26 @@ func TestImportOfCloudflare(t *testing.T) {
 			compareAnswers(t, again, testdata, before)
 		})
 	}
+}
+
+// wranglerCommand serves a copy of the project as its author would.
+func wranglerCommand(t *testing.T, installed, node, testdata, dir string) *exec.Cmd {
+	for _, name := range []string{"wrangler.jsonc", "src/index.js"} {
+		content, err := os.ReadFile(filepath.Join(testdata, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(node, filepath.Join(installed, "node_modules/wrangler/bin/wrangler.js"), "dev", "--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CI=1", "WRANGLER_SEND_METRICS=false", "WRANGLER_LOG_PATH="+filepath.Join(dir, "logs"), "HOME="+dir)
+	return cmd
 }
 
 // workerdCommand serves the program with a configuration of its own.

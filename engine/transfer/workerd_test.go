@@ -67,6 +67,7 @@ func TestState(t *testing.T) {
 	if info, err := os.Stat(path(do, "shop-Room", room) + "-wal"); err != nil || info.Size() == 0 {
 		t.Fatalf("there is no log: %v", err)
 	}
+	_ = database(t, path(do, "shop-Room", named("shop-Room", "noted")), "CREATE TABLE __miniflare_do_name (id INTEGER PRIMARY KEY, name TEXT)", "INSERT INTO __miniflare_do_name VALUES (1, 'noted')", makeKV, putOne).Close()
 	closed := database(t, path(do, "shop-Room", unique("shop-Room", 1)), makeKV, putOne, makeMetadata, "INSERT INTO _cf_METADATA VALUES (1, NULL)")
 	_ = closed.Close()
 	_ = database(t, path(do, "shop-Room", unique("shop-Room", 2)), makeKV).Close()
@@ -86,6 +87,7 @@ func TestState(t *testing.T) {
 	want := written(t, []Class{{"Counter", "my-shop-Counter"}, {"Room", "shop-Room"}}, []string{"v1"}, []Object{
 		{Class: Class{Name: "Counter"}, ID: unique("my-shop-Counter", 3), Keys: []Key{{"n", encode(t, 1)}}},
 		{Class: Class{Name: "Room"}, ID: unique("shop-Room", 1), Keys: []Key{{"n", encode(t, 1)}}},
+		{Class: Class{Name: "Room"}, ID: named("shop-Room", "noted"), Name: "noted", Named: true, Keys: []Key{{"n", encode(t, 1)}}},
 		{Class: Class{Name: "Room"}, ID: room, Name: "the room", Named: true, Alarm: &Alarm{Time: -1}, Keys: []Key{{"n", encode(t, 1)}, {"日", []byte{0xf7}}}},
 	})
 	before := files(t, root)
@@ -95,7 +97,7 @@ func TestState(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", place, err)
 		}
-		if done.Objects != 3 || done.Empty != 1 || done.Alarms != 1 {
+		if done.Objects != 4 || done.Empty != 1 || done.Alarms != 1 {
 			t.Errorf("%+v", done)
 		}
 		if got := exported(t, dir, ExportOptions{}); got != want {
