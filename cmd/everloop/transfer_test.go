@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"everloop/cmd/testenv"
 )
@@ -30,11 +31,16 @@ func TestImportOfCloudflare(t *testing.T) {
 		address string // a pattern of what it prints
 		source  string // what is imported
 		beside  string // what the import says that it leaves behind
+		names   bool   // whether it notes the names of objects without alarms
 	}{
 		{"miniflare", func(t *testing.T, dir string) *exec.Cmd {
 			return exec.Command(node, filepath.Join(testdata, "miniflare.mjs"), installed, filepath.Join(dir, ".wrangler", "state"))
-		}, `(http://127\.0\.0\.1:\d+)`, ".", "not taken  kv"},
-		{"workerd", func(t *testing.T, dir string) *exec.Cmd { return workerdCommand(t, installed, testdata, dir) }, `"port":(\d+)`, "objects", ""},
+		}, `(http://127\.0\.0\.1:\d+)`, ".", "not taken  kv", false},
+		{"wrangler", func(t *testing.T, dir string) *exec.Cmd {
+			testenv.Full(t)
+			return wranglerCommand(t, testenv.Packages(t, "testdata/import/wrangler/package.json"), node, testdata, dir)
+		}, `Ready on (http://127\.0\.0\.1:\d+)`, ".", "", true},
+		{"workerd", func(t *testing.T, dir string) *exec.Cmd { return workerdCommand(t, installed, testdata, dir) }, `"port":(\d+)`, "objects", "", false},
 	} {
 		t.Run(maker.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -47,6 +53,9 @@ func TestImportOfCloudflare(t *testing.T) {
 			}
 			t.Logf("%s", out)
 			exported := done(t, "export", data)
+			if noted := strings.Count(exported, `"name":"counter `); maker.names && noted != 41 {
+				t.Errorf("%d of 41 objects have the names that the tool had noted", noted)
+			}
 			if out := done(t, "import", filepath.Join(dir, maker.source), testdata, "--data", data); !strings.Contains(out, "objects    0 with") || !strings.Contains(out, "were there already") {
 				t.Errorf("the second import says\n%s", out)
 			}
@@ -65,6 +74,26 @@ func TestImportOfCloudflare(t *testing.T) {
 			compareAnswers(t, again, testdata, before)
 		})
 	}
+}
+
+// wranglerCommand serves a copy of the project as its author would.
+func wranglerCommand(t *testing.T, installed, node, testdata, dir string) *exec.Cmd {
+	for _, name := range []string{"wrangler.jsonc", "src/index.js"} {
+		content, err := os.ReadFile(filepath.Join(testdata, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(node, filepath.Join(installed, "node_modules/wrangler/bin/wrangler.js"), "dev", "--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CI=1", "WRANGLER_SEND_METRICS=false", "WRANGLER_LOG_PATH="+filepath.Join(dir, "logs"), "HOME="+dir)
+	return cmd
 }
 
 // workerdCommand serves the program with a configuration of its own.
@@ -201,4 +230,72 @@ func done(t *testing.T, args ...string) string {
 		t.Fatalf("everloop %q: exit code %d\n%s%s", args, code, tail(out, 4<<10), tail(errs, 4<<10))
 	}
 	return out
+}
+
+// TestExportOfDaemon exports beside a daemon, of a moment, and behind one that was killed, with everything that it had answered.
+func TestExportOfDaemon(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	p := serve(t, counter, "--data", data)
+	const rounds = 40
+	for i := range rounds {
+		if _, body := p.get(fmt.Sprintf("/?id=c%02d", i%4)); strings.TrimSpace(body) != fmt.Sprint(i/4+1) {
+			t.Fatalf("request %d: %s", i, body)
+		}
+	}
+	// What was answered is known to be on disk a moment later: the log says so with its next batch.
+	full := fmt.Sprintf(`"keys":{"count":%d}`, rounds/4)
+	waitFor(t, "an export with every count", func() bool { return strings.Count(done(t, "export", data), full) == 4 })
+	online := done(t, "export", data)
+	one := done(t, "export", data, "--class", "Counter", "--object", "c01")
+	if strings.Count(one, "\n") != 2 || !strings.Contains(one, `"name":"c01"`) {
+		t.Errorf("one object:\n%s", one)
+	}
+	if _, stderr, code := everloop(t, nil, "import", "x.jsonl", "--data", data); code != exitFailed || !strings.Contains(stderr, "x.jsonl: no such file") {
+		t.Errorf("a source that is not there: %d, %s", code, stderr)
+	}
+	lines := filepath.Join(t.TempDir(), "export.jsonl")
+	if err := os.WriteFile(lines, []byte(online), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr, code := everloop(t, nil, "import", lines, "--data", data); code != exitFailed || !strings.Contains(stderr, "Stop the daemon that runs on "+data) {
+		t.Errorf("an import into a directory in use: %d, %s", code, stderr)
+	}
+
+	before := time.Now().UTC()
+	waitFor(t, "a batch behind the moment", func() bool { return time.Since(before) > 5*time.Millisecond }) // batches have milliseconds
+	if _, body := p.get("/?id=c00"); strings.TrimSpace(body) != fmt.Sprint(rounds/4+1) {
+		t.Errorf("the last count is %s", body)
+	}
+	p.kill() // its last batch was not followed by another that says that it is on disk
+	after := done(t, "export", data)
+	if after == online || !strings.Contains(after, fmt.Sprintf(`"keys":{"count":%d}`, rounds/4+1)) {
+		t.Errorf("what was answered last is not in the export:\n%s", after)
+	}
+	if at := done(t, "export", data, "--at", before.Format(time.RFC3339Nano)); at != online {
+		t.Errorf("as of %v:\n%s\nwant\n%s", before, at, online)
+	}
+
+	for _, tt := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"export", "none"}, exitFailed, "none is no data directory"},
+		{[]string{"export", data, "--object", "x"}, exitUsage, "--object wants --class"},
+		{[]string{"export", data, "--class", "X"}, exitFailed, `there is no class "X"`},
+		{[]string{"export", data, "--class", "Counter", "--object", "x"}, exitFailed, `has no object "x"`},
+		{[]string{"export", data, "--at", "noon"}, exitFailed, `"noon" is no time`},
+		{[]string{"export", data, "--at", "2020-01-01T00:00:00Z"}, exitFailed, ""},
+		{[]string{"import", lines}, exitUsage, "give the project"},
+		{[]string{"import", data, "--data", data}, exitFailed, "is a data directory of everloop"},
+		{[]string{"import", t.TempDir(), "--data", data}, exitFailed, "no objects of wrangler"},
+		{[]string{"import", lines, "--data", data}, exitFailed, "--replace replaces objects"},
+	} {
+		if _, stderr, code := everloop(t, nil, tt.args...); code != tt.code || !strings.Contains(stderr, tt.want) {
+			t.Errorf("everloop %q: %d, %s, want %d and %q", tt.args, code, stderr, tt.code, tt.want)
+		}
+	}
+	if out := done(t, "import", lines, "--data", data, "--replace"); !strings.Contains(out, "replaced   1 of them") || done(t, "export", data) != online {
+		t.Errorf("put back:\n%s", out)
+	}
 }

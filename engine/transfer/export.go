@@ -88,7 +88,7 @@ func (l *Lines) Classes() []Class { return l.h.Classes }
 func (l *Lines) Migrations() []string { return l.h.Migrations }
 
 // Objects implements [Source]. A line that cannot be read is a problem, and the lines behind it are still read, so that all problems are told at once.
-func (l *Lines) Objects(fn func(*Object) error, wrong func(Problem) error) error {
+func (l *Lines) Objects(wanted func(uniqueKey string) bool, fn func(*Object) error, wrong func(Problem) error) error {
 	r, err := l.open()
 	if err != nil {
 		return err
@@ -115,6 +115,9 @@ func (l *Lines) Objects(fn func(*Object) error, wrong func(Problem) error) error
 			if done.Keys[i].Key == done.Keys[i-1].Key {
 				return wrong(Problem{Place: done.Place, Err: fmt.Errorf("the key %q comes twice", clip(done.Keys[i].Key))})
 			}
+		}
+		if !wanted(done.Class.UniqueKey) {
+			return nil
 		}
 		return fn(done)
 	}

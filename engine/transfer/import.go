@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -216,9 +217,9 @@ func (im *importer) check() error {
 		return err
 	}
 	nameless := map[string]bool{} // classes that a problem was noted for
-	err := im.src.Objects(func(o *Object) error {
+	err := im.src.Objects(im.wanted, func(o *Object) error {
 		t := im.classes[o.Class.UniqueKey]
-		if t == nil || nameless[o.Class.UniqueKey] {
+		if nameless[o.Class.UniqueKey] {
 			return nil
 		}
 		if o.empty() {
@@ -233,7 +234,7 @@ func (im *importer) check() error {
 			return im.wrong(Problem{Place: o.Place, Err: ErrExists})
 		}
 		return nil
-	}, im.concerning)
+	}, im.wrong)
 	if err != nil {
 		return err
 	}
@@ -243,15 +244,8 @@ func (im *importer) check() error {
 	return nil
 }
 
-// concerning notes a problem, unless it is in a class that is left out.
-func (im *importer) concerning(p Problem) error {
-	for _, key := range im.done.LeftOut {
-		if filepath.Base(filepath.Dir(p.Place)) == key {
-			return nil
-		}
-	}
-	return im.wrong(p)
-}
+// wanted reports whether a class is imported.
+func (im *importer) wanted(uniqueKey string) bool { return im.classes[uniqueKey] != nil }
 
 // match finds out which classes are imported and what they are called.
 func (im *importer) match() error {
@@ -292,7 +286,7 @@ func (im *importer) match() error {
 		}
 	}
 	names := map[string]string{}
-	for _, key := range slices.Sorted(mapsKeys(im.classes)) {
+	for _, key := range slices.Sorted(maps.Keys(im.classes)) {
 		t := im.classes[key]
 		if other, taken := names[t.Name]; taken && t.Name != "" {
 			return fmt.Errorf("transfer: the unique keys %q and %q would both be the class %s: give one another name with --class KEY=NAME, or leave it out with --class KEY=", other, key, t.Name)
@@ -300,16 +294,6 @@ func (im *importer) match() error {
 		names[t.Name] = key
 	}
 	return nil
-}
-
-func mapsKeys(m map[string]*target) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for key := range m {
-			if !yield(key) {
-				return
-			}
-		}
-	}
 }
 
 // keys are the source's unique keys, for people.
@@ -365,7 +349,7 @@ func (im *importer) write() error {
 		return err
 	}
 	wasNew := im.view == nil
-	for _, key := range slices.Sorted(mapsKeys(im.classes)) {
+	for _, key := range slices.Sorted(maps.Keys(im.classes)) {
 		t := im.classes[key]
 		if t.number == 0 && t.Name != "" {
 			t.number = im.log.next
@@ -391,9 +375,9 @@ func (im *importer) write() error {
 		}
 	}
 	im.bad, im.done.Skipped, im.done.SkippedMore = ProblemsError{}, nil, 0
-	err := im.src.Objects(func(o *Object) error {
+	err := im.src.Objects(im.wanted, func(o *Object) error {
 		t := im.classes[o.Class.UniqueKey]
-		if t == nil || o.empty() {
+		if o.empty() {
 			return nil
 		}
 		was := im.existing(t, o)
@@ -412,7 +396,7 @@ func (im *importer) write() error {
 			im.done.Alarms++
 		}
 		return im.log.object(t.number, o, was != nil)
-	}, im.concerning)
+	}, im.wrong)
 	if err == nil && len(im.bad.Problems) > 0 {
 		err = fmt.Errorf("transfer: the source has changed since it was checked: %v", im.bad.Problems[0])
 	}

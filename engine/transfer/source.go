@@ -61,9 +61,9 @@ type Source interface {
 	Classes() []Class
 	// Migrations are those that the source's classes have had, in order; none where it does not know.
 	Migrations() []string
-	// Objects reads the objects one after the other. What is wrong with the source is told to the function, which may go on; an error that it returns ends the
-	// reading. An object that something is wrong with is not passed on. The object is valid until fn returns.
-	Objects(fn func(*Object) error, wrong func(Problem) error) error
+	// Objects reads the objects of the classes whose unique keys are wanted, one after the other, and calls fn with each, which is valid until fn returns. What is wrong with the source is
+	// told to wrong, and an object that it concerns is not passed on, unless the problem can be skipped. An error of either ends the reading and is returned.
+	Objects(wanted func(uniqueKey string) bool, fn func(*Object) error, wrong func(Problem) error) error
 }
 
 // Problem is something that keeps an object, or a part of it, from being imported.

@@ -132,8 +132,11 @@ func classOf(key string) string {
 func (s *State) Migrations() []string { return nil }
 
 // Objects implements [Source].
-func (s *State) Objects(fn func(*Object) error, wrong func(Problem) error) error {
+func (s *State) Objects(wanted func(uniqueKey string) bool, fn func(*Object) error, wrong func(Problem) error) error {
 	for _, c := range s.Classes() {
+		if !wanted(c.UniqueKey) {
+			continue
+		}
 		if err := s.class(c, fn, wrong); err != nil {
 			return err
 		}
@@ -219,12 +222,9 @@ func (s *State) object(c Class, id [32]byte, name, place string, fn func(*Object
 		return wrong(Problem{Place: place, Err: err})
 	}
 	o := Object{Class: c, ID: id, Place: place}
-	if name != "" && nameFits(c.UniqueKey, name, &id) {
-		o.Name, o.Named = name, true
-	}
 	var users []string
 	for _, n := range names {
-		if lower := strings.ToLower(n); !strings.HasPrefix(lower, "_cf_") && !strings.HasPrefix(lower, "sqlite_") {
+		if !isTools(strings.ToLower(n)) {
 			users = append(users, n)
 		}
 	}
@@ -232,6 +232,17 @@ func (s *State) object(c Class, id [32]byte, name, place string, fn func(*Object
 	report := func(p Problem) error {
 		bad = bad || p.Skippable == ""
 		return wrong(p)
+	}
+	if slices.Contains(names, nameTable) {
+		// An object without a name has no row.
+		if err := db.QueryRow("SELECT name FROM " + nameTable + " ORDER BY id").Scan(&name); err != nil && !errors.Is(err, sql.ErrNoRows) {
+			if err := report(Problem{Place: place, Err: fmt.Errorf("the name cannot be read: %w", err)}); err != nil {
+				return err
+			}
+		}
+	}
+	if nameFits(c.UniqueKey, name, &id) {
+		o.Name, o.Named = name, true
 	}
 	if len(users) > 0 {
 		if err := report(Problem{Place: place, Skippable: "sql", Err: fmt.Errorf("the object has tables of its own (%s), and there is no SQL here", clip(strings.Join(users, ", ")))}); err != nil {
@@ -254,6 +265,14 @@ func (s *State) object(c Class, id [32]byte, name, place string, fn func(*Object
 		return nil
 	}
 	return fn(&o)
+}
+
+// nameTable is where wrangler dev notes the name of each object.
+const nameTable = "__miniflare_do_name"
+
+// isTools reports whether a table, in lower case, is of SQLite or of Cloudflare's tools rather than of the object's program.
+func isTools(table string) bool {
+	return strings.HasPrefix(table, "_cf_") || strings.HasPrefix(table, "sqlite_") || strings.HasPrefix(table, "__miniflare_")
 }
 
 // readKeys reads the keys of an object, in the order of their bytes. What is wrong with one is reported; the error is that of report.
