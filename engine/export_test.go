@@ -89,3 +89,16 @@ func (e *Engine) HoldTravels() (off func()) {
 
 // TravelsWaiting is how many looks into the history are under way or wait.
 func (e *Engine) TravelsWaiting() int { return int(e.travelling.waiting.Load()) }
+
+// View shows what the engine has in memory. Call it while nothing runs.
+func (e *Engine) View() *View {
+	v := &View{byNumber: make(map[uint32]ViewClass), owners: e.owners}
+	v.know(&e.catalog)
+	return v
+}
+
+// ViewOf is viewOf.
+func ViewOf(h wal.History, to wal.LSN, o ViewOptions) (*View, error) { return viewOf(h, to, o) }
+
+// NextClass is the number that the next class gets.
+func (e *Engine) NextClass() uint32 { return e.next }

@@ -83,7 +83,8 @@ func (p *snapshotPart) Run() {
 	if o.turns != p.turns {
 		budget, p.turns = snapshotBusySlice, o.turns
 	}
-	most := mechanism.Bound.SliceObjects
+	most, bytes := mechanism.Bound.SliceObjects, 0
+	defer func() { p.run.bytes.Add(int64(bytes)) }()
 	for objects := 0; p.slot < p.end; p.slot++ {
 		if budget <= 0 || most > 0 && objects == most {
 			p.goOn()
@@ -113,6 +114,7 @@ func (p *snapshotPart) Run() {
 		})
 		b = o.appendAlarm(b, p.slot)
 		b = o.pasts[p.slot].append(b)
+		bytes += len(b) - at
 		budget -= len(b) - at + snapshotObject
 		p.frame.End(b)
 		if p.frame.Full() {
@@ -135,10 +137,11 @@ func freezeBytes() int {
 	return snapshotFreeze
 }
 
-// holdsDurable reports whether a place has an object in it of which something is durable, or will be.
+// holdsDurable reports whether a place has an object in it of which something is durable, or will be. The name of one that is empty
+// counts: the log has stated it, and does not again when there is something in the object.
 func (o *owner) holdsDurable(slot uint32) bool {
 	r := o.table.at(slot)
-	return r.used && (r.store.Len() > 0 || r.alarm != 0 || o.alarms.failed[slot] != nil || o.pasts[slot] != nil)
+	return r.used && (r.store.Len() > 0 || r.alarm != 0 || r.name != nil || o.alarms.failed[slot] != nil || o.pasts[slot] != nil)
 }
 
 // appendHead begins the record of an object.
@@ -206,6 +209,7 @@ func (r *snapshotRun) writeLarge(tag wal.LSN, named, plain, tail []byte, view *k
 	ok := true
 	add := func(ops func(dst []byte) []byte) bool {
 		if len(b)-start >= snapshotRecord {
+			r.bytes.Add(int64(len(b) - start))
 			f.End(b)
 			if ok = r.write(f); !ok {
 				return false
@@ -237,6 +241,7 @@ func (r *snapshotRun) writeLarge(tag wal.LSN, named, plain, tail []byte, view *k
 	if !ok {
 		return
 	}
+	r.bytes.Add(int64(len(b) - start))
 	f.End(b)
 	r.write(f)
 	f.Reset()

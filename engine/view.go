@@ -112,15 +112,19 @@ func viewOf(h wal.History, to wal.LSN, o ViewOptions) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
+	v.know(&c)
+	return v, nil
+}
+
+// know takes what there is to know of classes.
+func (v *View) know(c *catalog) {
 	for key, def := range c.defined {
-		v.byNumber[def.number] = ViewClass{Number: def.number, Name: def.name, UniqueKey: key}
-	}
-	for _, k := range v.byNumber {
+		k := ViewClass{Number: def.number, Name: def.name, UniqueKey: key}
+		v.byNumber[k.Number] = k
 		v.classes = append(v.classes, k)
 	}
 	slices.SortFunc(v.classes, func(a, b ViewClass) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Number, b.Number)) })
 	v.migrations = c.migrations
-	return v, nil
 }
 
 // Position is the moment that the view shows. Its epoch and time are known if it is the end of what is durable, or the beginning of
