@@ -87,9 +87,6 @@ func (e *Engine) HoldTravels() (off func()) {
 	}
 }
 
-// TravelsWaiting is how many looks into the history are under way or wait.
-func (e *Engine) TravelsWaiting() int { return int(e.travelling.waiting.Load()) }
-
 // View shows what the engine has in memory. Call it while nothing runs.
 func (e *Engine) View() *View {
 	v := &View{byNumber: make(map[uint32]ViewClass), owners: e.owners}
