@@ -27,7 +27,8 @@ func (s *Storage) BookmarkForTime(ctx context.Context, t time.Time) (Bookmark, e
 
 // RestoreOnNextSession restores the object's keys to what the bookmark names when the object starts next, before its constructor: after
 // State.Abort, an eviction or a restart of the process. It waits until that is certain to happen, whatever comes, or for ctx; other events run meanwhile. The
-// bookmark that it returns names the end of this session, what the object will be when the restore happens: to restore that undoes it.
+// bookmark that it returns names the end of this session, what the object will be when the restore happens: to restore that undoes it. If the restore is called off,
+// it names the end of the session in which the object is restored next.
 //
 // What was to be restored before is forgotten, as it is by DeleteAll. A bookmark for the end of this session calls the restore off. The alarm and
 // WebSockets stay as they are. It is no part of a transaction, nor of the turn that waits for it: whatever becomes of these, the restore stays.

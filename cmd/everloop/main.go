@@ -29,8 +29,12 @@ type cli struct {
 	Dev      devCmd      `cmd:"" help:"Serve a project while it is written: each save is served at once."`
 	Alarms   alarmsCmd   `cmd:"" help:"See alarms that were given up, and run them again."`
 	Snapshot snapshotCmd `cmd:"" help:"Make a snapshot, so that the next start is fast."`
+	Import   importCmd   `cmd:"" help:"Take over objects of wrangler or workerd, or of an export."`
+	Export   exportCmd   `cmd:"" help:"Write every object of a data directory as a line of JSON."`
 	Wal      walCmd      `cmd:"" help:"Look into a data directory's log."`
-	Restore  restoreCmd  `cmd:"" help:"Bring an object back to what it was."`
+	Backup   backupCmd   `cmd:"" help:"Back a data directory up, while it is in use or not."`
+	Restore  restoreCmd  `cmd:"" help:"Make a data directory of a backup, or of another one as it was; or bring one object back."`
+	Verify   verifyCmd   `cmd:"" help:"Check a backup, and say what it holds."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
@@ -137,13 +141,15 @@ func helpFor(args []string) string {
 			break
 		}
 		switch arg {
-		case "serve", "dev", "version", "restore":
+		case "serve", "dev", "version", "backup", "restore", "import", "export":
 			return "everloop " + arg + " --help"
 		case "wal", "alarms":
 			words = append(words, arg)
 		case "dump", "verify":
 			if words[len(words)-1] == "wal" {
 				words = append(words, arg)
+			} else if arg == "verify" && len(words) == 1 {
+				return "everloop verify --help"
 			}
 		case "failed", "run":
 			if words[len(words)-1] == "alarms" {

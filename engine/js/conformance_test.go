@@ -19,6 +19,7 @@ import (
 //	clock virtual                time stands still while something runs and jumps to the next timer when nothing does, so that
 //	                             scheduler.wait(30_000) takes no time; optional
 //	config NAME VALUE            a key of the wrangler configuration; optional, several
+//	without workerd              workerd refuses what the file is about, and Cloudflare does not; optional
 //	peer                         env.PEER is the address of another server, see peer(); optional
 //	--- program                  code that the cases share: the classes that are exported, helpers
 //	--- restart                  before the next case, everything is closed and started again with the same data
@@ -52,6 +53,7 @@ type conformanceFile struct {
 	virtual bool
 	config  []string
 	peer    bool
+	ours    bool // workerd does not have it
 	program string
 	cases   []conformanceCase
 }
@@ -112,6 +114,8 @@ func readConformance(t *testing.T, path string) *conformanceFile {
 		case strings.HasPrefix(line, "config "):
 			name, value, _ := strings.Cut(line[len("config "):], " ")
 			f.config = append(f.config, fmt.Sprintf("%q: %s", name, value))
+		case line == "without workerd":
+			f.ours = true
 		case line == "peer":
 			f.peer = true
 		case line != "" && !strings.HasPrefix(line, "#"):

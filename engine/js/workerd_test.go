@@ -34,6 +34,9 @@ func TestConformanceOfWorkerd(t *testing.T) {
 			if f.virtual && testing.Short() {
 				t.Skip("takes long")
 			}
+			if f.ours {
+				t.Skip("workerd refuses it")
+			}
 			t.Parallel()
 			w := serveWorkerd(t, program, f)
 			defer w.close()

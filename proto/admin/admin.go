@@ -1,6 +1,6 @@
 // Package admin is the side of a server that its operator looks at: /healthz, /metrics in Prometheus' text format,
-// the alarms that were given up (/alarms/failed, and /alarms/run to run one again), snapshots (a POST to /snapshot makes one), objects that go back in
-// time (/objects/restore, /objects/fork, and /history for how far), and a page with the classes and the main
+// the alarms that were given up (/alarms/failed, and /alarms/run to run one again), snapshots (a POST to /snapshot makes one), objects that go back in time
+// (/objects/restore, /objects/fork, and /history for how far), and a page with the classes and the main
 // figures at /.
 //
 // It is served by net/http on an address of its own, off the loops: it answers also when the loops are busy or

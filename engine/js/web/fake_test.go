@@ -387,6 +387,7 @@ func (h *fakeHost) StorageCurrentBookmark(uint64) (vm.Value, error) { return h.b
 func (h *fakeHost) StorageBookmarkForTime(_ uint64, ms int64) (vm.Value, error) {
 	return h.bookmark(fmt.Sprint("at ", ms))
 }
+
 func (h *fakeHost) StorageRestoreNext(_ uint64, bookmark string) (vm.Value, error) {
 	return h.bookmark("before " + bookmark)
 }

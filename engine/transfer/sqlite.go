@@ -1,0 +1,102 @@
+package transfer
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+// openSQLite opens a database for reading, and returns what must be called when it is done with. The files are never changed: where a process has left a log beside the database,
+// which a reader would have to recover, everything is copied into the folder scratch first.
+func openSQLite(path, scratch string) (db *sql.DB, done func(), err error) {
+	copied := false
+	for _, beside := range []string{"-wal", "-journal"} {
+		info, err := os.Stat(path + beside)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return nil, nil, err
+		case info.Size() > 0:
+			if err := copyFile(path+beside, filepath.Join(scratch, "copy.sqlite"+beside)); err != nil {
+				return nil, nil, err
+			}
+			copied = true
+		}
+	}
+	target, options := path, "?mode=ro&immutable=1"
+	remove := func() {
+		for _, beside := range []string{"", "-wal", "-shm", "-journal"} {
+			_ = os.Remove(filepath.Join(scratch, "copy.sqlite"+beside)) // the next copy takes its place
+		}
+	}
+	if copied {
+		target, options = filepath.Join(scratch, "copy.sqlite"), "?mode=rw"
+		if err := copyFile(path, target); err != nil {
+			remove()
+			return nil, nil, err
+		}
+	}
+	// The schema is somebody else's: nothing in it is run.
+	for _, pragma := range []string{"trusted_schema(0)", "cell_size_check(1)", "mmap_size(0)", "query_only(1)"} {
+		options += "&_pragma=" + pragma
+	}
+	db, err = sql.Open("sqlite", "file:"+(&url.URL{Path: target}).EscapedPath()+options)
+	if err != nil {
+		remove()
+		return nil, nil, err
+	}
+	db.SetMaxOpenConns(1)
+	done = func() {
+		_ = db.Close() // it was only read
+		remove()
+	}
+	var verdict string
+	if err := db.QueryRow("PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+		done()
+		return nil, nil, fmt.Errorf("this is no SQLite database, or a damaged one: %w", err)
+	}
+	if verdict != "ok" {
+		done()
+		return nil, nil, fmt.Errorf("the SQLite database is damaged: %s", strings.ReplaceAll(clip(verdict), "\n", " "))
+	}
+	return db, done, nil
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
+
+// tables are the names of the tables of a database.
+func tables(db *sql.DB) (names []string, err error) {
+	rows, err := db.Query("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, rows.Err()
+}
