@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -74,10 +75,10 @@ func (e *ProblemsError) has(what string) bool {
 	return slices.ContainsFunc(e.Problems, func(p Problem) bool { return p.Skippable == what })
 }
 
-// SQL and Facets report whether there are problems that SkipSQL and SkipFacets pass over.
+// SQL reports whether there are problems that SkipSQL passes over.
 func (e *ProblemsError) SQL() bool { return e.has("sql") }
 
-// Facets: see SQL.
+// Facets reports whether there are problems that SkipFacets passes over.
 func (e *ProblemsError) Facets() bool { return e.has("facets") }
 
 // ErrExists is wrapped by a problem with an object that the data directory has with other content.
@@ -176,8 +177,7 @@ type importer struct {
 // target is a class to be written.
 type target struct {
 	Class
-	number  uint32 // 0: it has none yet
-	another bool   // the directory has this name for another unique key
+	number uint32 // 0: it has none yet
 }
 
 // into imports into a directory that may have objects, under its lock.
@@ -325,7 +325,7 @@ func same(was *engine.ViewObject, o *Object) bool {
 	}
 	i, equal := 0, true
 	was.Scan(func(key string, encoded []byte) bool {
-		equal = key == o.Keys[i].Key && string(encoded) == string(o.Keys[i].Value)
+		equal = key == o.Keys[i].Key && bytes.Equal(encoded, o.Keys[i].Value)
 		i++
 		return equal
 	})

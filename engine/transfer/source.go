@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -81,12 +82,12 @@ func (p Problem) String() string { return p.Place + ": " + p.Err.Error() }
 // checkID says whether an ID was made for a class with this unique key: its second half is a keyed hash of its first, as workerd
 // and everloop make it.
 func checkID(uniqueKey string, id *[32]byte) bool {
-	return string(idMAC(uniqueKey, id[:16])) == string(id[16:])
+	return bytes.Equal(idMAC(uniqueKey, id[:16]), id[16:])
 }
 
 // nameFits says whether an ID was made from a name.
 func nameFits(uniqueKey, name string, id *[32]byte) bool {
-	return string(idMAC(uniqueKey, []byte(name))) == string(id[:16])
+	return bytes.Equal(idMAC(uniqueKey, []byte(name)), id[:16])
 }
 
 func idMAC(uniqueKey string, of []byte) []byte {
