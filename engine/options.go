@@ -44,6 +44,20 @@ type Options struct {
 	// once when the log fails.
 	OpenLog func(loops int, durable func(wal.LSN, error)) (Log, error)
 
+	// SnapshotLog is how many bytes of log a start may have to read, behind the snapshot: when there are more, and more than the last
+	// snapshot has, the engine makes a snapshot by itself. Default 64 MiB; below 0: never for this reason.
+	SnapshotLog int64
+	// SnapshotAge is after how long the engine makes a snapshot by itself if anything was written since the last one. Default 24 h;
+	// below 0: never for this reason.
+	SnapshotAge time.Duration
+	// Retain is how much history is kept for time travel beside what a start reads. Default: none.
+	Retain wal.Retain
+	// Progress is told by Open how many bytes of the log and its snapshot were read, of how many, now and then, on one goroutine.
+	Progress func(done, total int64)
+	// SnapshotWork runs the work of snapshots that is done off the loops, in order, one piece at a time. For tests that play the loops on
+	// one goroutine, which run it at once. Default: on a goroutine of its own.
+	SnapshotWork func(work func())
+
 	// IdleTimeout is how long an object stays live with nothing to do. Default 10 s.
 	IdleTimeout time.Duration
 	// BlockTimeout bounds a critical section: blockConcurrencyWhile and a transaction. Default 30 s.
@@ -85,6 +99,12 @@ type Options struct {
 func (o *Options) EnsureDefaults() {
 	if o.Loops == 0 {
 		o.Loops = 1
+	}
+	if o.SnapshotLog == 0 {
+		o.SnapshotLog = 64 << 20
+	}
+	if o.SnapshotAge == 0 {
+		o.SnapshotAge = 24 * time.Hour
 	}
 	if o.IdleTimeout == 0 {
 		o.IdleTimeout = 10 * time.Second

@@ -44,6 +44,8 @@ type tree struct {
 	entries btree.Map[string, []byte]
 	// payload is the sum of the lengths of all keys and values.
 	payload int
+	// frozen is the number of views that share the values: none of them may be overwritten as long as there is one.
+	frozen int
 }
 
 func (s *Store) tree() *tree {
@@ -106,7 +108,7 @@ func (s *Store) Get(key string) (value []byte, ok bool) {
 }
 
 // Put sets key to a copy of value. A value of the same length, or a packed one that fits into what is
-// allocated, is written in place. Value may alias the store's own memory.
+// allocated, is written in place, unless a view has been made of it (Freeze). Value may alias the store's own memory.
 func (s *Store) Put(key string, value []byte) {
 	if t := s.tree(); t != nil {
 		t.put(key, value)
@@ -204,7 +206,7 @@ func (s *Store) repack(t *tree) {
 // keeps the key that it is given, and that one may alias memory of the caller's.
 func (t *tree) put(key string, value []byte) {
 	if old, ok := t.entries.Get(key); ok {
-		if len(old) == len(value) {
+		if len(old) == len(value) && t.frozen == 0 {
 			copy(old, value)
 			return
 		}
