@@ -32,6 +32,7 @@ type crashSettings struct {
 	Loops   int
 	Sync    string
 	Go      bool
+	Retain  int64 // bytes of history
 	// Where is the kind of operation on the disk that is fatal: "any", or what phase.at says. Nth counts them, from 1.
 	Where string
 	Nth   int
@@ -39,34 +40,41 @@ type crashSettings struct {
 }
 
 // phase follows what a log does on its disk.
-type phase struct{ now string }
+type phase struct {
+	now     string
+	started bool // this process has written a manifest
+	renamed bool // the manifest has been renamed, and its directory not been fsynced
+}
 
-// at is what an operation belongs to: "log", "rotation", "snapshot", "install" or "removal".
+// at is what the next operation belongs to: "rotation", "snapshot", "install" or "removal", or else "log".
 func (p *phase) at(op wal.Op) string {
 	base := filepath.Base(op.Path)
-	_, inPartition := strings.CutPrefix(filepath.Base(filepath.Dir(op.Path)), "p0")
-	snapshot, generation := strings.HasPrefix(base, "snap-"), strings.HasPrefix(base, "gen-")
 	manifest := strings.HasPrefix(base, "MANIFEST")
-	switch {
+	switch snapshot := strings.HasPrefix(base, "snap-"); {
 	case op.Kind == wal.OpRemove && !strings.HasSuffix(base, ".tmp"):
 		p.now = "removal"
-		return p.now
-	case op.Kind == wal.OpMkdir && generation:
+	case op.Kind == wal.OpMkdir && strings.HasPrefix(base, "gen-") && p.started:
 		p.now = "rotation"
 	case snapshot && op.Kind == wal.OpRename:
 		p.now = "install"
-		return p.now
 	case snapshot:
 		return "snapshot"
+	case op.Kind == wal.OpSyncDir && base == "p0" && (p.renamed || p.now == "removal"):
+		now := p.now
+		p.now, p.renamed = "", false
+		if now == "" {
+			return "log"
+		}
+		return now
+	case manifest && op.Kind == wal.OpRename:
+		p.started, p.renamed = true, true
+	case op.Kind == wal.OpWrite && !manifest && p.now != "rotation":
+		return "log" // the loops go on meanwhile
 	}
-	now := p.now
-	if now == "" || op.Kind == wal.OpWrite && !manifest && now != "rotation" {
+	if p.now == "" {
 		return "log"
 	}
-	if manifest && op.Kind == wal.OpRename || now == "removal" && !inPartition {
-		p.now = ""
-	}
-	return now
+	return p.now
 }
 
 func crashServe(text string) int {
@@ -118,8 +126,9 @@ func (s *crashSettings) serve(logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	retain := wal.Retain{Age: time.Hour, Bytes: s.Retain}
 	options := engine.Options{
-		Dir: s.Data, Pool: pool, Logger: logger,
+		Dir: s.Data, Pool: pool, Logger: logger, SnapshotLog: crashSnapshotLog, Retain: retain,
 		OpenLog: func(loops int, durable func(wal.LSN, error)) (engine.Log, error) {
 			return wal.Open(s.Data, wal.Options{Buffers: loops, Sync: syncModes[s.Sync], OnDurable: durable, Logger: logger, Disk: disk})
 		},
@@ -192,7 +201,7 @@ func (g *goLedger) Fetch(ctx context.Context, r *engine.Request) (*engine.Respon
 		return stored(g.st.Storage())
 	}
 	var s step
-	body, err := g.st.ReadBody(ctx, r.Body)
+	body, err := g.st.ReadBody(ctx, r.Body, 1<<20)
 	if err != nil {
 		return nil, err
 	}

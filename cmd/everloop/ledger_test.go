@@ -272,14 +272,14 @@ func (c *accountant) audit(a *account) error {
 	}
 	if far := a.keys["far"]; far != "" {
 		if found.Alarm == nil || strconv.FormatInt(*found.Alarm, 10) != far {
-			return lost("%s: the alarm of step %d was set to %s and is %s", a.name, a.number, far, moment(found.Alarm))
+			return lost("%s: the alarm of step %d was set to %s and is %s", a.name, a.number, far, alarmText(found.Alarm))
 		}
 		return nil
 	}
 	// The alarm is set, or running, or has run. It was to ring long ago or very soon.
 	for end := time.Now().Add(patience); rung != a.keys["armed"]; time.Sleep(5 * time.Millisecond) { // between two looks
 		if time.Now().After(end) {
-			return lost("%s: the alarm of step %d does not ring, it is %s", a.name, a.number, moment(found.Alarm))
+			return lost("%s: the alarm of step %d does not ring, it is %s", a.name, a.number, alarmText(found.Alarm))
 		}
 		if found, err = c.read(path); err != nil {
 			return err
@@ -289,7 +289,7 @@ func (c *accountant) audit(a *account) error {
 	return nil
 }
 
-func moment(ms *int64) string {
+func alarmText(ms *int64) string {
 	if ms == nil {
 		return "not set"
 	}
