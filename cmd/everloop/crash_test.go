@@ -126,7 +126,7 @@ func (m *machine) life() error {
 	l := m.ledger
 	l.closed.Store(true) // it may end at any moment
 	p := launchLine(m.t, []string{crashVariable + "=" + string(text)}, os.Args[0])
-	enough := l.acks.Load() + 100 + r.Int64N(1000)
+	enough := l.acks.Load() + 40 + r.Int64N(300)
 	if p.started() {
 		if err := l.audit(m.t, p); err != nil {
 			if lost := (*lostError)(nil); errors.As(err, &lost) || !m.killed(p) {

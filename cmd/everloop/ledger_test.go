@@ -186,7 +186,7 @@ func (l *ledger) work(t *testing.T, p *process, conns int, seed uint64, done fun
 			mine := (len(l.objects) - i + conns - 1) / conns // every conns-th, from i on
 			for !done() {
 				a := l.objects[i+conns*r.IntN(mine)]
-				if !c.take(t, a, time.Now().UnixMilli()+r.Int64N(400)) {
+				if !c.take(t, a, time.Now().UnixMilli()+r.Int64N(60)) {
 					return
 				}
 			}
