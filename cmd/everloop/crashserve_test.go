@@ -174,10 +174,11 @@ func (s *crashSettings) program(eng *engine.Engine, logger *slog.Logger) (engine
 		}
 		return app.Entrypoint(), nil
 	}
-	if _, err := eng.Register("Ledger", engine.ClassOf(func(st *engine.State) (*goLedger, error) { return &goLedger{st}, nil })); err != nil {
+	// The keys are those of the program in TypeScript: one directory has both, one after the other.
+	if _, err := eng.Register("Ledger", engine.ClassOf(func(st *engine.State) (*goLedger, error) { return &goLedger{st}, nil }), engine.UniqueKey("ledger-Ledger")); err != nil {
 		return nil, err
 	}
-	if _, err := eng.Register("Inbox", engine.ClassOf(func(st *engine.State) (*goInbox, error) { return &goInbox{st}, nil })); err != nil {
+	if _, err := eng.Register("Inbox", engine.ClassOf(func(st *engine.State) (*goInbox, error) { return &goInbox{st}, nil }), engine.UniqueKey("ledger-Inbox")); err != nil {
 		return nil, err
 	}
 	return engine.EntrypointFunc(func(ctx context.Context, ev *engine.Event, r *engine.Request) (*engine.Response, error) {
