@@ -18,13 +18,17 @@ import (
 // Append, EndRound and Demand are called from the loops, Replay before anything else. The contract of each is
 // that of the method of the same name of [wal.Log].
 type Log interface {
-	Replay(fn func(n wal.LSN, record []byte) error) (wal.Recovery, error)
+	Replay(fn func(c *wal.Chunk) error, end func() error) (wal.Recovery, error)
 	Append(buffer int, record []byte) (wal.LSN, error)
 	Demand(n wal.LSN)
 	EndRound(buffer int)
 	Durable() wal.LSN
+	Last() wal.LSN
 	Writable() error
 	Err() error
+	StartSnapshot() (wal.SnapshotWriter, error)
+	Size() wal.Size
+	History() (wal.History, error)
 	Close() error
 }
 

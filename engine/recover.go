@@ -14,7 +14,7 @@ import (
 // posted to them.
 func (e *Engine) recover() error {
 	began := time.Now()
-	found, err := e.log.Replay(func(n wal.LSN, record []byte) error {
+	apply := func(n wal.LSN, record []byte) error {
 		rec, err := redo.Parse(record)
 		if err != nil {
 			return fmt.Errorf("engine: record %d: %w", n, err)
@@ -29,7 +29,8 @@ func (e *Engine) recover() error {
 			return e.replayMigration(n, &rec)
 		}
 		return nil
-	})
+	}
+	found, err := e.log.Replay(func(c *wal.Chunk) error { return c.Records(apply) }, nil)
 	if err != nil {
 		return err
 	}

@@ -201,17 +201,27 @@ func TestChainRefusesWhatDoesNotFollow(t *testing.T) {
 	}
 }
 
+// fullManifest has every field set.
+var fullManifest = Manifest{
+	LogID: 1, Epoch: 2, Kept: 3, Oldest: 4, Newest: 7, FloorSeq: 5, Floor: 60, Snapshot: 50, Base: 55, BaseCRC: 8, MadeUnixMs: 9,
+}
+
 func TestManifestRoundTrip(t *testing.T) {
-	want := Manifest{LogID: 1, Epoch: 2, Oldest: 1, Newest: 1, FloorSeq: 5, Floor: 6, MadeUnixMs: 9}
-	b := want.encode()
-	if got, err := decodeManifest(b); err != nil || got != want {
+	b := fullManifest.encode()
+	if got, err := decodeManifest(b); err != nil || got != fullManifest {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	for pos := range b {
-		c := slices.Clone(b)
-		c[pos] ^= 0x10
-		if _, err := decodeManifest(c); err == nil {
-			t.Fatalf("a flip at %d is not seen", pos)
+		for bit := range 8 {
+			c := slices.Clone(b)
+			c[pos] ^= 1 << bit
+			_, err := decodeManifest(c)
+			if err == nil {
+				t.Fatalf("a flip at %d is not seen", pos)
+			}
+			if newer := newerError(0); errors.As(err, &newer) {
+				t.Fatalf("a flip at %d passes for a newer version: %v", pos, err)
+			}
 		}
 	}
 	reseal := func(change func(b []byte)) error {
@@ -223,14 +233,68 @@ func TestManifestRoundTrip(t *testing.T) {
 		return err
 	}
 	for name, change := range map[string]func(b []byte){
-		"version":    func(b []byte) { b[8] = 2 },
-		"shards":     func(b []byte) { b[10] = 11 },
-		"map":        func(b []byte) { b[88] = 1 },
-		"reserved":   func(b []byte) { b[100] = 1 },
-		"generation": func(b []byte) { b[40] = 2 },
-		"snapshot":   func(b []byte) { b[64] = 2 },
+		"version 0":               func(b []byte) { b[8] = 0 },
+		"version 1":               func(b []byte) { b[8] = 1 },
+		"shards":                  func(b []byte) { b[10] = 11 },
+		"length":                  func(b []byte) { b[12] = 129 },
+		"map":                     func(b []byte) { b[88] = 1 },
+		"reserved":                func(b []byte) { b[90] = 1 },
+		"reserved behind":         func(b []byte) { b[123] = 1 },
+		"kept 0":                  func(b []byte) { b[96] = 0 },
+		"kept above oldest":       func(b []byte) { b[96] = 5 },
+		"oldest above newest":     func(b []byte) { b[32] = 8 },
+		"newest past the last":    func(b []byte) { b[47] = 1 },
+		"floor below base":        func(b []byte) { b[56] = 54 },
+		"floor below snapshot":    func(b []byte) { b[64] = 61 },
+		"snapshot before first":   func(b []byte) { b[32], b[96] = 1, 1 },
+		"base before the first":   func(b []byte) { b[32], b[96], b[40], b[64] = 1, 1, 1, 0 },
+		"base CRC before the 1st": func(b []byte) { b[32], b[96], b[40], b[64], b[72] = 1, 1, 1, 0, 0 },
 	} {
 		if err := reseal(change); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	// What a later version writes is for that version to judge, checksum and all.
+	for name, change := range map[string]func(b []byte) []byte{
+		"same length": func(b []byte) []byte { b[8] = 3; return b },
+		"longer":      func(b []byte) []byte { b[8] = 3; return append(b, 1, 2, 3) },
+		"far later":   func(b []byte) []byte { b[9] = 1; return b[:60] },
+	} {
+		c := change(slices.Clone(b))
+		if len(c) == manifestSize {
+			sum := crc32.Checksum(c[:124], castagnoli)
+			c[124], c[125], c[126], c[127] = byte(sum), byte(sum>>8), byte(sum>>16), byte(sum>>24)
+		}
+		_, err := decodeManifest(c)
+		if newer := newerError(0); !errors.As(err, &newer) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// v1 is a manifest of version 1 as it was written then.
+func v1(m Manifest) []byte {
+	m.Kept, m.BaseCRC = 0, 0
+	b := m.encode()
+	b[8] = 1
+	sum := crc32.Checksum(b[:124], castagnoli)
+	b[124], b[125], b[126], b[127] = byte(sum), byte(sum>>8), byte(sum>>16), byte(sum>>24)
+	return b
+}
+
+func TestManifestOfVersion1(t *testing.T) {
+	want := Manifest{LogID: 1, Epoch: 2, Kept: 1, Oldest: 1, Newest: 1, FloorSeq: 5, Floor: 6, MadeUnixMs: 9}
+	b := v1(want)
+	if got, err := decodeManifest(b); err != nil || got != want {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	for name, m := range map[string]Manifest{
+		"generation": {Oldest: 1, Newest: 2},
+		"oldest":     {Oldest: 2, Newest: 2},
+		"snapshot":   {Oldest: 1, Newest: 1, Snapshot: 1, Floor: 1},
+		"base":       {Oldest: 1, Newest: 1, Base: 1, Floor: 1},
+	} {
+		if _, err := decodeManifest(v1(m)); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
@@ -246,7 +310,7 @@ func TestFencedIsFinal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if _, err := l.Replay(func(LSN, []byte) error { return nil }); err != nil {
+	if _, err := l.Replay(nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	files := l.sink
@@ -312,11 +376,14 @@ func FuzzDecodeEntry(f *testing.F) {
 }
 
 func FuzzManifest(f *testing.F) {
-	m := Manifest{LogID: 1, Epoch: 2, Oldest: 1, Newest: 1, FloorSeq: 5, Floor: 6, MadeUnixMs: 9}
-	f.Add(m.encode())
-	f.Add(m.encode()[:100])
+	same := func(m Manifest, b []byte) bool { // encode is of the newest version
+		return bytes.Equal(m.encode(), b) || m.Kept == 1 && m.BaseCRC == 0 && bytes.Equal(v1(m), b)
+	}
+	f.Add(fullManifest.encode())
+	f.Add(fullManifest.encode()[:100])
+	f.Add(v1(Manifest{LogID: 1, Epoch: 2, Oldest: 1, Newest: 1, FloorSeq: 5, Floor: 6, MadeUnixMs: 9}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if m, err := decodeManifest(b); err == nil && !bytes.Equal(m.encode(), b) {
+		if m, err := decodeManifest(b); err == nil && !same(m, b) {
 			t.Fatalf("%x decodes to %+v, which encodes to %x", b, m, m.encode())
 		}
 		// Behind the checksum.
@@ -324,7 +391,7 @@ func FuzzManifest(f *testing.F) {
 			c := slices.Clone(b)
 			sum := crc32.Checksum(c[:124], castagnoli)
 			c[124], c[125], c[126], c[127] = byte(sum), byte(sum>>8), byte(sum>>16), byte(sum>>24)
-			if m, err := decodeManifest(c); err == nil && !bytes.Equal(m.encode(), c) {
+			if m, err := decodeManifest(c); err == nil && !same(m, c) {
 				t.Fatalf("%x decodes to %+v, which encodes to %x", c, m, m.encode())
 			}
 		}

@@ -13,8 +13,9 @@ import (
 // the reader, and a reader none of whose chunks is ever released stands still.
 type Chunk struct {
 	snapshot    bool
-	data        []byte // of a snapshot: tag, length, record, again and again; of the log: complete entries
-	upTo        LSN    // of the log: no record after this one is passed on; 0 = all
+	data        []byte      // of a snapshot: tag, length, record, again and again; of the log: complete entries
+	heads       []entryHead // of the log: where the batches are; for who reads, no one else
+	upTo        LSN         // of the log: no record after this one is passed on; 0 = all
 	done, total int64
 	cost        int64 // what it counts against the reader's memory
 	held        atomic.Int32
@@ -68,5 +69,27 @@ func (c *Chunk) Release() {
 // NewChunk makes a chunk out of records that are in memory already. It is for logs that are no files, such as
 // waltest.MemLog. numbers are those of the records, or their tags in a snapshot; of a log they ascend by one.
 func NewChunk(snapshot bool, numbers []LSN, records [][]byte) *Chunk {
-	panic("not yet")
+	c := &Chunk{snapshot: snapshot}
+	if len(records) == 0 {
+		return c
+	}
+	if snapshot {
+		for i, r := range records {
+			c.data = binary.AppendUvarint(c.data, uint64(numbers[i]))
+			c.data = binary.AppendUvarint(c.data, uint64(len(r)))
+			c.data = append(c.data, r...)
+		}
+		return c
+	}
+	var payload []byte
+	for _, r := range records {
+		payload = binary.AppendUvarint(payload, uint64(len(r)))
+		payload = append(payload, r...)
+	}
+	h := header{first: numbers[0], count: uint32(len(records)), payloadLen: uint32(len(payload))}
+	c.data = binary.AppendUvarint(c.data, uint64(headerSize+len(payload)))
+	c.data = append(c.data, make([]byte, headerSize)...)
+	h.encode(c.data[len(c.data)-headerSize:])
+	c.data = append(c.data, payload...)
+	return c
 }

@@ -3,7 +3,6 @@ package wal
 import (
 	"fmt"
 	"hash/crc32"
-	"path/filepath"
 	"time"
 )
 
@@ -120,6 +119,7 @@ func (l *Log) commit(kind commitKind) {
 		}
 	}
 	l.counted(&h, kind, full)
+	l.written.Add(int64(len(frame) - framePad + uvarintLen(uint64(len(frame)-framePad))))
 	c.sinceSpace += int64(len(frame))
 	for i := range c.fills {
 		c.fills[i].reset()
@@ -291,7 +291,7 @@ func (l *Log) tick(now time.Time) bool {
 	return false
 }
 
-// finish writes what is left at Close. The caller holds commitMu, and nobody appends any more.
+// finish writes what is left at Close. The caller holds snapMu and commitMu, and nobody appends any more.
 func (l *Log) finish() {
 	c := &l.committer
 	l.commit(commitBackground)
@@ -307,8 +307,10 @@ func (l *Log) finish() {
 	if l.Err() != nil {
 		return
 	}
+	l.genMu.Lock()
 	l.man.FloorSeq, l.man.Floor = c.seq, c.cut
-	if err := l.writeManifest(); err != nil {
-		l.fail(fmt.Errorf("write %s: %w", filepath.Join(l.dir, partitionName, manifestName), err))
+	l.genMu.Unlock()
+	if _, err := l.writeManifest(); err != nil {
+		l.fail(err)
 	}
 }

@@ -429,12 +429,12 @@ func TestReplayErrorChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop := errors.New("stop")
-	if _, err := l.Replay(func(n wal.LSN, _ []byte) error {
+	if _, err := l.Replay(each(func(n wal.LSN, _ []byte) error {
 		if n == 3 {
 			return stop
 		}
 		return nil
-	}); err != stop {
+	}), nil); err != stop {
 		t.Fatalf("Replay: %v", err)
 	}
 	if err := l.Close(); err != nil {

@@ -21,7 +21,7 @@ const (
 	OpSync                       // fsync of the file Path
 	OpSyncDir                    // fsync of the directory Path
 	OpRename                     // Path becomes To, replacing it
-	OpRemove                     // Path is removed
+	OpRemove                     // the file, or the empty directory, Path is removed
 )
 
 func (k OpKind) String() string {
@@ -41,8 +41,9 @@ type Op struct {
 	Data   []byte
 }
 
-// Disk stands between the log and its directory. Its methods are called one at a time, from Open, Replay, Close
-// and the committing goroutine. LOCK is no part of it.
+// Disk stands between the log and its directory. Its methods are called from Open, Replay and Close, by the committing
+// goroutine, and at the same time by the one that makes a snapshot or removes what is no longer needed; each waits for the operation before it. LOCK is
+// no part of it.
 //
 // Some work is done inside tidwall/wal, where nothing can stand between: then perform is what causes it, and
 // the operations are announced in the order in which they happen. (When a segment is full, the package writes,
@@ -134,21 +135,24 @@ func removeFile(d Disk, path string) error {
 	return d.Do(Op{Kind: OpRemove, Path: path}, func() error { return os.Remove(path) })
 }
 
-// replaceFile puts data in the place of path, atomically and durably.
-func replaceFile(d Disk, path string, data []byte) error {
+// replaceFile puts data in the place of path, atomically and durably. replaced: path is, or may be, the new one.
+func replaceFile(d Disk, path string, data []byte) (replaced bool, err error) {
 	tmp := path + ".tmp"
 	if err := createFile(d, tmp); err != nil {
-		return err
+		return false, err
 	}
 	if err := writeAt(d, tmp, 0, data); err != nil {
-		return err
+		return false, err
 	}
 	if err := syncFile(d, tmp); err != nil {
-		return err
+		return false, err
 	}
-	err := d.Do(Op{Kind: OpRename, Path: tmp, To: path}, func() error { return os.Rename(tmp, path) })
-	if err != nil {
-		return err
+	if err := rename(d, tmp, path); err != nil {
+		return true, err
 	}
-	return syncDir(d, filepath.Dir(path))
+	return true, syncDir(d, filepath.Dir(path))
+}
+
+func rename(d Disk, from, to string) error {
+	return d.Do(Op{Kind: OpRename, Path: from, To: to}, func() error { return os.Rename(from, to) })
 }

@@ -5,7 +5,7 @@
 // # Use
 //
 //	log, err := wal.Open(dir, wal.Options{Buffers: loops, OnDurable: ...})
-//	rec, err := log.Replay(func(n wal.LSN, record []byte) error { ... })  // once
+//	rec, err := log.Replay(func(c *wal.Chunk) error { ... }, end)  // once
 //	n, err := log.Append(loop, record)  // on loop `loop`: numbered, in memory, not yet durable
 //	log.Demand(n)                       // something waits for n
 //	log.EndRound(loop)                  // at the end of the loop's round: commit, or wake the committer

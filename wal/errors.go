@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 var (
@@ -35,9 +37,20 @@ var (
 	// ErrLocked is matched by the error of Open while another process has the directory open.
 	ErrLocked = errors.New("wal: directory is in use")
 
+	// ErrNewer is matched by every NewerError.
+	ErrNewer = errors.New("wal: made by a newer everloop")
+
 	// ErrCorrupt is matched by every CorruptionError.
 	ErrCorrupt = errors.New("wal: damaged")
 )
+
+// noSpace makes an error that says that the disk is full match ErrNoSpace.
+func noSpace(err error) error {
+	if errors.Is(err, ErrNoSpace) || !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrNoSpace, err)
+}
 
 // CorruptionError is damage that cannot be a torn write: something that was on disk has changed or is gone. The
 // log is refused and nothing in it is changed.
@@ -58,6 +71,24 @@ func (e *CorruptionError) Unwrap() error { return e.Err }
 
 // Is reports that every CorruptionError is an ErrCorrupt.
 func (e *CorruptionError) Is(target error) bool { return target == ErrCorrupt }
+
+// NewerError says that a data directory was written by a later version of this program. Nothing in it is damaged, and
+// nothing was changed.
+type NewerError struct {
+	Dir  string // the data directory
+	File string // that says so, relative to Dir
+	Err  error  // which version it has
+}
+
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("wal: data directory %s was made by a newer everloop: %s: %v; nothing was changed. "+
+		"Use that version or a later one, or restore a backup from before the upgrade into another directory", e.Dir, e.File, e.Err)
+}
+
+func (e *NewerError) Unwrap() error { return e.Err }
+
+// Is reports that every NewerError is an ErrNewer.
+func (e *NewerError) Is(target error) bool { return target == ErrNewer }
 
 // LockedError says who has the directory. It matches ErrLocked.
 type LockedError struct {

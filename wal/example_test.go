@@ -19,10 +19,12 @@ func Example() {
 		if err != nil {
 			panic(err)
 		}
-		rec, err := l.Replay(func(n wal.LSN, record []byte) error {
-			fmt.Printf("replayed %d: %s\n", n, record)
-			return nil
-		})
+		rec, err := l.Replay(func(c *wal.Chunk) error {
+			return c.Records(func(n wal.LSN, record []byte) error {
+				fmt.Printf("replayed %d: %s\n", n, record)
+				return nil
+			})
+		}, nil)
 		if err != nil {
 			panic(err)
 		}

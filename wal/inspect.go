@@ -83,7 +83,8 @@ func inspect(dir string, fn func(b *Batch) error) (Report, error) {
 	case err != nil:
 		return Report{Dir: abs}, err
 	}
-	s := scan{dir: abs, gen: filepath.Join(partitionName, generationName(man.Newest)), man: man}
+	s := scan{dir: abs, man: man, from: man.Oldest, to: man.Newest}
+	defer s.release()
 	s.reread = func() (Manifest, error) { return readManifest(abs) }
 	if fn != nil {
 		var b Batch // one for all

@@ -17,7 +17,7 @@ type Log struct {
 	dir  string
 	opts Options
 	lock *os.File
-	man  Manifest // written by Open, Replay and Close
+	man  Manifest // changed under genMu and snapMu, after Replay; either is enough to read it
 	// epoch of this start; durable in the manifest before the first batch carries it.
 	epoch uint64
 
@@ -43,6 +43,16 @@ type Log struct {
 
 	commitMu  sync.Mutex // held by whoever commits
 	committer            // everything that only the holder of commitMu touches
+
+	// snapMu is held for each step of a snapshot, of a removal and of Close, so that there is one at a time, and whoever
+	// holds it may write the manifest. Order: snapMu, commitMu, genMu.
+	snapMu sync.Mutex
+	writer *snapshotWriter // the snapshot in the making
+
+	genMu   sync.Mutex
+	gens    []generation // man.Kept to man.Newest
+	pins    int          // how many read them
+	written atomic.Int64 // bytes written to the newest generation since it was entered in gens
 
 	statsMu sync.Mutex
 	stats   Stats
@@ -110,6 +120,7 @@ func makeRoot(dir string) error {
 
 // start begins the committer's life, once the log has been read.
 func (l *Log) start(s *scan) {
+	l.trim(time.Now())
 	l.last.Store(uint64(s.chain.last))
 	l.durable.Store(uint64(s.chain.last))
 	l.committer.start(l, s)
@@ -245,7 +256,7 @@ func (l *Log) fail(err error) {
 }
 
 // Close commits what was handed over, makes it durable in every sync mode, notes the log's end in the manifest
-// and unlocks the directory. It must not be called from OnDurable. A second call returns ErrClosed.
+// and unlocks the directory. A snapshot in the making is given up. It must not be called from OnDurable. A second call returns ErrClosed.
 func (l *Log) Close() error {
 	prev := l.state.Swap(stateClosed)
 	if prev == stateClosed {
@@ -257,6 +268,11 @@ func (l *Log) Close() error {
 	}
 	close(l.stop)
 	<-l.done
+	l.snapMu.Lock()
+	defer l.snapMu.Unlock()
+	if l.writer != nil {
+		l.writer.remove()
+	}
 	l.commitMu.Lock()
 	defer l.commitMu.Unlock()
 	if l.Err() == nil {

@@ -40,18 +40,23 @@ func tryOpen(dir string, o wal.Options) (*wal.Log, []string, wal.Recovery, error
 		return nil, nil, wal.Recovery{}, err
 	}
 	var got []string
-	rec, err := l.Replay(func(n wal.LSN, r []byte) error {
+	rec, err := l.Replay(each(func(n wal.LSN, r []byte) error {
 		got = append(got, string(r))
 		if n != wal.LSN(len(got)) {
 			return fmt.Errorf("record %d came as number %d", len(got), n)
 		}
 		return nil
-	})
+	}), nil)
 	if err != nil {
 		l.Close()
 		return nil, nil, rec, err
 	}
 	return l, got, rec, nil
+}
+
+// each has fn called for each record of the chunks of a log.
+func each(fn func(n wal.LSN, record []byte) error) func(*wal.Chunk) error {
+	return func(c *wal.Chunk) error { return c.Records(fn) }
 }
 
 // put appends records and commits them as one batch, through buffer 0, and waits until that is done: where the
@@ -149,10 +154,10 @@ func TestAppendBeforeReplayIsRefused(t *testing.T) {
 	if err := l.Writable(); !errors.Is(err, wal.ErrNotReplayed) {
 		t.Fatalf("Writable: %v", err)
 	}
-	if _, err := l.Replay(nil); err != nil {
+	if _, err := l.Replay(nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.Replay(nil); !errors.Is(err, wal.ErrNotReplayed) {
+	if _, err := l.Replay(nil, nil); !errors.Is(err, wal.ErrNotReplayed) {
 		t.Fatalf("second Replay: %v", err)
 	}
 }

@@ -69,8 +69,11 @@ type Options struct {
 	// were running when the bound was passed can still hand over.
 	Backlog int64
 
-	// Logger gets one line when the log fails, and one each when space runs out and comes back. Default
-	// slog.Default().
+	// Retain says how much history is kept before the newest snapshot. Default: nothing.
+	Retain Retain
+
+	// Logger gets one line when the log fails, one each when space runs out and comes back, and one for a snapshot that
+	// was given up or an old generation that cannot be removed. Default slog.Default().
 	Logger *slog.Logger
 
 	// OnDurable is called after each commit of records, on the goroutine that committed, with a number that

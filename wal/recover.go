@@ -13,12 +13,18 @@ import (
 
 // Recovery is what Replay found.
 type Recovery struct {
-	Epoch    uint64        // of this start
-	Last     LSN           // number of the last record
-	Records  uint64        // replayed
-	Batches  uint64        // complete ones, with or without records
-	Segments int           //
-	Bytes    int64         // of complete batches
+	Epoch    uint64 // of this start
+	Last     LSN    // number of the last record
+	Records  uint64 // of the log, replayed
+	Batches  uint64 // complete ones, with or without records
+	Segments int    //
+	Bytes    int64  // of complete batches
+	Snapshot LSN    // barrier of the snapshot that was read; 0 without one
+
+	SnapshotRecords uint64
+	SnapshotBytes   int64 // of the file
+	Generations     int   // of the log
+
 	Torn     int64         // bytes cut off the end: a write that did not finish
 	TornFile string        // where, relative to the data directory
 	TornAt   int64         // the offset that the file was cut to
@@ -34,35 +40,36 @@ func prepareDir(d Disk, dir string) (Manifest, error) {
 	}
 	m, err := readManifest(dir)
 	if err == nil {
-		tmp := filepath.Join(p0, manifestName+".tmp")
-		if err := removeFile(d, tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return m, fmt.Errorf("wal: %w", err)
-		}
 		return m, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		if errors.Is(err, ErrCorrupt) {
+		if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNewer) {
 			return m, err
 		}
 		return m, fmt.Errorf("wal: read manifest: %w", err)
 	}
 
 	// A new directory, or one whose making was interrupted. Without a manifest nothing was ever written.
-	m = Manifest{LogID: randomID(), Oldest: 1, Newest: 1, MadeUnixMs: uint64(time.Now().UnixMilli())}
-	gen := filepath.Join(p0, generationName(1))
+	m = Manifest{LogID: randomID(), Kept: 1, Oldest: 1, Newest: 1, MadeUnixMs: uint64(time.Now().UnixMilli())}
 	if err := emptyGenerations(dir, p0); err != nil {
 		return m, err
 	}
-	if err := makeGeneration(d, dir, p0, gen, &m); err != nil {
+	err = syncDir(d, dir)
+	if err == nil {
+		err = makeGeneration(d, p0, 1)
+	}
+	if err == nil {
+		_, err = replaceFile(d, filepath.Join(p0, manifestName), m.encode())
+	}
+	if err != nil {
 		return m, fmt.Errorf("wal: make data directory %s: %w", dir, err)
 	}
 	return m, nil
 }
 
-func makeGeneration(d Disk, dir, p0, gen string, m *Manifest) error {
-	if err := syncDir(d, dir); err != nil {
-		return err
-	}
+// makeGeneration makes the directory of a generation and its first segment, empty, both durable.
+func makeGeneration(d Disk, p0 string, number uint64) error {
+	gen := filepath.Join(p0, generationName(number))
 	if err := makeDir(d, gen); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
@@ -76,10 +83,7 @@ func makeGeneration(d Disk, dir, p0, gen string, m *Manifest) error {
 	if err := syncDir(d, gen); err != nil {
 		return err
 	}
-	if err := syncDir(d, p0); err != nil {
-		return err
-	}
-	return replaceFile(d, filepath.Join(p0, manifestName), m.encode())
+	return syncDir(d, p0)
 }
 
 // emptyGenerations refuses a directory that holds records but no manifest.
@@ -109,29 +113,37 @@ func randomID() uint64 {
 	return binary.LittleEndian.Uint64(b[:])
 }
 
-// Replay calls fn for every record in the order of their numbers, cuts a torn tail, and makes the log ready for
-// Append. It must be called exactly once. record is valid during the call only. An error of fn ends it, and is
-// returned as it is; then, and when damage is found (a *CorruptionError), nothing on disk has been changed.
-func (l *Log) Replay(fn func(n LSN, record []byte) error) (Recovery, error) {
+// Replay reads the snapshot that the manifest names and the log behind it, and passes them to fn chunk by chunk: first those
+// of the snapshot, then those of the log in the order of their numbers. What comes next is read and checked ahead by other goroutines; fn
+// is called on the calling one. After the last chunk it calls end, if that is not nil, and waits for it: whoever has handed
+// chunks to other goroutines waits for them there. Then it cuts a torn tail and makes the log ready for Append.
+//
+// It must be called exactly once. fn may be nil, for whoever wants everything checked and nothing told. An error of fn or end ends it, and is returned as it is; then, and when damage is found
+// (a *CorruptionError), nothing on disk has been changed.
+func (l *Log) Replay(fn func(c *Chunk) error, end func() error) (Recovery, error) {
 	if !l.state.CompareAndSwap(stateOpen, stateReplaying) {
 		return Recovery{}, ErrNotReplayed
 	}
 	start := time.Now()
-	s := scan{dir: l.dir, gen: filepath.Join(partitionName, generationName(l.man.Newest)), man: l.man}
-	s.visit = func(_ string, _ int64, _ int, h *header, payload []byte) error {
-		for n := h.first; len(payload) > 0; n++ {
-			var record []byte
-			record, payload, _ = nextRecord(payload) // decodeEntry has checked them
-			if err := fn(n, record); err != nil {
-				return err
-			}
-		}
-		return nil
+	if fn == nil {
+		fn = func(*Chunk) error { return nil }
 	}
-	if err := s.run(); err != nil {
+	s := scan{dir: l.dir, man: l.man, from: l.man.Oldest, to: l.man.Newest, chunk: fn}
+	err := s.run()
+	defer s.release()
+	if err == nil && end != nil {
+		err = end()
+	}
+	if err != nil {
 		return Recovery{}, err
 	}
-	rec := Recovery{Epoch: l.epoch, Last: s.chain.last, Records: s.records, Batches: s.batches, Segments: s.segments, Bytes: s.bytes}
+	rec := Recovery{
+		Epoch: l.epoch, Last: s.chain.last, Records: s.records, Batches: s.batches, Segments: s.segments, Bytes: s.bytes,
+		Generations: s.generations,
+	}
+	if s.snapshot != nil {
+		rec.Snapshot, rec.SnapshotRecords, rec.SnapshotBytes = s.snapshot.barrier, s.snapshot.records, s.snapshotBytes
+	}
 	if s.torn != nil {
 		rec.Torn, rec.TornFile, rec.TornAt, rec.TornErr = int64(len(s.data)-s.end), s.file, int64(s.end), s.torn
 	}
@@ -174,7 +186,13 @@ func (l *Log) settle(s *scan) error {
 		return err
 	}
 	l.man.Epoch, l.man.FloorSeq, l.man.Floor = l.epoch, s.chain.seq, s.chain.last
-	if err := l.writeManifest(); err != nil {
+	if _, err := l.writeManifest(); err != nil {
+		return err
+	}
+	if err := l.removeStrays(); err != nil {
+		return err
+	}
+	if err := l.takeStock(); err != nil {
 		return err
 	}
 	sink, err := openDirSink(d, dir, s.chain.seq, path, end, l.opts.segmentSize)
@@ -185,6 +203,13 @@ func (l *Log) settle(s *scan) error {
 	return nil
 }
 
-func (l *Log) writeManifest() error {
-	return replaceFile(l.opts.Disk, filepath.Join(l.dir, partitionName, manifestName), l.man.encode())
+// writeManifest makes l.man durable. replaced: it has, or may have, taken the place of the one before. The caller holds snapMu, or
+// is the only one to know the log.
+func (l *Log) writeManifest() (replaced bool, err error) {
+	path := filepath.Join(l.dir, partitionName, manifestName)
+	replaced, err = replaceFile(l.opts.Disk, path, l.man.encode())
+	if err != nil {
+		err = fmt.Errorf("write %s: %w", path, err)
+	}
+	return replaced, err
 }

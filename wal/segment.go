@@ -15,6 +15,34 @@ const partitionName = "p0"
 
 func generationName(gen uint64) string { return fmt.Sprintf("gen-%010d", gen) }
 
+// generationOf is the number of the generation whose directory is called name; 0 if none is.
+func generationOf(name string) uint64 { return numbered(name, "gen-") }
+
+// newerGeneration looks for generations above newest. gen is one that holds records, if there is one.
+func newerGeneration(dir string, newest uint64) (gen uint64, holds bool, err error) {
+	p0 := filepath.Join(dir, partitionName)
+	entries, err := os.ReadDir(p0)
+	if err != nil {
+		return 0, false, fmt.Errorf("wal: list %s: %w", p0, err)
+	}
+	for _, e := range entries {
+		gen := generationOf(e.Name())
+		if gen <= newest || !e.IsDir() {
+			continue
+		}
+		files, err := os.ReadDir(filepath.Join(p0, e.Name()))
+		if err != nil {
+			return 0, false, fmt.Errorf("wal: list %s: %w", filepath.Join(p0, e.Name()), err)
+		}
+		for _, f := range files {
+			if st, err := f.Info(); err == nil && st.Size() > 0 {
+				return gen, true, nil
+			}
+		}
+	}
+	return 0, false, nil
+}
+
 // segmentName is the file name of the segment whose first batch is seq; tidwall/wal builds the same.
 func segmentName(seq uint64) string { return fmt.Sprintf("%020d", seq) }
 
@@ -45,69 +73,139 @@ func listSegments(dir string) (segments []uint64, stray string, err error) {
 	return segments, stray, nil
 }
 
-// scan reads one generation from front to back. It changes nothing. Recovery, Inspect and Verify share it.
+// scan reads generations of the log from front to back, with the snapshot in front of the first of them. It changes
+// nothing. Recovery, Inspect, Verify and History share it.
 type scan struct {
 	dir string // data directory
-	gen string // generation's directory relative to dir
 	man Manifest
-
-	// visit is called for each batch, in order; payload is valid during the call. An error ends the scan.
+	// from and to are the generations to read; from is 1, or one with a snapshot in front of it.
+	from, to uint64
+	// chunk, if set, gets the frames of the snapshot and then each segment, complete as far as it is.
+	chunk func(*Chunk) error
+	// visit, if set, is called for each batch, in order; payload is valid during the call. An error ends the scan.
 	visit func(file string, offset int64, size int, h *header, payload []byte) error
+	// upTo, if not 0, is the last record that is wanted: the scan ends with the segment that holds it, and judges
+	// nothing behind it.
+	upTo LSN
 	// reread is set when another process may be writing: a start that came after man was read has a later
 	// epoch in its batches, and in the manifest.
 	reread func() (Manifest, error)
 
-	chain    chain
-	segments int
-	batches  uint64
-	records  uint64
-	bytes    int64 // of complete batches
+	snapshot      *snapshotFoot // what was read of it; nil if there is none in front of from
+	snapshotBytes int64
 
-	// Of the last segment:
+	chain       chain
+	generations int
+	segments    int
+	batches     uint64
+	records     uint64
+	bytes       int64 // of complete batches
+	torn        error // why the bytes from end on are no batch; nil when there are none
+	beyond      int   // readable headers among the torn bytes
+
+	// Of the segment read last:
+	gen     uint64
 	file    string // relative to dir
-	data    []byte // its bytes
 	end     int    // where its complete batches end
 	starts  []int  // where each of them starts
-	torn    error  // why the bytes from end on are no batch; nil when there are none
-	beyond  int    // readable headers among the torn bytes
 	firstIn uint64 // sequence number of its first batch
+	data    []byte // its bytes; after run, if it is the last one of generation to, until release
+	tail    *Chunk // held until release
 }
 
-// run reads the whole generation. The error is a *CorruptionError for damage, what visit returned, or trouble
-// with reading. A torn tail is no error.
-func (s *scan) run() error {
-	s.chain = chain{logID: s.man.LogID, maxEpoch: s.man.Epoch, last: s.man.Base}
-	dir := filepath.Join(s.dir, s.gen)
-	segments, stray, err := listSegments(dir)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return s.damage(s.gen, 0, errors.New("directory of the generation that the manifest names is missing"))
-	case err != nil:
-		return fmt.Errorf("wal: list %s: %w", dir, err)
-	case stray != "":
-		return s.damage(filepath.Join(s.gen, stray), 0, errors.New("this log never makes such a file"))
-	case len(segments) == 0:
-		return s.damage(filepath.Join(s.gen, segmentName(1)), 0, errors.New("segment is missing"))
-	}
-	for i, first := range segments {
-		if first != s.chain.seq+1 {
-			missing := filepath.Join(s.gen, segmentName(s.chain.seq+1))
-			if first <= s.chain.seq {
-				return s.damage(filepath.Join(s.gen, segmentName(first)), 0,
-					fmt.Errorf("segment overlaps the one before it, which ends with batch %d", s.chain.seq))
+// segmentFile is one segment as it was found in its directory.
+type segmentFile struct {
+	gen   uint64
+	first uint64 // sequence number in its name
+	file  string // relative to the data directory
+	size  int64  // when it was listed
+	last  bool   // of its generation
+	err   error  // instead: what is wrong with the generation's directory
+}
+
+// segmentRead is a segment as it was read: everything that can be told of it without those before it.
+type segmentRead struct {
+	segmentFile
+	c   *Chunk
+	end int
+	bad error // why there is no batch at end; nil at the end of the file
+	err error
+}
+
+// entryHead is a batch in a segment.
+type entryHead struct {
+	header
+	at, size int // of the entry
+}
+
+// plan lists the segments of all generations.
+func (s *scan) plan() (files []segmentFile, total int64, err error) {
+	for gen := s.from; gen <= s.to; gen++ {
+		dir := filepath.Join(partitionName, generationName(gen))
+		segments, stray, err := listSegments(filepath.Join(s.dir, dir))
+		bad := segmentFile{gen: gen}
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			bad.err = s.damage(dir, 0, errors.New("directory of a generation that the manifest names is missing"))
+		case err != nil:
+			return nil, 0, fmt.Errorf("wal: list %s: %w", filepath.Join(s.dir, dir), err)
+		case stray != "":
+			bad.err = s.damage(filepath.Join(dir, stray), 0, errors.New("this log never makes such a file"))
+		case len(segments) == 0:
+			bad.err = s.damage(filepath.Join(dir, segmentName(1)), 0, errors.New("segment is missing"))
+		}
+		if bad.err != nil {
+			return append(files, bad), total, nil // told when all before it has been read
+		}
+		for i, first := range segments {
+			f := segmentFile{gen: gen, first: first, file: filepath.Join(dir, segmentName(first)), last: i == len(segments)-1}
+			st, err := os.Stat(filepath.Join(s.dir, f.file))
+			if err != nil {
+				return nil, 0, fmt.Errorf("wal: %w", err)
 			}
-			return s.damage(missing, 0, fmt.Errorf("segment is missing, or the one before it is short: batch %d is followed by segment %d",
-				s.chain.seq, first))
+			f.size = st.Size()
+			total += f.size
+			files = append(files, f)
 		}
-		s.file, s.firstIn = filepath.Join(s.gen, segmentName(first)), first
-		if err := s.load(filepath.Join(s.dir, s.file)); err != nil {
-			return fmt.Errorf("wal: read segment: %w", err)
-		}
-		s.segments++
-		if err := s.segment(i == len(segments)-1); err != nil {
+	}
+	return files, total, nil
+}
+
+// run reads everything. The error is a *CorruptionError for damage, what chunk or visit returned, or trouble
+// with reading. A torn tail is no error. release must follow.
+func (s *scan) run() error {
+	if err := s.newer(); err != nil {
+		return err
+	}
+	files, total, err := s.plan()
+	if err != nil {
+		return err
+	}
+	s.chain = chain{logID: s.man.LogID, maxEpoch: s.man.Epoch}
+	r := newReader(total)
+	if s.from > 1 {
+		if err := s.runSnapshot(r); err != nil {
 			return err
 		}
 	}
+	err = ahead(r, func() func() segmentRead {
+		if len(files) == 0 {
+			return nil
+		}
+		f := files[0]
+		files = files[1:]
+		return s.reading(r, f)
+	}, s.segment)
+	switch {
+	case errors.Is(err, errEnough):
+		return nil
+	case err != nil:
+		return err
+	}
+	if s.to < s.man.Newest {
+		return nil
+	}
+	// The floor is at or past the snapshot's barrier: a log that ends before that is refused here too.
 	if s.chain.seq < s.man.FloorSeq || s.chain.last < s.man.Floor {
 		return s.damage(s.file, int64(s.end), fmt.Errorf("the log ends with batch %d and record %d, "+
 			"but the manifest knows that batch %d and record %d were on disk",
@@ -116,43 +214,205 @@ func (s *scan) run() error {
 	return nil
 }
 
-// segment goes through s.data.
-func (s *scan) segment(last bool) error {
-	s.end, s.starts, s.torn, s.beyond = 0, s.starts[:0], nil, 0
-	for s.end < len(s.data) {
-		h, payload, n, err := decodeEntry(s.data[s.end:])
-		if err != nil {
-			return s.judge(err, last)
+// errEnough ends a scan that has reached upTo.
+var errEnough = errors.New("wal: read far enough")
+
+// release lets go of the last segment.
+func (s *scan) release() {
+	if s.tail != nil {
+		s.tail.Release()
+		s.tail, s.data = nil, nil
+	}
+}
+
+// newer looks for generations behind the newest one. A rotation that was cut short has left an empty one.
+func (s *scan) newer() error {
+	gen, holds, err := newerGeneration(s.dir, s.man.Newest)
+	if err != nil || !holds {
+		return err
+	}
+	if s.reread != nil {
+		if man, err := s.reread(); err == nil && man.Newest >= gen {
+			return nil // made meanwhile
 		}
-		if h.epoch > s.chain.maxEpoch && s.reread != nil {
-			if man, err := s.reread(); err == nil {
-				s.chain.maxEpoch = man.Epoch
-			}
+	}
+	return s.damage(filepath.Join(partitionName, generationName(gen)), 0,
+		fmt.Errorf("generation holds records, but the manifest ends with generation %d: the manifest is older than the log", s.man.Newest))
+}
+
+// runSnapshot reads the snapshot in front of the first generation, and takes from it what comes before that.
+func (s *scan) runSnapshot(r *reader) error {
+	f, err := openSnapshot(s.dir, &s.man, s.from)
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return s.damage(filepath.Join(partitionName, snapshotName(s.from)), 0, errors.New("snapshot that the manifest names is missing"))
 		}
-		if err := s.chain.follow(&h); err != nil {
-			return s.damage(s.file, int64(s.end), err)
-		}
-		if s.visit != nil {
-			if err := s.visit(s.file, int64(s.end), n, &h, payload); err != nil {
-				return err
-			}
-		}
-		s.batches++
-		s.records += uint64(h.count)
-		s.bytes += int64(n)
-		s.starts = append(s.starts, s.end)
-		s.end += n
+		return err
+	}
+	defer f.close()
+	r.total += f.size
+	s.chain.last, s.chain.crc = f.head.base, f.head.baseCRC
+	s.snapshot, s.snapshotBytes = &f.foot, f.size
+	s.file = f.name
+	if s.chunk == nil {
+		return nil
+	}
+	return f.read(r, s.chunk)
+}
+
+// reading returns the function that reads one segment, on whichever goroutine; or nil when the scan has ended.
+func (s *scan) reading(r *reader, f segmentFile) func() segmentRead {
+	got := segmentRead{segmentFile: f, err: f.err}
+	if got.err != nil {
+		return func() segmentRead { return got }
+	}
+	path := filepath.Join(s.dir, f.file)
+	st, err := os.Stat(path)
+	if err != nil {
+		got.err = fmt.Errorf("wal: read segment: %w", err)
+		return func() segmentRead { return got }
+	}
+	got.c = r.take(int(st.Size()), st.Size())
+	if got.c == nil {
+		return nil
+	}
+	return func() segmentRead {
+		got.err = got.c.load(path)
+		got.parse()
+		return got
+	}
+}
+
+// load reads a file into the chunk.
+func (c *Chunk) load(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("wal: read segment: %w", err)
+	}
+	defer f.Close()
+	n, err := io.ReadFull(f, c.data)
+	c.data = c.data[:n]
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return nil // it became shorter meanwhile: a live directory whose owner cut a torn tail
+	}
+	if err != nil {
+		return fmt.Errorf("wal: read segment: %w", err)
 	}
 	return nil
 }
 
+// parse finds the batches of a segment.
+func (g *segmentRead) parse() {
+	c := g.c
+	c.heads = c.heads[:0]
+	for g.end < len(c.data) {
+		h, _, n, err := decodeEntry(c.data[g.end:])
+		if err != nil {
+			g.bad = err
+			return
+		}
+		c.heads = append(c.heads, entryHead{h, g.end, n})
+		g.end += n
+	}
+}
+
+// segment judges the next segment and passes it on.
+func (s *scan) segment(g segmentRead) error {
+	if g.err != nil {
+		return g.err
+	}
+	if g.gen != s.gen {
+		if err := s.enter(g.gen); err != nil {
+			return err
+		}
+	}
+	if err := s.place(&g); err != nil {
+		return err
+	}
+	if s.data = g.c.data; g.last && g.gen == s.to {
+		s.tail = g.c // recovery looks at it again
+	} else {
+		defer g.c.Release()
+	}
+	s.file, s.firstIn = g.file, g.first
+	s.starts, s.end = s.starts[:0], 0
+	s.segments++
+	c := g.c
+	for i := range c.heads {
+		e := &c.heads[i]
+		if e.epoch > s.chain.maxEpoch && s.reread != nil {
+			if man, err := s.reread(); err == nil {
+				s.chain.maxEpoch = man.Epoch
+			}
+		}
+		if err := s.chain.follow(&e.header); err != nil {
+			return s.damage(s.file, int64(e.at), err)
+		}
+		if s.visit != nil {
+			if err := s.visit(s.file, int64(e.at), e.size, &e.header, c.data[e.at+e.size-int(e.payloadLen):e.at+e.size]); err != nil {
+				return err
+			}
+		}
+		s.batches++
+		s.records += uint64(e.count)
+		s.bytes += int64(e.size)
+		s.starts = append(s.starts, e.at)
+		s.end = e.at + e.size
+	}
+	enough := s.upTo != 0 && s.chain.last >= s.upTo
+	if g.bad != nil && !enough {
+		if err := s.judge(g.bad, g.gen, g.last); err != nil {
+			return err
+		}
+	}
+	if s.chunk != nil && s.end > 0 {
+		c.data, c.upTo = c.data[:s.end], s.upTo
+		if err := s.chunk(c); err != nil {
+			return err
+		}
+	}
+	if enough {
+		return errEnough
+	}
+	return nil
+}
+
+// enter begins a generation.
+func (s *scan) enter(gen uint64) error {
+	c := &s.chain
+	if gen == s.man.Newest && (c.last != s.man.Base || c.crc != s.man.BaseCRC) {
+		return s.damage(s.file, int64(s.end), fmt.Errorf("the log ends with record %d before generation %d, "+
+			"but the manifest knows that record %d, in another batch, was the last one there", c.last, gen, s.man.Base))
+	}
+	s.gen = gen
+	s.generations++
+	c.seq, c.claimSeq = 0, 0
+	return nil
+}
+
+// place checks that a segment is the next one.
+func (s *scan) place(g *segmentRead) error {
+	dir := filepath.Dir(g.file)
+	switch {
+	case g.first == s.chain.seq+1:
+		return nil
+	case g.first <= s.chain.seq:
+		return s.damage(g.file, 0, fmt.Errorf("segment overlaps the one before it, which ends with batch %d", s.chain.seq))
+	}
+	return s.damage(filepath.Join(dir, segmentName(s.chain.seq+1)), 0,
+		fmt.Errorf("segment is missing, or the one before it is short: batch %d is followed by segment %d", s.chain.seq, g.first))
+}
+
 // judge decides what a batch that cannot be read is: damage, or a torn tail.
-func (s *scan) judge(err error, last bool) error {
+func (s *scan) judge(err error, gen uint64, last bool) error {
 	seq := s.chain.seq + 1
 	switch {
 	case !last:
 		return s.damage(s.file, int64(s.end),
 			fmt.Errorf("batch %d: %w; the segment was complete on disk before the next one was made", seq, err))
+	case gen != s.man.Newest:
+		return s.damage(s.file, int64(s.end),
+			fmt.Errorf("batch %d: %w; the generation was complete on disk before the next one was begun", seq, err))
 	case seq <= s.man.FloorSeq:
 		return s.damage(s.file, int64(s.end),
 			fmt.Errorf("batch %d: %w; the manifest knows that it was on disk", seq, err))
@@ -182,30 +442,6 @@ func (s *scan) damage(file string, offset int64, err error) error {
 	return &CorruptionError{Dir: s.dir, File: file, Offset: offset, Err: err}
 }
 
-// load reads a file into s.data, reusing its memory.
-func (s *scan) load(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if size := int(st.Size()); cap(s.data) < size {
-		s.data = make([]byte, size)
-	} else {
-		s.data = s.data[:size]
-	}
-	n, err := io.ReadFull(f, s.data)
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		err = nil // it became shorter meanwhile: a live directory whose owner cut a torn tail
-	}
-	s.data = s.data[:n]
-	return err
-}
-
 // readManifest reads the manifest of a data directory. It returns os.ErrNotExist as it is.
 func readManifest(dir string) (Manifest, error) {
 	file := filepath.Join(partitionName, manifestName)
@@ -214,6 +450,10 @@ func readManifest(dir string) (Manifest, error) {
 		return Manifest{}, err
 	}
 	m, err := decodeManifest(b)
+	var newer newerError
+	if errors.As(err, &newer) {
+		return m, &NewerError{Dir: dir, File: file, Err: err}
+	}
 	if err != nil {
 		return m, &CorruptionError{Dir: dir, File: file, Offset: 0, Err: err}
 	}

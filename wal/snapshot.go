@@ -2,6 +2,9 @@ package wal
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -9,7 +12,7 @@ var (
 	// ErrSnapshotRunning is returned by StartSnapshot while another snapshot is being made. It is temporary.
 	ErrSnapshotRunning = errors.New("wal: a snapshot is being made already")
 
-	// ErrSnapshotOver is returned by a SnapshotWriter after Install, Abort or an error.
+	// ErrSnapshotOver is returned by a SnapshotWriter after Install, Abort, an error or the log's Close.
 	ErrSnapshotOver = errors.New("wal: the snapshot is finished or was given up")
 )
 
@@ -20,8 +23,8 @@ var (
 // that it is up to (its tag). Recovery leaves out what the log says of an object up to that number.
 type SnapshotWriter interface {
 	// Write compresses the records of f, adds a checksum, and appends them. f may be used anew when it returns. An error
-	// gives the snapshot up and removes its file; the log goes on. It wraps ErrNoSpace when the disk has come below its
-	// reserve.
+	// gives the snapshot up and removes its file; the log goes on. It wraps ErrNoSpace when the disk is full or has come
+	// below its reserve.
 	Write(f *Frame) error
 
 	// Install makes the snapshot the one that the next start reads, and removes what no longer is needed. barrier is
@@ -52,19 +55,47 @@ type SnapshotInfo struct {
 type Size struct {
 	Log          int64     // bytes of the log that a start would read behind the snapshot
 	Snapshot     int64     // bytes of the snapshot that a start would read; 0 = there is none
-	SnapshotTime time.Time // when that was installed; zero without one
+	SnapshotTime time.Time // when that was finished; zero without one
 	Kept         int64     // bytes of older snapshots and generations that are kept for time travel
 	KeptSince    time.Time // the moment from which on history is kept
 }
 
-// Retain says how much history is kept for time travel: generations of the log before the newest snapshot, with the
-// snapshots in front of them. A snapshot with the generations up to the next one is removed as a whole, the oldest
-// first, as soon as one of the bounds wants it. The zero value keeps nothing.
-type Retain struct {
-	// Age: removed when the snapshot after it is older than this. Zero or less: nothing is kept.
-	Age time.Duration
-	// Bytes: removed when everything kept before the newest snapshot is larger than this. Zero or less: nothing is kept.
-	Bytes int64
+// Size tells how much is on the disk. It is cheap. Any goroutine.
+func (l *Log) Size() Size {
+	l.genMu.Lock()
+	defer l.genMu.Unlock()
+	s := Size{Log: l.written.Load(), KeptSince: time.UnixMilli(int64(l.man.MadeUnixMs))}
+	for i, g := range l.gens {
+		if i == 0 && g.whole {
+			s.KeptSince = g.time
+		}
+		switch {
+		case g.number < l.man.Oldest:
+			s.Kept += g.bytes + g.snapshot
+			continue
+		case g.number == l.man.Oldest && g.whole:
+			s.Snapshot, s.SnapshotTime = g.snapshot, g.time
+		}
+		s.Log += g.bytes
+	}
+	return s
+}
+
+// syncSnapshotEvery bounds how much of a snapshot waits in the page cache: a commit's fsync should not find all of it before
+// itself.
+const syncSnapshotEvery = 4 << 20
+
+// snapshotWriter implements SnapshotWriter. Everything but the encoder is guarded by Log.snapMu.
+type snapshotWriter struct {
+	l        *Log
+	enc      *snapshotEncoder // the caller's goroutine's
+	number   uint64           // generation
+	path     string           // without .tmp
+	file     *os.File
+	offset   int64
+	unsynced int64
+	began    time.Time
+	over     bool
 }
 
 // StartSnapshot begins a snapshot: a new generation of the log, and a file for the snapshot in front of it. What has a
@@ -72,12 +103,248 @@ type Retain struct {
 // meanwhile.
 //
 // It fails with ErrSnapshotRunning, and with ErrNoSpace when the disk has less room than its reserve and the size of
-// the last snapshot.
-func (l *Log) StartSnapshot() (SnapshotWriter, error) { panic("not yet") }
+// the last snapshot. Neither does the log any harm.
+func (l *Log) StartSnapshot() (SnapshotWriter, error) {
+	began := time.Now()
+	l.snapMu.Lock()
+	defer l.snapMu.Unlock()
+	if err := l.ready(); err != nil {
+		return nil, err
+	}
+	if l.writer != nil {
+		return nil, ErrSnapshotRunning
+	}
+	if err := l.room(l.Size().Snapshot); err != nil {
+		return nil, err
+	}
+	head, err := l.rotate()
+	if err != nil {
+		return nil, noSpace(err)
+	}
+	w := &snapshotWriter{
+		l: l, enc: newSnapshotEncoder(head), number: head.generation, began: began,
+		path: filepath.Join(l.dir, partitionName, snapshotName(head.generation)),
+	}
+	l.writer = w
+	if err := w.create(); err != nil {
+		return nil, w.giveUp(err)
+	}
+	return w, nil
+}
 
-// Size tells how much is on the disk. It is cheap. Any goroutine.
-func (l *Log) Size() Size { panic("not yet") }
+// room reports whether the disk has its reserve and need bytes more.
+func (l *Log) room(need int64) error {
+	if l.opts.Reserve < 0 {
+		return nil
+	}
+	free, err := l.opts.Disk.Free(l.dir)
+	if err == nil && free < l.opts.Reserve+need {
+		return fmt.Errorf("%w (a snapshot of %s: %d bytes are free, %d are to be kept free, and it needs about %d)",
+			ErrNoSpace, l.dir, free, l.opts.Reserve, need)
+	}
+	return nil // where nothing is known, a write tells
+}
 
-// pin keeps every generation and snapshot that is there now until unpin is called, for those who read them. man is the
-// manifest at this moment, end what may be read: records up to it were reported durable.
-func (l *Log) pin() (man Manifest, end LSN, unpin func()) { panic("not yet") }
+func (w *snapshotWriter) create() error {
+	tmp := w.path + ".tmp"
+	err := createFile(w.l.opts.Disk, tmp)
+	if err == nil {
+		w.file, err = os.OpenFile(tmp, os.O_WRONLY, 0)
+	}
+	if err != nil {
+		return fmt.Errorf("wal: make %s: %w", tmp, err)
+	}
+	return w.append(w.enc.head())
+}
+
+// append writes the next bytes of the file.
+func (w *snapshotWriter) append(b []byte) error {
+	tmp := w.path + ".tmp"
+	op := Op{Kind: OpWrite, Path: tmp, Offset: w.offset, Data: b}
+	if err := w.l.opts.Disk.Do(op, func() error { _, err := w.file.WriteAt(b, w.offset); return err }); err != nil {
+		return fmt.Errorf("wal: write %s: %w", tmp, err)
+	}
+	w.offset += int64(len(b))
+	if w.unsynced += int64(len(b)); w.unsynced >= syncSnapshotEvery {
+		return w.sync()
+	}
+	return nil
+}
+
+func (w *snapshotWriter) sync() error {
+	tmp := w.path + ".tmp"
+	if err := w.l.opts.Disk.Do(Op{Kind: OpSync, Path: tmp}, w.file.Sync); err != nil {
+		return fmt.Errorf("wal: fsync %s: %w", tmp, err)
+	}
+	w.unsynced = 0
+	return nil
+}
+
+// begin takes the lock for one step of the snapshot. If it returns nil, the lock is held.
+func (w *snapshotWriter) begin() error {
+	w.l.snapMu.Lock()
+	err := w.l.ready()
+	if err == nil && w.over {
+		err = ErrSnapshotOver
+	}
+	if err != nil {
+		if !w.over {
+			err = w.giveUp(err)
+		}
+		w.l.snapMu.Unlock()
+	}
+	return err
+}
+
+// Write implements SnapshotWriter.
+func (w *snapshotWriter) Write(f *Frame) error {
+	b, encErr := w.enc.frame(f)
+	if err := w.begin(); err != nil {
+		return err
+	}
+	defer w.l.snapMu.Unlock()
+	if encErr != nil {
+		return w.giveUp(encErr)
+	}
+	if len(b) == 0 {
+		return nil
+	}
+	if err := w.l.room(0); err != nil {
+		return w.giveUp(err)
+	}
+	if err := w.append(b); err != nil {
+		return w.giveUp(err)
+	}
+	return nil
+}
+
+// Install implements SnapshotWriter.
+func (w *snapshotWriter) Install(barrier LSN) (SnapshotInfo, error) {
+	now := time.Now()
+	b, foot, encErr := w.enc.foot(barrier, uint64(now.UnixMilli()))
+	if err := w.begin(); err != nil {
+		return SnapshotInfo{}, err
+	}
+	defer w.l.snapMu.Unlock()
+	l, d := w.l, w.l.opts.Disk
+	if encErr != nil {
+		return SnapshotInfo{}, w.giveUp(encErr)
+	}
+	if err := w.append(b); err != nil {
+		return SnapshotInfo{}, w.giveUp(err)
+	}
+	if err := w.sync(); err != nil {
+		return SnapshotInfo{}, w.giveUp(err)
+	}
+	floorSeq, floor, err := l.syncPast(barrier)
+	if err != nil {
+		return SnapshotInfo{}, w.giveUp(err)
+	}
+	// From here on a file of this name stands for a snapshot that the log on the disk reaches past.
+	if err := rename(d, w.path+".tmp", w.path); err != nil {
+		return SnapshotInfo{}, w.giveUp(fmt.Errorf("wal: rename %s.tmp: %w", w.path, err))
+	}
+	if err := syncDir(d, filepath.Dir(w.path)); err != nil {
+		return SnapshotInfo{}, w.giveUp(fmt.Errorf("wal: fsync %s: %w", filepath.Dir(w.path), err))
+	}
+	l.genMu.Lock()
+	before := l.man
+	l.man.Oldest, l.man.Snapshot, l.man.FloorSeq, l.man.Floor = w.number, barrier, floorSeq, floor
+	l.genMu.Unlock()
+	if replaced, err := l.writeManifest(); err != nil {
+		if replaced {
+			l.commitMu.Lock()
+			l.fail(err)
+			l.commitMu.Unlock()
+			w.end()
+			return SnapshotInfo{}, l.Err()
+		}
+		l.genMu.Lock()
+		l.man = before
+		l.genMu.Unlock()
+		return SnapshotInfo{}, w.giveUp(fmt.Errorf("wal: %w", err))
+	}
+	l.genMu.Lock()
+	g := l.generationAt(w.number)
+	g.whole, g.snapshot, g.time = true, w.offset, time.UnixMilli(now.UnixMilli())
+	l.genMu.Unlock()
+	w.end()
+	l.trim(time.Now())
+	info := SnapshotInfo{
+		Generation: w.number, Barrier: barrier, Records: foot.records, Bytes: w.offset, RawBytes: int64(foot.rawBytes),
+		Time: g.time, Took: time.Since(w.began),
+	}
+	l.statsMu.Lock()
+	l.stats.Snapshots++
+	l.stats.SnapshotBytes += uint64(info.Bytes)
+	l.stats.SnapshotTime.add(uint64(info.Took.Milliseconds()))
+	l.statsMu.Unlock()
+	return info, nil
+}
+
+// syncPast makes the log durable up to record n, and past it, in every sync mode. It returns the last batch and record that are on disk then.
+func (l *Log) syncPast(n LSN) (seq uint64, last LSN, err error) {
+	l.commitMu.Lock()
+	defer l.commitMu.Unlock()
+	c := &l.committer
+	if n > LSN(l.last.Load()) {
+		return 0, 0, fmt.Errorf("wal: the barrier of a snapshot is %d, but the last record is %d", n, l.last.Load())
+	}
+	if c.cut < n {
+		l.commit(commitBackground)
+	}
+	if l.Err() == nil && c.syncedTo < n {
+		l.sync()
+	}
+	return c.synced, c.syncedTo, l.Err()
+}
+
+// end forgets the snapshot. The caller holds snapMu.
+func (w *snapshotWriter) end() {
+	w.over = true
+	w.l.writer = nil
+	if w.file != nil {
+		_ = w.file.Close() // it was fsynced, or is removed
+	}
+}
+
+// giveUp ends a snapshot that cannot be finished because of err, and returns that. The caller holds snapMu.
+func (w *snapshotWriter) giveUp(err error) error {
+	err = noSpace(err)
+	w.remove()
+	w.l.statsMu.Lock()
+	w.l.stats.SnapshotsGivenUp++
+	w.l.statsMu.Unlock()
+	w.l.opts.Logger.Warn("a snapshot was given up; the log goes on, and grows until one succeeds", "dir", w.l.dir, "generation", w.number, "err", err)
+	return err
+}
+
+// remove ends a snapshot and removes its file, under whichever name. The caller holds snapMu.
+func (w *snapshotWriter) remove() {
+	w.end()
+	if w.l.Err() != nil {
+		return // the next start removes it
+	}
+	d := w.l.opts.Disk
+	w.l.abandon(func() error {
+		for _, path := range []string{w.path + ".tmp", w.path} {
+			if _, err := os.Lstat(path); err != nil {
+				continue
+			}
+			if err := removeFile(d, path); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func() error { return syncDir(d, filepath.Dir(w.path)) })
+}
+
+// Abort implements SnapshotWriter.
+func (w *snapshotWriter) Abort() error {
+	w.l.snapMu.Lock()
+	defer w.l.snapMu.Unlock()
+	if !w.over {
+		w.remove()
+	}
+	return nil
+}

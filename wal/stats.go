@@ -19,6 +19,13 @@ type Stats struct {
 	SyncTime     Histogram     // microseconds of each commit's fsync
 	BatchRecords Histogram     // records in each commit
 	BatchBytes   Histogram     // bytes of each commit
+
+	Rotations        uint64    // generations begun
+	Removed          uint64    // generations removed
+	Snapshots        uint64    // installed
+	SnapshotsGivenUp uint64    // not finished because of an error
+	SnapshotBytes    uint64    // of those installed
+	SnapshotTime     Histogram // milliseconds from the start of each to the end of its install
 }
 
 // Histogram counts values by powers of two: Buckets[i] is the number of values v with v < 2^i and not in an

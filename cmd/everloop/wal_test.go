@@ -21,7 +21,7 @@ func writeLog(t *testing.T, n int) (dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := log.Replay(func(wal.LSN, []byte) error { return nil }); err != nil {
+	if _, err := log.Replay(nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	id := [redo.IDSize]byte{0xab}

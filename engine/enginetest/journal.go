@@ -46,15 +46,17 @@ type disk interface {
 
 var errDisk = errors.New("the disk is broken on purpose")
 
-func (j *journal) Replay(fn func(n wal.LSN, record []byte) error) (wal.Recovery, error) {
+func (j *journal) Replay(fn func(c *wal.Chunk) error, end func() error) (wal.Recovery, error) {
 	found := make(map[[32]byte]remains)
-	rec, err := j.Log.Replay(func(n wal.LSN, record []byte) error {
-		if j.w.config.TwoLogs && n > j.w.keeps && j.w.ofSecondLog(record) {
-			return nil
-		}
-		replay(found, n, record)
-		return fn(n, record)
-	})
+	rec, err := j.Log.Replay(func(c *wal.Chunk) error {
+		return c.Records(func(n wal.LSN, record []byte) error {
+			if j.w.config.TwoLogs && n > j.w.keeps && j.w.ofSecondLog(record) {
+				return nil
+			}
+			replay(found, n, record)
+			return fn(wal.NewChunk(false, []wal.LSN{n}, [][]byte{record}))
+		})
+	}, end)
 	if err == nil {
 		j.w.recovered(found)
 	}

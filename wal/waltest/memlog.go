@@ -2,7 +2,9 @@ package waltest
 
 import (
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"everloop/wal"
 )
@@ -11,26 +13,34 @@ import (
 // when [MemLog.Commit] (or Begin and Finish) is called, or, with Auto, in EndRound when something waits, as in a
 // real log with one loop. Safe for concurrent use.
 //
+// Snapshots are made, installed and replayed as by a real log, and history is kept. Everything that a snapshot does is
+// done when its methods are called, and nothing else is, so whoever calls them decides what comes between.
+//
 // OnDurable is called by whoever commits, with no lock held.
 type MemLog struct {
 	opts MemOptions
 
-	mu       sync.Mutex
-	epoch    uint64
-	disk     []memRecord // durable, and replayed after a crash
-	inFlight []memRecord // of the batch between Begin and Finish
-	begun    bool
-	buffered []memRecord // handed over since the last cut
-	last     wal.LSN
-	durable  wal.LSN
-	demand   wal.LSN
-	replayed bool
-	closed   bool
-	noSpace  bool
-	failNext error
-	onSync   bool // failNext comes at the sync, when the batch is already written
-	err      error
-	stats    wal.Stats
+	mu        sync.Mutex
+	epoch     uint64
+	disk      []memBatch    // durable, and replayed after a crash
+	snapshots []memSnapshot // installed; the last one is replayed, those before it are history
+	newest    uint64        // generation
+	base      wal.LSN       // last record before it
+	writer    *memWriter    // the snapshot in the making
+	failSnap  error         // the next step of a snapshot fails
+	inFlight  []memRecord   // of the batch between Begin and Finish
+	begun     bool
+	buffered  []memRecord // handed over since the last cut
+	last      wal.LSN
+	durable   wal.LSN
+	demand    wal.LSN
+	replayed  bool
+	closed    bool
+	noSpace   bool
+	failNext  error
+	onSync    bool // failNext comes at the sync, when the batch is already written
+	err       error
+	stats     wal.Stats
 }
 
 // MemOptions of a MemLog. The zero value works.
@@ -41,11 +51,39 @@ type MemOptions struct {
 	Auto bool
 	// OnDurable as in wal.Options.
 	OnDurable func(durable wal.LSN, err error)
+	// Now is the time that batches and snapshots get. Default: all get the zero time.
+	Now func() time.Time
+	// Keep is the number of snapshots before the newest that are kept, each with the log behind it. Default 0.
+	Keep int
+	// BreakInstallRule installs snapshots without making the log durable up to the barrier first, and does not
+	// refuse a log that ends before it. Acknowledged writes are lost by that: for tests that have to see it.
+	BreakInstallRule bool
 }
 
 type memRecord struct {
 	n    wal.LSN
 	data []byte
+}
+
+// memBatch is one commit.
+type memBatch struct {
+	epoch   uint64
+	time    time.Time
+	records []memRecord // at least one
+}
+
+func (b *memBatch) last() wal.LSN { return b.records[len(b.records)-1].n }
+
+// chunk holds the records up to and including to.
+func (b *memBatch) chunk(to wal.LSN) *wal.Chunk {
+	var numbers []wal.LSN
+	var records [][]byte
+	for _, r := range b.records {
+		if r.n <= to {
+			numbers, records = append(numbers, r.n), append(records, r.data)
+		}
+	}
+	return wal.NewChunk(false, numbers, records)
 }
 
 // NewMemLog returns an empty log of epoch 1.
@@ -56,22 +94,47 @@ func NewMemLog(o MemOptions) *MemLog {
 	if o.OnDurable == nil {
 		o.OnDurable = func(wal.LSN, error) {}
 	}
-	return &MemLog{opts: o, epoch: 1}
+	if o.Now == nil {
+		o.Now = func() time.Time { return time.Time{} }
+	}
+	return &MemLog{opts: o, epoch: 1, newest: 1}
 }
 
-// Replay is wal.Log.Replay.
-func (m *MemLog) Replay(fn func(n wal.LSN, record []byte) error) (wal.Recovery, error) {
+// Replay is wal.Log.Replay. A chunk is a batch, or a frame of the snapshot.
+func (m *MemLog) Replay(fn func(c *wal.Chunk) error, end func() error) (wal.Recovery, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.replayed || m.closed {
 		return wal.Recovery{}, wal.ErrNotReplayed
 	}
-	rec := wal.Recovery{Epoch: m.epoch, Last: m.last, Records: uint64(len(m.disk))}
-	for _, r := range m.disk {
-		if err := fn(r.n, r.data); err != nil {
-			return wal.Recovery{}, err
+	rec := wal.Recovery{Epoch: m.epoch, Last: m.last, Generations: 1}
+	if s := m.snapshot(); s != nil {
+		if s.barrier > m.last && !m.opts.BreakInstallRule {
+			return wal.Recovery{}, fmt.Errorf("%w: the log ends with record %d before the barrier %d of its snapshot", wal.ErrCorrupt, m.last, s.barrier)
 		}
-		rec.Bytes += int64(len(r.data))
+		rec.Snapshot, rec.SnapshotRecords, rec.SnapshotBytes = s.barrier, s.records, s.bytes
+		rec.Generations += int(m.newest - s.generation)
+	}
+	err := m.read(m.snapshot(), m.last, func(c *wal.Chunk) error {
+		if c.Snapshot() {
+			return fn(c)
+		}
+		rec.Batches++
+		err := c.Records(func(_ wal.LSN, record []byte) error {
+			rec.Records++
+			rec.Bytes += int64(len(record))
+			return nil
+		})
+		if err == nil {
+			err = fn(c)
+		}
+		return err
+	})
+	if err == nil && end != nil {
+		err = end()
+	}
+	if err != nil {
+		return wal.Recovery{}, err
 	}
 	m.replayed = true
 	return rec, nil
@@ -171,7 +234,7 @@ func (m *MemLog) Finish() {
 		m.opts.OnDurable(durable, err)
 		return
 	}
-	m.disk = append(m.disk, m.inFlight...)
+	m.disk = append(m.disk, memBatch{m.epoch, m.opts.Now(), m.inFlight})
 	m.stats.Commits++
 	m.stats.Syncs++
 	m.stats.Records += uint64(len(m.inFlight))
@@ -215,19 +278,24 @@ func (m *MemLog) SetNoSpace(short bool) {
 
 // Crash ends this log where it stands and returns the one that the next start would open: a new epoch, what was
 // durable, and numbers that go on behind it. What was handed over is lost. A batch in flight is there whole or
-// not at all, as keepInFlight says: it may have reached the disk although nobody was told. This log reports
+// not at all, as keepInFlight says: it may have reached the disk although nobody was told. A snapshot that was not
+// installed is gone. This log reports
 // ErrClosed from now on, and tells nobody anything.
 func (m *MemLog) Crash(keepInFlight bool, o MemOptions) *MemLog {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	next := NewMemLog(o)
-	next.epoch = m.epoch + 1
-	next.disk = m.disk[:len(m.disk):len(m.disk)]
-	if keepInFlight {
-		next.disk = append(next.disk, m.inFlight...)
+	next.epoch, next.newest, next.base = m.epoch+1, m.newest, m.base
+	next.disk, next.snapshots = slices.Clone(m.disk), slices.Clone(m.snapshots)
+	if keepInFlight && len(m.inFlight) > 0 {
+		next.disk = append(next.disk, memBatch{m.epoch, m.opts.Now(), m.inFlight})
 	}
+	next.last = next.base
 	if k := len(next.disk); k > 0 {
-		next.last = next.disk[k-1].n
+		next.last = next.disk[k-1].last()
+	}
+	if m.writer != nil {
+		m.writer.over, m.writer = true, nil
 	}
 	next.durable = next.last
 	m.closed, m.begun, m.inFlight, m.buffered = true, false, nil, nil
@@ -286,6 +354,9 @@ func (m *MemLog) Close() error {
 	defer m.mu.Unlock()
 	if m.closed {
 		return wal.ErrClosed
+	}
+	if m.writer != nil {
+		m.writer.over, m.writer = true, nil
 	}
 	m.closed = true
 	return m.err

@@ -11,7 +11,7 @@ import (
 
 // log is what both logs can do; an engine under test is written against something like it.
 type log interface {
-	Replay(func(wal.LSN, []byte) error) (wal.Recovery, error)
+	Replay(func(*wal.Chunk) error, func() error) (wal.Recovery, error)
 	Append(int, []byte) (wal.LSN, error)
 	Demand(wal.LSN)
 	Flush()
@@ -19,6 +19,9 @@ type log interface {
 	Durable() wal.LSN
 	Last() wal.LSN
 	Epoch() uint64
+	StartSnapshot() (wal.SnapshotWriter, error)
+	History() (wal.History, error)
+	Size() wal.Size
 	Writable() error
 	Err() error
 	Stats() wal.Stats
@@ -30,13 +33,15 @@ var _, _ log = (*wal.Log)(nil), (*waltest.MemLog)(nil)
 func replay(t *testing.T, m *waltest.MemLog) string {
 	t.Helper()
 	var all string
-	if _, err := m.Replay(func(n wal.LSN, r []byte) error {
-		all += string(r)
-		if n != wal.LSN(len(all)) {
-			t.Errorf("%q came as number %d", r, n)
-		}
-		return nil
-	}); err != nil {
+	if _, err := m.Replay(func(c *wal.Chunk) error {
+		return c.Records(func(n wal.LSN, r []byte) error {
+			all += string(r)
+			if n != wal.LSN(len(all)) {
+				t.Errorf("%q came as number %d", r, n)
+			}
+			return nil
+		})
+	}, nil); err != nil {
 		t.Fatal(err)
 	}
 	return all
