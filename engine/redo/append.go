@@ -7,9 +7,10 @@ type Kind byte
 
 // The kinds of records. All other numbers are reserved and refused.
 const (
-	KindObject      Kind = 0x01
-	KindDefineClass Kind = 0x02
-	KindMigration   Kind = 0x03
+	KindObject       Kind = 0x01
+	KindDefineClass  Kind = 0x02
+	KindMigration    Kind = 0x03
+	KindClassCounter Kind = 0x04
 )
 
 // Op says what an operation of an object record does.
@@ -100,6 +101,11 @@ func AppendMigration(dst []byte, tag string, details []byte) []byte {
 	dst = appendString(append(dst, byte(KindMigration)), tag)
 	dst = binary.AppendUvarint(dst, uint64(len(details)))
 	return append(dst, details...)
+}
+
+// AppendClassCounter appends a record that says which number the next class gets, which is never 0. For snapshots.
+func AppendClassCounter(dst []byte, next uint32) []byte {
+	return binary.AppendUvarint(append(dst, byte(KindClassCounter)), uint64(next))
 }
 
 func appendString(dst []byte, s string) []byte {

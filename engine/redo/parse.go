@@ -44,7 +44,7 @@ func (e *Error) Unwrap() error { return e.Err }
 type Record struct {
 	Kind Kind
 
-	// Class is the class number: of an Object record and of a DefineClass record.
+	// Class is the class number: of an Object record and of a DefineClass record; the next one of a ClassCounter record.
 	Class uint32
 
 	// ID, Name and HasName are of an Object record; Name counts only if HasName is set.
@@ -153,6 +153,8 @@ func (p *parser) record() (r Record) {
 	case KindMigration:
 		r.Tag = p.bytes("tag")
 		r.Details = p.bytes("details")
+	case KindClassCounter:
+		r.Class = p.class()
 	default:
 		p.fail(0, ErrUnknown, fmt.Sprintf("unknown record kind 0x%02x: it is damaged, or a newer version wrote it", byte(p.kind)))
 	}

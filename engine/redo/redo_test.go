@@ -44,6 +44,7 @@ func samples() []struct {
 		{"define class", AppendDefineClass(nil, 7, "worker-Counter", "Counter")},
 		{"migration", AppendMigration(nil, "v1", []byte{0xf6})},
 		{"migration without details", AppendMigration(nil, "v2", nil)},
+		{"class counter", AppendClassCounter(nil, 300)},
 	}
 }
 
@@ -112,6 +113,8 @@ func appendRecord(dst []byte, r *Record) []byte {
 		dst = AppendDefineClass(dst, r.Class, string(r.UniqueKey), string(r.ClassName))
 	case KindMigration:
 		dst = AppendMigration(dst, string(r.Tag), r.Details)
+	case KindClassCounter:
+		dst = AppendClassCounter(dst, r.Class)
 	}
 	return dst
 }
@@ -153,7 +156,7 @@ func TestRefused(t *testing.T) {
 	}{
 		{"nothing", nil, ErrTruncated, 0, "empty record"},
 		{"zeros", make([]byte, 8), ErrUnknown, 0, "unknown record kind 0x00"},
-		{"reserved kind", []byte{0x04, 1}, ErrUnknown, 0, "unknown record kind 0x04"},
+		{"reserved kind", []byte{0x05, 1}, ErrUnknown, 0, "unknown record kind 0x05"},
 		{"kind above all", []byte{0xff}, ErrUnknown, 0, "0xff"},
 		{"zero operation", with(0), ErrUnknown, len(object), "unknown operation 0x00"},
 		{"reserved operation", with(byte(OpDeleteAll), 0x08), ErrUnknown, len(object) + 1, "unknown operation 0x08"},

@@ -49,6 +49,9 @@ func (p *Printer) Append(dst []byte, r *Record) []byte {
 			dst = append(dst, ' ')
 			dst = p.appendValue(dst, r.Details)
 		}
+	case KindClassCounter:
+		dst = append(dst, "class-counter "...)
+		dst = strconv.AppendUint(dst, uint64(r.Class), 10)
 	default:
 		dst = append(dst, "unknown 0x"...)
 		dst = hex.AppendEncode(dst, []byte{byte(r.Kind)})
