@@ -136,6 +136,7 @@ func (a *actor) changeAlarm(c alarmChange, confirmed bool) {
 			al = o.alarms.add(a.rec, a.slot)
 		}
 		o.alarms.disarm(al)
+		o.alarms.inLog(al)
 		replaced := al.state == alarmRuns || al.state == alarmReplaced
 		al.at, al.next, al.retries, al.backoff, al.flags = c.at, c.at, 0, 0, 0
 		if replaced {

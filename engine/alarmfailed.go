@@ -155,6 +155,7 @@ func (o *owner) runAlarm(k *class, id *ID, end func(error)) error {
 		s.forgive(slot)
 		al = s.add(r, slot)
 		al.at, al.next = f.at, o.loop.Wall()
+		s.notInLog(al, al.at)
 	}
 	if al == nil {
 		return ErrNoAlarm

@@ -64,6 +64,7 @@ func (o *owner) startAlarm(k *class, al *alarm) {
 	// Its last run may be what has ended the process. The log counts this one as failed before it begins, so that an alarm
 	// which always does that is given up at last.
 	al.flags |= alarmMarked
+	o.alarms.inLog(al)
 	lsn, err := o.logAlarm(al.slot, redo.AppendRetryAlarm(nil, al.at, uint32(al.retries)+1, al.next))
 	if err != nil {
 		o.deliverAlarm(ev, err)
@@ -276,6 +277,7 @@ func (o *owner) alarmFailed(ev *Event, slot uint32, err error, began bool) {
 	}
 	_, wall := o.loop.Clock()
 	delay := al.delay(counts, s)
+	logged := al.next
 	al.next = max(wall+delay, al.at) // where the clock was set back during the run, its moment has to come again
 	if counts {
 		al.retries++
@@ -288,6 +290,11 @@ func (o *owner) alarmFailed(ev *Event, slot uint32, err error, began bool) {
 			next = max(wall, al.at) // after a start nothing is known against trying it at once
 		}
 		_, _ = o.logAlarm(slot, redo.AppendRetryAlarm(nil, al.at, uint32(al.retries), next))
+		s.inLog(al)
+		logged = next
+	}
+	if logged != al.next && al.flags&alarmUnlogged == 0 {
+		s.notInLog(al, logged)
 	}
 	s.metrics.alarmRetries.Add(1)
 	log.Warn("an alarm has failed and is tried again", "retries", al.retries, "counted", counts, "in_ms", delay)

@@ -51,6 +51,7 @@ const (
 	alarmMarked                      // the log counts the run that is under way as failed
 	alarmForsaken                    // the run that is under way was deleted, and is not to be tried again
 	alarmByHand                      // it is run before its moment
+	alarmUnlogged                    // the log has another moment for its next run: alarms.unlogged
 )
 
 // alarm is the alarm of one object. While state is alarmRuns, at, next and retries are those of the running one.
@@ -86,18 +87,22 @@ type alarms struct {
 	failed  map[uint32]*alarmFailure // those that were given up, by record
 	notes   []*alarmFailure          // the same; a failure knows its place
 	waiting map[uint32][]func(error) // who waits for the end of a run, by record
-	metrics *metrics
+	// unlogged is when the next run is due according to the log, by record, for those that have alarmUnlogged.
+	unlogged map[uint32]int64
+	metrics  *metrics
 }
 
-func (o *owner) initAlarms() {
+func (o *owner) initAlarms(m *metrics, seed uint64) {
 	o.alarms = alarms{
 		used:    1,
 		fire:    o.fireAlarm,
 		watches: make(map[*Event]*alarmWatch),
-		rand:    rand.New(rand.NewPCG(o.eng.opts.Seed, uint64(o.index))),
+		rand:    rand.New(rand.NewPCG(seed, uint64(o.index))),
 		failed:  make(map[uint32]*alarmFailure),
 		waiting: make(map[uint32][]func(error)),
-		metrics: &o.eng.metrics,
+		metrics: m,
+
+		unlogged: make(map[uint32]int64),
 	}
 }
 
@@ -146,6 +151,7 @@ func (o *owner) clearAlarm(slot uint32) {
 	}
 	al := s.at(r.alarm)
 	s.disarm(al)
+	s.inLog(al)
 	*al = alarm{slot: s.free}
 	s.free, r.alarm = r.alarm, 0
 	s.metrics.alarms.Add(-1)
@@ -265,6 +271,44 @@ func (t *alarmScan) Run() {
 	}
 }
 
+// inLog notes that the log has what the alarm has.
+func (s *alarms) inLog(al *alarm) {
+	if al.flags&alarmUnlogged != 0 {
+		al.flags &^= alarmUnlogged
+		delete(s.unlogged, al.slot)
+	}
+}
+
+// notInLog notes what the log has as the moment of the next run.
+func (s *alarms) notInLog(al *alarm, next int64) {
+	al.flags |= alarmUnlogged
+	s.unlogged[al.slot] = next
+}
+
+// appendAlarm appends the operation that leaves the alarm of an object as the log's own records do, for a snapshot: what has
+// happened to it without a record is lost with the process.
+func (o *owner) appendAlarm(dst []byte, slot uint32) []byte {
+	s := &o.alarms
+	al := s.of(o.table.at(slot))
+	if al == nil {
+		if f := s.failed[slot]; f != nil {
+			dst = redo.AppendFailAlarm(dst, f.at, f.runs, f.when, f.err)
+		}
+		return dst
+	}
+	retries, next := uint32(al.retries), al.next
+	if al.flags&alarmMarked != 0 {
+		retries++
+	}
+	if al.flags&alarmUnlogged != 0 {
+		next = s.unlogged[slot]
+	}
+	if retries == 0 && next == al.at {
+		return redo.AppendSetAlarm(dst, al.at)
+	}
+	return redo.AppendRetryAlarm(dst, al.at, retries, next)
+}
+
 // replayAlarm applies an operation that the log has.
 func (o *owner) replayAlarm(slot uint32, op *redo.Ops) {
 	r, s := o.table.at(slot), &o.alarms
@@ -295,6 +339,8 @@ type undoAlarm struct {
 	had  bool
 	was  alarm
 	note *alarmFailure
+	// logged is what unlogged has of it.
+	logged int64
 }
 
 // saveAlarm notes the alarm before the turn's first change of it.
@@ -305,7 +351,7 @@ func (u *undoLog) saveAlarm(a *actor) {
 		}
 	}
 	s := &a.own.alarms
-	e := undoAlarm{a: a, note: s.failed[a.slot]}
+	e := undoAlarm{a: a, note: s.failed[a.slot], logged: s.unlogged[a.slot]}
 	if al := s.of(a.rec); al != nil {
 		e.had, e.was = true, *al
 	}
@@ -322,6 +368,9 @@ func (o *owner) restoreAlarm(e *undoAlarm) {
 		waited := e.was.timer != 0
 		*al = e.was
 		al.timer = 0
+		if al.flags&alarmUnlogged != 0 {
+			s.notInLog(al, e.logged)
+		}
 		if waited {
 			o.armAlarm(e.a.rec.alarm)
 		}

@@ -36,10 +36,9 @@ type Engine struct {
 	// byName and byNumber are the registered classes. They are replaced whole, and read without the lock.
 	byName   atomic.Pointer[map[string]*class]
 	byNumber atomic.Pointer[map[uint32]*class]
-	defined  map[string]classDef // by unique key: what the log knows, registered or not
-	next     uint32              // the next class number
+	catalog
 
-	migrations []string // tags of those that were applied
+	snapshots snapshots
 }
 
 // class is a registered class.
@@ -72,7 +71,7 @@ func Open(opts Options) (*Engine, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{opts: opts, logger: opts.Logger, pool: opts.Pool, defined: make(map[string]classDef), next: 1}
+	e := &Engine{opts: opts, logger: opts.Logger, pool: opts.Pool, catalog: newCatalog()}
 	e.byName.Store(&map[string]*class{})
 	e.byNumber.Store(&map[uint32]*class{})
 	if e.opts.Transport == nil {
@@ -96,8 +95,9 @@ func Open(opts Options) (*Engine, error) {
 		}
 		e.owners[i].outside = origin{own: e.owners[i]}
 		e.owners[i].flush = e.owners[i].flushFrames
-		e.owners[i].initAlarms()
+		e.owners[i].initAlarms(&e.metrics, opts.Seed)
 	}
+	e.snapshots.init(e)
 	if err := e.openLog(); err != nil {
 		e.closePool()
 		return nil, err
@@ -108,6 +108,7 @@ func Open(opts Options) (*Engine, error) {
 		return nil, err
 	}
 	e.pool.OnRound(func(l loop.Loop) { e.owners[l.Index()].onRound() })
+	e.snapshots.open()
 	return e, nil
 }
 
@@ -117,7 +118,7 @@ func (e *Engine) openLog() (err error) {
 		return err
 	}
 	e.log, err = wal.Open(e.opts.Dir, wal.Options{
-		Buffers: len(e.owners), Sync: e.opts.Sync, OnDurable: e.onDurable, Logger: e.logger,
+		Buffers: len(e.owners), Sync: e.opts.Sync, Retain: e.opts.Retain, OnDurable: e.onDurable, Logger: e.logger,
 	})
 	return err
 }
@@ -277,6 +278,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	if e.closing.Swap(true) {
 		return ErrClosed
 	}
+	e.snapshots.stop()
 	e.awaitQuiet(ctx)
 	var wg sync.WaitGroup
 	for _, o := range e.owners {
@@ -289,6 +291,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	if t, ok := e.opts.Transport.(interface{ CloseIdleConnections() }); ok && e.ownTransport {
 		t.CloseIdleConnections()
 	}
+	e.snapshots.ended.Wait()
 	err := e.log.Close()
 	e.closePool()
 	return err

@@ -7,7 +7,6 @@ import (
 
 	"everloop/engine/redo"
 	"everloop/engine/value"
-	"everloop/wal"
 )
 
 // Migration is one step in the history of the classes of a data directory: classes that are new, that are called
@@ -156,34 +155,19 @@ func (e *Engine) check(m Migration) (d migrationDetails, err error) {
 	return d, nil
 }
 
-// applied changes the known classes as a migration says. Under mu, or while the engine opens.
-func (e *Engine) applied(tag string, d migrationDetails) {
-	e.migrations = append(e.migrations, tag)
-	for key, def := range e.defined {
+// applied changes the known classes as a migration says.
+func (c *catalog) applied(tag string, d migrationDetails) {
+	if !slices.Contains(c.migrations, tag) { // a snapshot may know of it, and then comes the log
+		c.migrations = append(c.migrations, tag)
+	}
+	for key, def := range c.defined {
 		if slices.Contains(d.Delete, def.number) {
-			delete(e.defined, key)
+			delete(c.defined, key)
 			continue
 		}
 		for _, r := range d.Rename {
 			if r.Class == def.number {
-				e.defined[key] = classDef{def.number, r.Name}
-			}
-		}
-	}
-}
-
-// dropClasses forgets all objects of some classes, with their alarms.
-func (o *owner) dropClasses(numbers []uint32) {
-	if len(numbers) == 0 {
-		return
-	}
-	for s, slab := range o.table.slabs {
-		for i := range slab {
-			if r := &slab[i]; r.used && slices.Contains(numbers, r.class) {
-				slot := uint32(s*slabSize + i)
-				o.clearAlarm(slot)
-				o.alarms.forgive(slot)
-				o.table.remove(slot)
+				c.defined[key] = classDef{def.number, r.Name}
 			}
 		}
 	}
@@ -204,21 +188,4 @@ func (e *Engine) appendDurably(record []byte) error {
 		return ErrClosed
 	}
 	return <-done
-}
-
-// replayMigration applies a migration that the log has.
-func (e *Engine) replayMigration(n wal.LSN, rec *redo.Record) error {
-	var d migrationDetails
-	if len(rec.Details) == 0 {
-		e.applied(string(rec.Tag), d)
-		return nil
-	}
-	if err := value.Unmarshal(rec.Details, &d); err != nil {
-		return fmt.Errorf("engine: record %d: the migration %q cannot be read: %w", n, rec.Tag, err)
-	}
-	e.applied(string(rec.Tag), d)
-	for _, o := range e.owners {
-		o.dropClasses(d.Delete)
-	}
-	return nil
 }

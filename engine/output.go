@@ -142,4 +142,5 @@ func (e *Engine) onDurable(wal.LSN, error) {
 			o.loop.Post((*releaseTask)(o))
 		}
 	}
+	e.snapshots.committed()
 }

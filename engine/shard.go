@@ -31,6 +31,7 @@ type owner struct {
 	ready   runQueue
 	running bool
 	posted  bool // a task that goes on with ready is in the mailbox
+	turns   uint64
 
 	// The running turn: who has written, what it wants to send, how to take its writes back.
 	dirty   []*actor
@@ -201,6 +202,7 @@ func (o *owner) runTurn(r runnable) {
 			o.eng.logger.Error("panic in a turn", "panic", v, "stack", string(debug.Stack()))
 		}
 	}()
+	o.turns++
 	r.turn()
 }
 

@@ -55,6 +55,13 @@ func AppendPut(dst []byte, key string, value []byte) []byte {
 	return append(dst, value...)
 }
 
+// AppendPutBytes is AppendPut with a key in bytes.
+func AppendPutBytes(dst, key, value []byte) []byte {
+	dst = binary.AppendUvarint(append(dst, byte(OpPut)), uint64(len(key)))
+	dst = binary.AppendUvarint(append(dst, key...), uint64(len(value)))
+	return append(dst, value...)
+}
+
 // AppendDelete appends an operation that removes key.
 func AppendDelete(dst []byte, key string) []byte {
 	return appendString(append(dst, byte(OpDelete)), key)

@@ -141,6 +141,9 @@ func (s *Store) Put(key string, value []byte) {
 	s.setPacked(p.replace(e, length, count, key, value))
 }
 
+// PutBytes is Put with a key that may change afterwards.
+func (s *Store) PutBytes(key, value []byte) { s.Put(unsafeString(key), value) }
+
 // Delete removes key, and reports whether it was there.
 func (s *Store) Delete(key string) bool {
 	if t := s.tree(); t != nil {
