@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -30,7 +31,8 @@ var ErrPowerOff = errors.New("waltest: power is off")
 //   - of each file, what it was at its last fsync; pages written later, and a length changed later, are on the
 //     platter or not, each page by itself;
 //   - of each directory, the names it had at its last fsync; each name made, renamed or removed later is on the
-//     platter or not, each by itself. (Fsync of a file does not make its name durable.)
+//     platter or not, each by itself. (Fsync of a file does not make its name durable.) A directory that is made anew
+//     under the name of one that was removed is another one: what was in the other is not in it.
 //
 // A failed fsync loses its pages for good: they are marked clean and no later fsync takes them, as on Linux, while
 // readers still see them.
@@ -42,9 +44,8 @@ type PowerDisk struct {
 	mu   sync.Mutex
 	root string
 
-	names   map[string]*inode // as a reader sees them; keys are relative to root
-	durable map[string]*inode // as of the last fsync of each directory
-	pending []nameOp          // between the two, in order
+	names   map[string]*inode // as a reader sees them; keys are relative to root, which is "."
+	pending []nameOp          // between them and what is durable, in order
 
 	ops    int
 	cutAt  int // the operation during which the power goes; 0 = never
@@ -63,6 +64,7 @@ type PowerDisk struct {
 // inode is a file or a directory.
 type inode struct {
 	dir     bool
+	inside  map[string]*inode // of a directory: the names as of its last fsync
 	now     []byte       // as a reader sees it
 	disk    []byte       // as of the last fsync
 	dirty   map[int]bool // pages that the next fsync takes
@@ -72,8 +74,8 @@ type inode struct {
 
 // nameOp is a change of names that no fsync of the directory has made durable yet.
 type nameOp struct {
-	dir  string // of the directory or directories; a rename stays inside one here
-	from string // "" for a new name
+	dir  *inode // a rename stays inside one here
+	from string // name in it; "" for a new one
 	to   string // "" for a removed one
 	node *inode
 }
@@ -86,7 +88,7 @@ type fault struct {
 // NewPowerDisk takes the directory root as it is for durable.
 func NewPowerDisk(root string) (*PowerDisk, error) {
 	p := &PowerDisk{
-		root: root, names: map[string]*inode{}, durable: map[string]*inode{},
+		root: root, names: map[string]*inode{".": newInode(true)},
 		counts: map[wal.OpKind]int{}, faults: map[fault]func(wal.Op) error{}, lies: map[int]bool{}, free: 1 << 40,
 	}
 	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
@@ -100,7 +102,9 @@ func NewPowerDisk(root string) (*PowerDisk, error) {
 			}
 			n.disk = append([]byte(nil), n.now...)
 		}
-		p.names[p.rel(path)], p.durable[p.rel(path)] = n, n
+		name := p.rel(path)
+		p.names[name] = n
+		p.names[filepath.Dir(name)].inside[e.Name()] = n
 		return nil
 	})
 	if err != nil {
@@ -113,7 +117,11 @@ func NewPowerDisk(root string) (*PowerDisk, error) {
 func (p *PowerDisk) Root() string { return p.root }
 
 func newInode(dir bool) *inode {
-	return &inode{dir: dir, dirty: map[int]bool{}, lost: map[int]bool{}}
+	n := &inode{dir: dir, dirty: map[int]bool{}, lost: map[int]bool{}}
+	if dir {
+		n.inside = map[string]*inode{}
+	}
+	return n
 }
 
 func (p *PowerDisk) rel(path string) string {
@@ -297,9 +305,17 @@ func (p *PowerDisk) Do(op wal.Op, perform func() error) error {
 
 // valid reports whether the operation could succeed at all; those that could not have no effect.
 func (p *PowerDisk) valid(op wal.Op) bool {
-	_, ok := p.names[p.rel(op.Path)]
-	if op.Kind == wal.OpMkdir {
+	name := p.rel(op.Path)
+	n, ok := p.names[name]
+	switch {
+	case op.Kind == wal.OpMkdir:
 		return !ok
+	case op.Kind == wal.OpRemove && ok && n.dir:
+		for other := range p.names {
+			if filepath.Dir(other) == name {
+				return false
+			}
+		}
 	}
 	return ok || op.Kind == wal.OpCreate
 }
@@ -307,8 +323,8 @@ func (p *PowerDisk) valid(op wal.Op) bool {
 // apply changes the model.
 func (p *PowerDisk) apply(op wal.Op, name string) {
 	n := p.names[name]
-	dir := filepath.Dir(name)
-	if n == nil && op.Kind != wal.OpMkdir && op.Kind != wal.OpCreate && op.Kind != wal.OpSyncDir {
+	dir, base := p.names[filepath.Dir(name)], filepath.Base(name)
+	if n == nil && op.Kind != wal.OpMkdir && op.Kind != wal.OpCreate {
 		panic(fmt.Sprintf("waltest: %v of %s, which was never announced", op.Kind, op.Path))
 	}
 	switch op.Kind {
@@ -319,7 +335,7 @@ func (p *PowerDisk) apply(op wal.Op, name string) {
 		}
 		n = newInode(op.Kind == wal.OpMkdir)
 		p.names[name] = n
-		p.pending = append(p.pending, nameOp{dir, "", name, n})
+		p.pending = append(p.pending, nameOp{dir, "", base, n})
 	case wal.OpWrite:
 		n.write(op.Offset, op.Data)
 	case wal.OpTruncate:
@@ -329,8 +345,8 @@ func (p *PowerDisk) apply(op wal.Op, name string) {
 	case wal.OpSyncDir:
 		rest := p.pending[:0]
 		for _, o := range p.pending {
-			if o.dir == name {
-				o.apply(p.durable)
+			if o.dir == n {
+				o.apply(n.inside)
 			} else {
 				rest = append(rest, o)
 			}
@@ -340,10 +356,10 @@ func (p *PowerDisk) apply(op wal.Op, name string) {
 		to := p.rel(op.To)
 		delete(p.names, name)
 		p.names[to] = n
-		p.pending = append(p.pending, nameOp{dir, name, to, n})
+		p.pending = append(p.pending, nameOp{dir, base, filepath.Base(to), n})
 	case wal.OpRemove:
 		delete(p.names, name)
-		p.pending = append(p.pending, nameOp{dir, name, "", n})
+		p.pending = append(p.pending, nameOp{dir, base, "", n})
 	}
 }
 
@@ -424,38 +440,37 @@ func (p *PowerDisk) Crash(seed uint64, dst string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))
-	names := make(map[string]*inode, len(p.durable))
-	for name, n := range p.durable {
-		names[name] = n
-	}
 	luck := r.Float64()
+	inside := map[*inode]map[string]*inode{} // of directories in which something is pending
 	for _, o := range p.pending {
+		if inside[o.dir] == nil {
+			inside[o.dir] = maps.Clone(o.dir.inside)
+		}
 		if r.Float64() < luck {
-			o.apply(names)
+			o.apply(inside[o.dir])
 		}
 	}
-	sorted := make([]string, 0, len(names))
-	for name := range names {
-		sorted = append(sorted, name)
+	var build func(n *inode, path string) error
+	build = func(n *inode, path string) error {
+		if !n.dir {
+			return os.WriteFile(path, n.crashed(r), 0o640)
+		}
+		if err := os.MkdirAll(path, 0o750); err != nil {
+			return err
+		}
+		names := n.inside
+		if changed := inside[n]; changed != nil {
+			names = changed
+		}
+		for _, name := range slices.Sorted(maps.Keys(names)) { // the seed decides alone
+			if err := build(names[name], filepath.Join(path, name)); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	sort.Strings(sorted) // a directory comes before what is in it, and the seed decides alone
-	if err := os.MkdirAll(dst, 0o750); err != nil {
-		return err
-	}
-	for _, name := range sorted {
-		n, path := names[name], filepath.Join(dst, name)
-		if _, err := os.Stat(filepath.Dir(path)); err != nil {
-			continue // its directory is gone
-		}
-		var err error
-		if n.dir {
-			err = os.Mkdir(path, 0o750)
-		} else {
-			err = os.WriteFile(path, n.crashed(r), 0o640)
-		}
-		if err != nil {
-			return fmt.Errorf("waltest: crash copy: %w", err)
-		}
+	if err := build(p.names["."], dst); err != nil {
+		return fmt.Errorf("waltest: crash copy: %w", err)
 	}
 	return nil
 }
@@ -484,8 +499,8 @@ func (p *PowerDisk) Check() error {
 		}
 		return err
 	})
-	if err == nil && seen != len(p.names) {
-		err = fmt.Errorf("waltest: %d names are there, %d were announced", seen, len(p.names))
+	if err == nil && seen != len(p.names)-1 {
+		err = fmt.Errorf("waltest: %d names are there, %d were announced", seen, len(p.names)-1)
 	}
 	return err
 }
