@@ -128,9 +128,9 @@ func (s *crashSettings) serve(logger *slog.Logger) error {
 	}
 	retain := wal.Retain{Age: time.Hour, Bytes: s.Retain}
 	options := engine.Options{
-		Dir: s.Data, Pool: pool, Logger: logger, SnapshotLog: crashSnapshotLog, Retain: retain,
+		Dir: s.Data, Pool: pool, Logger: logger, SnapshotLog: crashSnapshotLog,
 		OpenLog: func(loops int, durable func(wal.LSN, error)) (engine.Log, error) {
-			return wal.Open(s.Data, wal.Options{Buffers: loops, Sync: syncModes[s.Sync], OnDurable: durable, Logger: logger, Disk: disk})
+			return wal.Open(s.Data, wal.Options{Buffers: loops, Sync: syncModes[s.Sync], OnDurable: durable, Logger: logger, Disk: disk, Retain: retain})
 		},
 	}
 	eng, err := engine.Open(options)
