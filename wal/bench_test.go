@@ -1,6 +1,7 @@
 package wal_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"runtime"
 	"sync"
@@ -127,32 +128,71 @@ func BenchmarkLoops(b *testing.B) {
 }
 
 // BenchmarkReplay reads a log of small records.
+// BenchmarkReplay is a start with a log of 150-byte records in batches of so many: reading, checking, and going through
+// the records, without doing anything with them.
 func BenchmarkReplay(b *testing.B) {
+	for _, batch := range []int{1, 10, 1000} {
+		b.Run(fmt.Sprintf("batch=%d", batch), func(b *testing.B) {
+			dir := ramDir(b)
+			l := benchLog(b, dir, wal.Options{Sync: wal.SyncNone, MaxDelay: time.Hour})
+			record := make([]byte, 150)
+			const n = 400_000
+			for i := range n {
+				last, err := l.Append(0, record)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if i%batch == batch-1 {
+					l.Demand(last)
+					l.EndRound(0)
+				}
+			}
+			l.Close()
+			replayAgain(b, dir, n)
+		})
+	}
+}
+
+// BenchmarkReplaySnapshot is the same with everything in a snapshot.
+func BenchmarkReplaySnapshot(b *testing.B) {
 	dir := ramDir(b)
 	l := benchLog(b, dir, wal.Options{Sync: wal.SyncNone})
-	record := make([]byte, 100)
-	const n = 200_000
+	w, err := l.StartSnapshot()
+	if err != nil {
+		b.Fatal(err)
+	}
+	const n = 400_000
+	record := make([]byte, 150)
+	f := wal.NewFrame()
 	for i := range n {
-		last, err := l.Append(0, record)
+		binary.LittleEndian.PutUint64(record, uint64(i)*0x9e3779b97f4a7c15)
+		if f.Add(0, record); f.Full() || i == n-1 {
+			if err := w.Write(f); err != nil {
+				b.Fatal(err)
+			}
+			f.Reset()
+		}
+	}
+	if _, err := w.Install(0); err != nil {
+		b.Fatal(err)
+	}
+	l.Close()
+	replayAgain(b, dir, n)
+}
+
+func replayAgain(b *testing.B, dir string, n int) {
+	b.ReportAllocs()
+	b.SetBytes(int64(n) * 150)
+	for b.Loop() {
+		l, err := wal.Open(dir, wal.Options{Logger: quiet})
 		if err != nil {
 			b.Fatal(err)
 		}
-		if i%100 == 99 {
-			l.Demand(last)
-			l.EndRound(0)
+		seen := 0
+		if _, err := l.Replay(each(func(wal.LSN, []byte) error { seen++; return nil }), nil); err != nil || seen != n {
+			b.Fatal(seen, err)
 		}
-	}
-	l.Close()
-	b.ReportAllocs()
-	b.SetBytes(n * 101)
-	for b.Loop() {
-		rep := 0
-		err := wal.Inspect(dir, func(batch *wal.Batch) error {
-			return batch.Records(func(wal.LSN, []byte) error { rep++; return nil })
-		})
-		if err != nil || rep != n {
-			b.Fatal(rep, err)
-		}
+		l.Close()
 	}
 	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
 }

@@ -87,6 +87,10 @@ type scan struct {
 	// upTo, if not 0, is the last record that is wanted: the scan ends with the segment that holds it, and judges
 	// nothing behind it.
 	upTo LSN
+	// given, if set, are the segments to read, open, instead of those that the directories list; front, if set, is the snapshot. So
+	// a History reads what there was when it looked, although it may be removed meanwhile. Both are closed by the caller.
+	given []segmentFile
+	front *snapshotFile
 	// reread is set when another process may be writing: a start that came after man was read has a later
 	// epoch in its batches, and in the manifest.
 	reread func() (Manifest, error)
@@ -116,11 +120,12 @@ type scan struct {
 // segmentFile is one segment as it was found in its directory.
 type segmentFile struct {
 	gen   uint64
-	first uint64 // sequence number in its name
-	file  string // relative to the data directory
-	size  int64  // when it was listed
-	last  bool   // of its generation
-	err   error  // instead: what is wrong with the generation's directory
+	first uint64   // sequence number in its name
+	file  string   // relative to the data directory
+	size  int64    // when it was listed
+	last  bool     // of its generation
+	open  *os.File // of those that were given
+	err   error    // instead: what is wrong with the generation's directory
 }
 
 // segmentRead is a segment as it was read: everything that can be told of it without those before it.
@@ -177,9 +182,15 @@ func (s *scan) run() error {
 	if err := s.newer(); err != nil {
 		return err
 	}
-	files, total, err := s.plan()
-	if err != nil {
-		return err
+	files, total := s.given, int64(0)
+	if s.given == nil {
+		var err error
+		if files, total, err = s.plan(); err != nil {
+			return err
+		}
+	}
+	for _, f := range s.given {
+		total += f.size
 	}
 	s.chain = chain{logID: s.man.LogID, maxEpoch: s.man.Epoch}
 	r := newReader(total)
@@ -188,7 +199,7 @@ func (s *scan) run() error {
 			return err
 		}
 	}
-	err = ahead(r, func() func() segmentRead {
+	err := ahead(r, func() func() segmentRead {
 		if len(files) == 0 {
 			return nil
 		}
@@ -202,7 +213,10 @@ func (s *scan) run() error {
 	case err != nil:
 		return err
 	}
-	if s.to < s.man.Newest {
+	if s.upTo != 0 && s.chain.last < s.upTo {
+		return s.damage(s.file, int64(s.end), fmt.Errorf("the log ends with record %d, but record %d was on disk", s.chain.last, s.upTo))
+	}
+	if s.upTo != 0 || s.to < s.man.Newest {
 		return nil
 	}
 	// The floor is at or past the snapshot's barrier: a log that ends before that is refused here too.
@@ -242,14 +256,17 @@ func (s *scan) newer() error {
 
 // runSnapshot reads the snapshot in front of the first generation, and takes from it what comes before that.
 func (s *scan) runSnapshot(r *reader) error {
-	f, err := openSnapshot(s.dir, &s.man, s.from)
-	if err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return s.damage(filepath.Join(partitionName, snapshotName(s.from)), 0, errors.New("snapshot that the manifest names is missing"))
+	f := s.front
+	if f == nil {
+		var err error
+		if f, err = openSnapshot(s.dir, &s.man, s.from); err != nil {
+			if errors.Is(err, os.ErrNotExist) {
+				return s.damage(filepath.Join(partitionName, snapshotName(s.from)), 0, errSnapshotMissing)
+			}
+			return err
 		}
-		return err
+		defer f.close()
 	}
-	defer f.close()
 	r.total += f.size
 	s.chain.last, s.chain.crc = f.head.base, f.head.baseCRC
 	s.snapshot, s.snapshotBytes = &f.foot, f.size
@@ -266,36 +283,44 @@ func (s *scan) reading(r *reader, f segmentFile) func() segmentRead {
 	if got.err != nil {
 		return func() segmentRead { return got }
 	}
-	path := filepath.Join(s.dir, f.file)
-	st, err := os.Stat(path)
+	file := f.open
+	if file == nil {
+		var err error
+		if file, err = os.Open(filepath.Join(s.dir, f.file)); err != nil {
+			got.err = fmt.Errorf("wal: read segment: %w", err)
+			return func() segmentRead { return got }
+		}
+	}
+	st, err := file.Stat()
 	if err != nil {
 		got.err = fmt.Errorf("wal: read segment: %w", err)
-		return func() segmentRead { return got }
+	} else {
+		got.c = r.take(int(st.Size()), st.Size())
 	}
-	got.c = r.take(int(st.Size()), st.Size())
-	if got.c == nil {
+	if got.c == nil && f.open == nil {
+		file.Close()
+	}
+	switch {
+	case got.err != nil:
+		return func() segmentRead { return got }
+	case got.c == nil:
 		return nil
 	}
 	return func() segmentRead {
-		got.err = got.c.load(path)
+		if f.open == nil {
+			defer file.Close()
+		}
+		got.err = got.c.load(file)
 		got.parse()
 		return got
 	}
 }
 
 // load reads a file into the chunk.
-func (c *Chunk) load(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("wal: read segment: %w", err)
-	}
-	defer f.Close()
-	n, err := io.ReadFull(f, c.data)
+func (c *Chunk) load(f *os.File) error {
+	n, err := f.ReadAt(c.data, 0)
 	c.data = c.data[:n]
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return nil // it became shorter meanwhile: a live directory whose owner cut a torn tail
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, io.EOF) { // at its end: it became shorter meanwhile, as the owner of a live directory cut a torn tail
 		return fmt.Errorf("wal: read segment: %w", err)
 	}
 	return nil

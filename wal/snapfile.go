@@ -219,18 +219,19 @@ func (h *snapshotHead) encode(b []byte) {
 
 // What can be wrong with the bytes of a snapshot.
 var (
-	errSnapshotShort  = errors.New("snapshot is cut short: it has no room for a header and a footer")
-	errSnapshotMagic  = errors.New("this is no snapshot: magic is missing")
-	errSnapshotHeader = errors.New("snapshot header contradicts itself")
-	errFooterMagic    = errors.New("the file does not end with a snapshot's footer")
-	errFooter         = errors.New("snapshot footer contradicts itself")
-	errFrameMagic     = errors.New("no frame starts here: magic is missing")
-	errFrameHeader    = errors.New("frame header contradicts itself")
-	errFrameCRC       = errors.New("checksum of the frame's payload does not match")
-	errFrameS2        = errors.New("the frame's payload cannot be decompressed")
-	errFrameRecords   = errors.New("records do not fill the frame's payload")
-	errFrameGiant     = errors.New("a record of the frame begins behind its first MiB")
-	errFrameTags      = errors.New("the frame's highest tag is not the one in its header")
+	errSnapshotMissing = errors.New("snapshot that the manifest names is missing")
+	errSnapshotShort   = errors.New("snapshot is cut short: it has no room for a header and a footer")
+	errSnapshotMagic   = errors.New("this is no snapshot: magic is missing")
+	errSnapshotHeader  = errors.New("snapshot header contradicts itself")
+	errFooterMagic     = errors.New("the file does not end with a snapshot's footer")
+	errFooter          = errors.New("snapshot footer contradicts itself")
+	errFrameMagic      = errors.New("no frame starts here: magic is missing")
+	errFrameHeader     = errors.New("frame header contradicts itself")
+	errFrameCRC        = errors.New("checksum of the frame's payload does not match")
+	errFrameS2         = errors.New("the frame's payload cannot be decompressed")
+	errFrameRecords    = errors.New("records do not fill the frame's payload")
+	errFrameGiant      = errors.New("a record of the frame begins behind its first MiB")
+	errFrameTags       = errors.New("the frame's highest tag is not the one in its header")
 )
 
 // zeroed reports whether reserved bytes are what they must be.

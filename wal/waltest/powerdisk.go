@@ -65,10 +65,10 @@ type PowerDisk struct {
 type inode struct {
 	dir     bool
 	inside  map[string]*inode // of a directory: the names as of its last fsync
-	now     []byte       // as a reader sees it
-	disk    []byte       // as of the last fsync
-	dirty   map[int]bool // pages that the next fsync takes
-	lost    map[int]bool // pages that no fsync takes until they are written again
+	now     []byte            // as a reader sees it
+	disk    []byte            // as of the last fsync
+	dirty   map[int]bool      // pages that the next fsync takes
+	lost    map[int]bool      // pages that no fsync takes until they are written again
 	resized bool
 }
 
