@@ -33,7 +33,7 @@ func stepOn(t *testing.T, loops int, seed uint64, crashed func(waltest.MemOption
 	t.Helper()
 	s := &stepped{t: t, pool: looptest.New(loops, seed)}
 	opts := engine.Options{
-		Pool:   s.pool,
+		Pool: s.pool, SnapshotAge: -1,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		OpenLog: func(n int, durable func(wal.LSN, error)) (engine.Log, error) {
 			o := waltest.MemOptions{Buffers: n, OnDurable: durable}

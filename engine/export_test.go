@@ -1,5 +1,7 @@
 package engine
 
+import "everloop/wal"
+
 // Outgoing is the number of requests that are under way. Call it while nothing runs.
 func (e *Engine) Outgoing() (n int) {
 	for _, o := range e.owners {
@@ -45,3 +47,16 @@ func (e *Engine) Waiting() (n int) {
 	}
 	return n
 }
+
+// View shows what the engine has in memory. Call it while nothing runs.
+func (e *Engine) View() *View {
+	v := &View{byNumber: make(map[uint32]ViewClass), owners: e.owners}
+	v.know(&e.catalog)
+	return v
+}
+
+// ViewOf is viewOf.
+func ViewOf(h wal.History, to wal.LSN, o ViewOptions) (*View, error) { return viewOf(h, to, o) }
+
+// NextClass is the number that the next class gets.
+func (e *Engine) NextClass() uint32 { return e.next }

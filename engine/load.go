@@ -145,7 +145,7 @@ func (p *loadPart) run() {
 func (p *loadPart) apply(c *wal.Chunk) error {
 	snapshot := c.Snapshot()
 	return c.Records(func(n wal.LSN, record []byte) error {
-		if len(p.l.parts) > 1 && !p.mine(record) {
+		if (len(p.l.parts) > 1 || p.l.only != nil) && !p.wants(record) {
 			return nil
 		}
 		rec, err := redo.Parse(record)
@@ -169,24 +169,25 @@ func (p *loadPart) apply(c *wal.Chunk) error {
 	})
 }
 
-// mine reports whether a record is for this part to apply, or to refuse: it does not look at more than it has to.
-func (p *loadPart) mine(record []byte) bool {
+// wants reports whether a record is for this part to apply, or to refuse: it does not look at more than it has to.
+func (p *loadPart) wants(record []byte) bool {
 	if len(record) == 0 || redo.Kind(record[0]) != redo.KindObject {
 		return true
 	}
-	_, k := binary.Uvarint(record[1:])
+	class, k := binary.Uvarint(record[1:])
 	if k <= 0 || len(record) < 1+k+redo.IDSize {
 		return true // all refuse it
 	}
-	shard := binary.BigEndian.Uint64(record[1+k:]) >> (64 - shardBits)
-	return loop.Owner(len(p.l.parts), shard<<(64-shardBits)) == p.index
+	id := (*[redo.IDSize]byte)(record[1+k:])
+	x := ID{bytes: *id}
+	if loop.Owner(len(p.l.parts), uint64(x.shard())<<(64-shardBits)) != p.index {
+		return false
+	}
+	return p.l.only == nil || p.l.only(uint32(class), id)
 }
 
 // object applies a record of an object.
 func (p *loadPart) object(n wal.LSN, rec *redo.Record, snapshot bool) error {
-	if p.l.only != nil && !p.l.only(rec.Class, rec.ID) {
-		return nil
-	}
 	o, id := p.own, ID{bytes: *rec.ID}
 	r, slot := o.table.find(rec.Class, &id)
 	switch {

@@ -128,10 +128,11 @@ func freezeBytes() int {
 	return snapshotFreeze
 }
 
-// holdsDurable reports whether a place has an object in it of which something is durable, or will be.
+// holdsDurable reports whether a place has an object in it of which something is durable, or will be. The name of one that is empty
+// counts: the log has stated it, and does not again when there is something in the object.
 func (o *owner) holdsDurable(slot uint32) bool {
 	r := o.table.at(slot)
-	return r.used && (r.store.Len() > 0 || r.alarm != 0 || o.alarms.failed[slot] != nil)
+	return r.used && (r.store.Len() > 0 || r.alarm != 0 || r.name != nil || o.alarms.failed[slot] != nil)
 }
 
 // appendHead begins the record of an object.

@@ -210,6 +210,7 @@ func (w *world) open() {
 			w.journal.Log = log
 			return w.journal, err
 		},
+		SnapshotAge:  -1,
 		IdleTimeout:  w.idle,
 		BlockTimeout: blockTimeout,
 		MaxEvents:    w.maxQueued,
