@@ -62,6 +62,7 @@ func (e *Engine) BeginSnapshot(done func(SnapshotInfo, error)) { e.snapshots.beg
 // SnapshotStats are the figures of the snapshots that this engine has made.
 type SnapshotStats struct {
 	Running   bool
+	Written   int64 // bytes of records that the one in the making has so far, before compression
 	Installed uint64
 	Failed    uint64
 	// Last is the newest that was installed since Open, Objects how many objects it has; zero without one.
@@ -79,7 +80,9 @@ func (e *Engine) SnapshotStats() SnapshotStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	stats := s.stats
-	stats.Running = s.run != nil
+	if s.run != nil {
+		stats.Running, stats.Written = true, s.run.bytes.Load()
+	}
 	return stats
 }
 
@@ -279,6 +282,7 @@ type snapshotRun struct {
 	e       *Engine
 	done    []func(SnapshotInfo, error) // under s.mu
 	objects atomic.Uint64
+	bytes   atomic.Int64
 	left    atomic.Int32 // loops that are not through
 	over    atomic.Bool  // it has ended, or was given up
 

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -65,7 +66,7 @@ func (c *chest) class() engine.Class {
 }
 
 func (c *chest) put(key string, n int) error {
-	return c.st.Storage().PutRaw(key, append([]byte{0x59, byte(n >> 8), byte(n)}, make([]byte, n)...), engine.WriteOptions{})
+	return c.st.Storage().PutRaw(key, append([]byte{0x59, byte(n >> 8), byte(n)}, bytes.Repeat([]byte{byte(c.r.IntN(256))}, n)...), engine.WriteOptions{})
 }
 
 // Do does one of many things, by what is drawn.
@@ -82,7 +83,7 @@ func (c *chest) Do() error {
 		return s.DeleteAll()
 	case 5: // as large as what is frozen, in many turns
 		for range 1 + c.r.IntN(30) {
-			if err := c.put(fmt.Sprint("large", c.r.IntN(200)), 100+c.r.IntN(200)); err != nil {
+			if err := c.put(fmt.Sprint("large", c.r.IntN(100)), 100*(1+c.r.IntN(2))); err != nil {
 				return err
 			}
 		}
@@ -131,10 +132,13 @@ func (c *chest) Alarm(ctx context.Context, _ engine.AlarmInfo) error {
 	if c.r.IntN(3) == 0 {
 		_ = c.ns.GetByName("c").Call(ctx, "Nothing", nil)
 	}
-	if c.r.IntN(4) > 0 {
-		return errors.Join(err, errBroken)
+	switch c.r.IntN(12) {
+	case 0, 1:
+		return err
+	case 2, 3:
+		return engine.ErrBacklog // does not count
 	}
-	return err
+	return errors.Join(err, errBroken)
 }
 
 // dump is everything in a view, as text.
@@ -154,7 +158,7 @@ func dump(t *testing.T, v *engine.View) string {
 	if err := v.Objects(func(o *engine.ViewObject) error {
 		fmt.Fprintf(&b, "%s %s %q %v up to %d\n", o.Class.Name, hex.EncodeToString(o.ID[:4]), o.Name, o.Named, o.LSN)
 		o.Scan(func(key string, v []byte) bool {
-			fmt.Fprintf(&b, "  %q: %d %x\n", key, len(v), v[:min(len(v), 3)])
+			fmt.Fprintf(&b, "  %q: %d %x\n", key, len(v), v[:min(len(v), 5)])
 			return true
 		})
 		if o.Alarm != nil {
@@ -210,7 +214,7 @@ type snapshotting struct {
 // TestSnapshotHistories plays random histories with snapshots in the middle of them, over several lives with different numbers of loops, and compares what is
 // left with what all records of all lives give by themselves.
 func TestSnapshotHistories(t *testing.T) {
-	small(t, 2, 3000)
+	small(t, 1, 3000)
 	seeds := *snapshotSeeds
 	var installed, given, fromSnapshot, objects, alarms, failed, turns int
 	for seed := range uint64(seeds) {
@@ -258,9 +262,9 @@ func TestSnapshotHistories(t *testing.T) {
 				spaces = append(spaces, ns)
 			}
 			shared.ns = spaces[0]
-			for range 250 {
+			for range 700 {
 				turns++
-				switch r.IntN(16) {
+				switch r.IntN(17) {
 				case 0, 1, 2, 3:
 					ns := spaces[r.IntN(len(spaces))]
 					name := string(rune('a' + r.IntN(12)))
@@ -277,8 +281,12 @@ func TestSnapshotHistories(t *testing.T) {
 				case 9:
 					s.log.Commit()
 				case 10:
-					s.pool.Jump(time.Duration(r.IntN(3000)) * time.Millisecond)
+					s.pool.Jump(time.Duration(r.IntN(2<<r.IntN(17))) * time.Millisecond)
 				case 11:
+					if r.IntN(4) > 0 {
+						s.pool.Run()
+						continue
+					}
 					s.BeginSnapshot(func(_ engine.SnapshotInfo, err error) {
 						switch {
 						case err == nil:
@@ -289,10 +297,20 @@ func TestSnapshotHistories(t *testing.T) {
 							t.Fatalf("seed %d: %v", seed, err)
 						}
 					})
-				case 12, 13, 14:
+				case 12:
 					s.work(r)
+				case 13:
+					s.pool.Jump(time.Duration(r.IntN(200_000)) * time.Millisecond)
+					s.pool.Run()
+				case 14:
+					ns := spaces[0]
+					if id := ns.IDFromName(string(rune('a' + r.IntN(12)))); r.IntN(3) == 0 {
+						ctx, leave := context.WithCancel(context.Background())
+						leave() // it is not waited for
+						_ = s.RunAlarm(ctx, ns.Class(), id)
+					}
 				default:
-					if r.IntN(20) == 0 {
+					if r.IntN(80) == 0 {
 						s.log.FailSnapshot(errDiskGone)
 					}
 					if life == 1 && len(names) > 1 && r.IntN(4) == 0 {

@@ -77,7 +77,8 @@ func (p *snapshotPart) Run() {
 	if o.turns != p.turns {
 		budget, p.turns = snapshotBusySlice, o.turns
 	}
-	most := mechanism.Bound.SliceObjects
+	most, bytes := mechanism.Bound.SliceObjects, 0
+	defer func() { p.run.bytes.Add(int64(bytes)) }()
 	for objects := 0; p.slot < p.end; p.slot++ {
 		if budget <= 0 || most > 0 && objects == most {
 			p.goOn()
@@ -106,6 +107,7 @@ func (p *snapshotPart) Run() {
 			return true
 		})
 		b = o.appendAlarm(b, p.slot)
+		bytes += len(b) - at
 		budget -= len(b) - at + snapshotObject
 		p.frame.End(b)
 		if p.frame.Full() {
@@ -195,6 +197,7 @@ func (r *snapshotRun) writeLarge(tag wal.LSN, named, plain, tail []byte, view *k
 	ok := true
 	view.Scan(func(key, value []byte) bool {
 		if len(b)-start >= snapshotRecord {
+			r.bytes.Add(int64(len(b) - start))
 			f.End(b)
 			if ok = r.write(f); !ok {
 				return false
@@ -210,7 +213,9 @@ func (r *snapshotRun) writeLarge(tag wal.LSN, named, plain, tail []byte, view *k
 	if !ok {
 		return
 	}
-	f.End(append(b, tail...))
+	b = append(b, tail...)
+	r.bytes.Add(int64(len(b) - start))
+	f.End(b)
 	r.write(f)
 	f.Reset()
 }

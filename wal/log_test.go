@@ -516,13 +516,13 @@ func TestInspect(t *testing.T) {
 	var got []string
 	look := func() { // on the live directory
 		got = nil
-		err := wal.Inspect(dir, func(b *wal.Batch) error {
+		err := wal.Inspect(dir, wal.Visitor{Batch: func(b *wal.Batch) error {
 			got = append(got, fmt.Sprintf("%s@%d e%d s%d n%d+%d claim %d", filepath.Base(b.File), b.Offset, b.Epoch, b.Seq, b.First, b.Count, b.Claim))
 			return b.Records(func(n wal.LSN, r []byte) error {
 				got = append(got, fmt.Sprintf("%d=%s", n, r))
 				return nil
 			})
-		})
+		}})
 		if err != nil {
 			t.Fatal(err)
 		}

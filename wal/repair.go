@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -154,7 +155,7 @@ func plan(dir string, n LSN, most bool) (*repairPlan, error) {
 		return p, err
 	}
 	if whole {
-		_, err := inspect(dir, nil)
+		_, err := inspect(dir, &Visitor{})
 		p.report.Changes = err != nil || len(p.moved) > 0 || p.copied != ""
 	} else {
 		p.report.Changes = true
@@ -269,8 +270,14 @@ func (p *repairPlan) lay(s *survey, k *keep, n LSN) error {
 			}
 		}
 	}
-	if stray, _ := strayOf(filepath.Join(p.dir, dir)); stray != "" {
-		p.moved = append(p.moved, filepath.Join(dir, stray))
+	entries, err := os.ReadDir(filepath.Join(p.dir, dir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("wal: list %s: %w", dir, err)
+	}
+	for _, e := range entries {
+		if name := e.Name(); len(name) != len(segmentName(1)) { // this log does not make it, or a repair that was interrupted has
+			p.moved = append(p.moved, filepath.Join(dir, name))
+		}
 	}
 	for i := range s.gens {
 		o := &s.gens[i]
@@ -297,11 +304,6 @@ func (p *repairPlan) lay(s *survey, k *keep, n LSN) error {
 		p.report.Files = append(p.report.Files, filepath.Join(partitionName, manifestName))
 	}
 	return nil
-}
-
-func strayOf(dir string) (string, error) {
-	_, stray, err := listSegments(dir)
-	return stray, err
 }
 
 // cutInside finds the place in a generation behind record n, which is in it and not its last. If it is inside a batch, the batch is written anew without the records behind it.
@@ -350,7 +352,7 @@ func shorten(h header, payload []byte, n LSN) []byte {
 	return append(b, payload...)
 }
 
-// carryOut does it: first everything that goes is in the folder, on disk; then the rest is cut; then it counts.
+// carryOut does it: first everything that goes is in the folder, on disk; then the rest is cut; then it counts. Wherever that ends, what is kept is all in its place.
 func (p *repairPlan) carryOut(d Disk) error {
 	dropped, err := p.folder(d)
 	if err != nil {
@@ -358,72 +360,53 @@ func (p *repairPlan) carryOut(d Disk) error {
 	}
 	p.report.Dropped = filepath.Base(dropped)
 	p0 := filepath.Join(p.dir, partitionName)
-	made := map[string]bool{}
-	target := func(file string) (string, error) {
-		to := filepath.Join(dropped, file)
-		dir := filepath.Dir(to)
-		if !made[dir] {
-			made[dir] = true
-			if err := makeDir(d, dir); err != nil && !errors.Is(err, fs.ErrExist) {
-				return "", err
-			}
+	// The folders that the files go to have names on disk before anything is in them.
+	targets := []string{filepath.Join(dropped, partitionName)}
+	for _, file := range p.report.Files {
+		if dir := filepath.Dir(filepath.Join(dropped, file)); !slices.Contains(targets, dir) {
+			targets = append(targets, dir)
 		}
-		return to, nil
 	}
-	copyTo := func(file string, b []byte) error {
-		to, err := target(file)
+	for _, dir := range targets {
+		if err := makeDir(d, dir); err != nil {
+			return err
+		}
+	}
+	for _, dir := range append([]string{p.dir, dropped}, targets...) {
+		if err := syncDir(d, dir); err != nil {
+			return err
+		}
+	}
+	for _, file := range []string{p.copied, filepath.Join(partitionName, manifestName)} {
+		b, err := os.ReadFile(filepath.Join(p.dir, file))
+		if file == "" || errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
+		to := filepath.Join(dropped, file)
 		if err := createFile(d, to); err != nil {
 			return err
 		}
 		if err := writeAt(d, to, 0, b); err != nil {
 			return err
 		}
-		return syncFile(d, to)
-	}
-	manifest := filepath.Join(partitionName, manifestName)
-	if to, err := target(manifest); err != nil {
-		return err
-	} else if p.old != nil {
-		if err := copyTo(manifest, p.old); err != nil {
-			return fmt.Errorf("copy to %s: %w", to, err)
-		}
-	}
-	if p.copied != "" {
-		b, err := os.ReadFile(filepath.Join(p.dir, p.copied))
-		if err != nil {
-			return err
-		}
-		if err := copyTo(p.copied, b); err != nil {
+		if err := syncFile(d, to); err != nil {
 			return err
 		}
 	}
-	sources := map[string]bool{p0: true}
+	sources := []string{p0}
 	for _, file := range p.moved {
-		to, err := target(file)
-		if err != nil {
-			return err
+		from, to := filepath.Join(p.dir, file), filepath.Join(dropped, file)
+		if dir := filepath.Dir(from); !slices.Contains(sources, dir) {
+			sources = append(sources, dir)
 		}
-		from := filepath.Join(p.dir, file)
-		sources[filepath.Dir(from)] = true
 		if err := d.Do(Op{Kind: OpRename, Path: from, To: to}, func() error { return os.Rename(from, to) }); err != nil {
 			return err
 		}
 	}
-	// The names in the folder, and the folder's own, before those that they had are given up for good.
-	for dir := range made {
-		if err := syncDir(d, dir); err != nil {
-			return err
-		}
-	}
-	for _, dir := range []string{dropped, p.dir} {
-		if err := syncDir(d, dir); err != nil {
-			return err
-		}
-	}
-	for dir := range sources {
+	for _, dir := range append(targets, sources...) {
 		if err := syncDir(d, dir); err != nil {
 			return err
 		}
@@ -431,7 +414,7 @@ func (p *repairPlan) carryOut(d Disk) error {
 	if err := p.cutSegment(d); err != nil {
 		return err
 	}
-	for dir := range sources {
+	for _, dir := range sources {
 		if gen := generationOf(filepath.Base(dir)); gen > p.man.Newest {
 			if err := removeFile(d, dir); err != nil {
 				return err
@@ -441,30 +424,28 @@ func (p *repairPlan) carryOut(d Disk) error {
 	if err := syncDir(d, p0); err != nil {
 		return err
 	}
-	_, err = replaceFile(d, filepath.Join(p.dir, manifest), p.man.encode())
+	_, err = replaceFile(d, filepath.Join(p0, manifestName), p.man.encode())
 	return err
 }
 
-// cutSegment makes the newest generation end where it is to.
+// cutSegment makes the newest generation end where it is to. The segment is replaced in one step: what is kept of it is there at every moment.
 func (p *repairPlan) cutSegment(d Disk) error {
 	dir := filepath.Join(p.dir, partitionName, generationName(p.man.Newest))
 	if err := makeDir(d, dir); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	path := filepath.Join(dir, segmentName(p.cut.segment))
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	b, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		if err := createFile(d, path); err != nil {
 			return err
 		}
-	} else if p.copied != "" {
-		if err := truncate(d, path, p.cut.offset); err != nil {
-			return err
-		}
-		if p.rewrite != nil {
-			if err := writeAt(d, path, p.cut.offset, p.rewrite); err != nil {
-				return err
-			}
-		}
+	case err != nil:
+		return err
+	case p.copied != "":
+		_, err := replaceFile(d, path, append(b[:p.cut.offset:p.cut.offset], p.rewrite...))
+		return err
 	}
 	if err := syncFile(d, path); err != nil {
 		return err

@@ -15,6 +15,9 @@ type survey struct {
 	dir  string
 	man  Manifest
 	gens []surveyed // from the oldest that there is to the newest, gaps included
+
+	// visit, if set, is called for each batch of a generation that can be read. An error ends it.
+	visit func(file string, offset int64, size int, h *header, payload []byte) error
 }
 
 // surveyed is one generation, with the snapshot in front of it.
@@ -132,7 +135,7 @@ func (s *survey) generation(g *surveyed) error {
 		}
 		g.end = place{segment: first}
 		for int(g.end.offset) < len(b) {
-			h, _, n, err := decodeEntry(b[g.end.offset:])
+			h, payload, n, err := decodeEntry(b[g.end.offset:])
 			if err == nil && c.seq == 0 {
 				c.last, c.crc = h.first-1, h.prevCRC
 				g.base, g.baseCRC = c.last, c.crc
@@ -143,6 +146,11 @@ func (s *survey) generation(g *surveyed) error {
 			if err != nil {
 				damage(file, g.end.offset, fmt.Errorf("batch %d: %w", c.seq+1, err))
 				return nil
+			}
+			if s.visit != nil {
+				if err := s.visit(file, g.end.offset, n, &h, payload); err != nil {
+					return err
+				}
 			}
 			g.batches++
 			g.last, g.lastCRC, g.lastSeq, g.lastMs, g.epoch = c.last, c.crc, c.seq, h.timeMs, c.epoch
@@ -186,7 +194,7 @@ func (s *survey) keeps() (all []keep) {
 			n := &s.gens[j]
 			if n.batches > 0 && (n.base != k.last || n.baseCRC != crc) {
 				k.end = &CorruptionError{Dir: s.dir, File: filepath.Join(partitionName, generationName(n.gen)),
-					Err: fmt.Errorf("generation follows record %d, but what is before it ends with record %d, or with another batch of that number", n.base, k.last)}
+					Err: doesNotFollow(n, k.last)}
 				break
 			}
 			k.to = j

@@ -74,10 +74,11 @@ type inode struct {
 
 // nameOp is a change of names that no fsync of the directory has made durable yet.
 type nameOp struct {
-	dir  *inode // a rename stays inside one here
+	dir  *inode
 	from string // name in it; "" for a new one
 	to   string // "" for a removed one
 	node *inode
+	into *inode // the directory that a rename leads to, if that is another one; it happens in both or in neither
 }
 
 type fault struct {
@@ -335,7 +336,7 @@ func (p *PowerDisk) apply(op wal.Op, name string) {
 		}
 		n = newInode(op.Kind == wal.OpMkdir)
 		p.names[name] = n
-		p.pending = append(p.pending, nameOp{dir, "", base, n})
+		p.pending = append(p.pending, nameOp{dir: dir, to: base, node: n})
 	case wal.OpWrite:
 		n.write(op.Offset, op.Data)
 	case wal.OpTruncate:
@@ -345,8 +346,8 @@ func (p *PowerDisk) apply(op wal.Op, name string) {
 	case wal.OpSyncDir:
 		rest := p.pending[:0]
 		for _, o := range p.pending {
-			if o.dir == n {
-				o.apply(n.inside)
+			if o.dir == n || o.into == n {
+				o.apply(func(dir *inode) map[string]*inode { return dir.inside })
 			} else {
 				rest = append(rest, o)
 			}
@@ -356,16 +357,25 @@ func (p *PowerDisk) apply(op wal.Op, name string) {
 		to := p.rel(op.To)
 		delete(p.names, name)
 		p.names[to] = n
-		p.pending = append(p.pending, nameOp{dir, base, filepath.Base(to), n})
+		o := nameOp{dir: dir, from: base, to: filepath.Base(to), node: n}
+		if into := p.names[filepath.Dir(to)]; into != dir {
+			o.into = into
+		}
+		p.pending = append(p.pending, o)
 	case wal.OpRemove:
 		delete(p.names, name)
-		p.pending = append(p.pending, nameOp{dir, base, "", n})
+		p.pending = append(p.pending, nameOp{dir: dir, from: base, node: n})
 	}
 }
 
-func (o nameOp) apply(names map[string]*inode) {
+// apply changes the names that inside has of directories.
+func (o nameOp) apply(inside func(dir *inode) map[string]*inode) {
+	names := inside(o.dir)
 	if o.from != "" && names[o.from] == o.node {
 		delete(names, o.from)
+	}
+	if o.into != nil {
+		names = inside(o.into)
 	}
 	if o.to != "" {
 		names[o.to] = o.node
@@ -442,12 +452,15 @@ func (p *PowerDisk) Crash(seed uint64, dst string) error {
 	r := rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))
 	luck := r.Float64()
 	inside := map[*inode]map[string]*inode{} // of directories in which something is pending
-	for _, o := range p.pending {
-		if inside[o.dir] == nil {
-			inside[o.dir] = maps.Clone(o.dir.inside)
+	names := func(dir *inode) map[string]*inode {
+		if inside[dir] == nil {
+			inside[dir] = maps.Clone(dir.inside)
 		}
+		return inside[dir]
+	}
+	for _, o := range p.pending {
 		if r.Float64() < luck {
-			o.apply(inside[o.dir])
+			o.apply(names)
 		}
 	}
 	var build func(n *inode, path string) error
