@@ -244,7 +244,7 @@ type lostError struct{ text string }
 
 func (e *lostError) Error() string { return e.text }
 
-func lost(format string, args ...any) error { return &lostError{fmt.Sprintf(format, args...)} }
+func gone(format string, args ...any) error { return &lostError{fmt.Sprintf(format, args...)} }
 
 func (c *accountant) audit(a *account) error {
 	path := "/ledger/" + a.name + "/read"
@@ -260,7 +260,7 @@ func (c *accountant) audit(a *account) error {
 	case a.asked && maps.Equal(found.Keys, step.after(a.keys)):
 		a.number, a.keys = a.number+1, step.after(a.keys)
 	default:
-		return lost("%s is neither what step %d made of it, which was acknowledged, nor step %d (asked for: %v): %s",
+		return gone("%s is neither what step %d made of it, which was acknowledged, nor step %d (asked for: %v): %s",
 			a.name, a.number, a.number+1, a.asked, difference(found.Keys, a.keys))
 	}
 	a.asked = false
@@ -268,18 +268,18 @@ func (c *accountant) audit(a *account) error {
 		return nil
 	}
 	if n, _ := strconv.Atoi(rung); n > a.number {
-		return lost("%s: the alarm of step %s has rung, but the step is gone", a.name, rung)
+		return gone("%s: the alarm of step %s has rung, but the step is gone", a.name, rung)
 	}
 	if far := a.keys["far"]; far != "" {
 		if found.Alarm == nil || strconv.FormatInt(*found.Alarm, 10) != far {
-			return lost("%s: the alarm of step %d was set to %s and is %s", a.name, a.number, far, alarmText(found.Alarm))
+			return gone("%s: the alarm of step %d was set to %s and is %s", a.name, a.number, far, alarmText(found.Alarm))
 		}
 		return nil
 	}
 	// The alarm is set, or running, or has run. It was to ring long ago or very soon.
 	for end := time.Now().Add(patience); rung != a.keys["armed"]; time.Sleep(5 * time.Millisecond) { // between two looks
 		if time.Now().After(end) {
-			return lost("%s: the alarm of step %d does not ring, it is %s", a.name, a.number, alarmText(found.Alarm))
+			return gone("%s: the alarm of step %d does not ring, it is %s", a.name, a.number, alarmText(found.Alarm))
 		}
 		if found, err = c.read(path); err != nil {
 			return err
@@ -322,12 +322,12 @@ func (l *ledger) auditInboxes(c *accountant) error {
 		}
 		for from, text := range found.Keys {
 			if n, _ := strconv.Atoi(text); n > numbers[from] {
-				return lost("%s has heard of step %d of %s, which is at step %d", inbox, n, from, numbers[from])
+				return gone("%s has heard of step %d of %s, which is at step %d", inbox, n, from, numbers[from])
 			}
 		}
 		for from, n := range l.told[inbox] {
 			if got, _ := strconv.Atoi(found.Keys[from]); got < n {
-				return lost("%s has not heard of step %d of %s, which was acknowledged, but of %d", inbox, n, from, got)
+				return gone("%s has not heard of step %d of %s, which was acknowledged, but of %d", inbox, n, from, got)
 			}
 		}
 	}

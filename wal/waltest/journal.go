@@ -177,7 +177,7 @@ func (p *PowerDisk) Settle(op *wal.Op) error {
 		if n == nil {
 			n = newInode(e.IsDir())
 			p.names[name] = n
-			p.pending = append(p.pending, nameOp{p.names[filepath.Dir(name)], "", filepath.Base(name), n})
+			p.pending = append(p.pending, nameOp{dir: p.names[filepath.Dir(name)], to: filepath.Base(name), node: n})
 		}
 		if n.dir {
 			return nil
