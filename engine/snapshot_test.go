@@ -21,7 +21,7 @@ import (
 	"everloop/wal/waltest"
 )
 
-var snapshotSeeds = flag.Int("snapshots", 150, "number of random histories with snapshots")
+var snapshotSeeds = flag.Int("snapshots", 60, "number of random histories with snapshots")
 
 // tape keeps every record that a log takes, in a log of its own that never has a snapshot.
 type tape struct {

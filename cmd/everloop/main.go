@@ -25,11 +25,12 @@ const (
 
 // cli is the command line. Kong fills it in.
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Serve a project."`
-	Dev     devCmd     `cmd:"" help:"Serve a project while it is written: each save is served at once."`
-	Alarms  alarmsCmd  `cmd:"" help:"See alarms that were given up, and run them again."`
-	Wal     walCmd     `cmd:"" help:"Look into a data directory's log."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" help:"Serve a project."`
+	Dev      devCmd      `cmd:"" help:"Serve a project while it is written: each save is served at once."`
+	Alarms   alarmsCmd   `cmd:"" help:"See alarms that were given up, and run them again."`
+	Snapshot snapshotCmd `cmd:"" help:"Make a snapshot, so that the next start is fast."`
+	Wal      walCmd      `cmd:"" help:"Look into a data directory's log."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 func main() {

@@ -22,15 +22,18 @@ const configFileName = "everloop.toml"
 type serveCmd struct {
 	Project string `arg:"" optional:"" default:"." help:"A folder with a wrangler.jsonc, .json or .toml, or a single .ts or .js file."`
 
-	Listen     string        `default:"127.0.0.1:8787" env:"EVERLOOP_LISTEN" placeholder:"ADDR" help:"Where the program is served: HOST:PORT or unix:PATH. Default ${default}."`
-	Admin      string        `default:"127.0.0.1:8788" env:"EVERLOOP_ADMIN" placeholder:"ADDR" help:"Where /healthz and /metrics are. Beyond loopback it wants a token. Default ${default}."`
-	AdminToken string        `env:"EVERLOOP_ADMIN_TOKEN" placeholder:"TOKEN" help:"What a request to --admin must carry as its bearer token. Others on the machine can read flags: use the variable."`
-	Data       string        `env:"EVERLOOP_DATA" placeholder:"DIR" help:"The data directory. Default .everloop in the project's folder."`
-	Loops      int           `default:"0" env:"EVERLOOP_LOOPS" placeholder:"N" help:"The number of event loops. Default: what measures best here."`
-	Sync       string        `default:"always" enum:"always,interval,none" env:"EVERLOOP_SYNC" placeholder:"WHEN" help:"When a write counts as durable: always (after its fsync), interval (fsync once a second) or none. Default ${default}."`
-	CPULimit   time.Duration `name:"cpu-limit" default:"30s" env:"EVERLOOP_CPU_LIMIT" placeholder:"TIME" help:"How long one turn of a program may run before it is interrupted. Default ${default}."`
-	Env        string        `env:"EVERLOOP_ENV" placeholder:"NAME" help:"The environment of the wrangler configuration."`
-	Config     string        `env:"EVERLOOP_CONFIG" placeholder:"FILE" help:"A file with these flags as TOML. Default everloop.toml in the project's folder, if it is there."`
+	Listen        string `default:"127.0.0.1:8787" env:"EVERLOOP_LISTEN" placeholder:"ADDR" help:"Where the program is served: HOST:PORT or unix:PATH. Default ${default}."`
+	Admin         string `default:"127.0.0.1:8788" env:"EVERLOOP_ADMIN" placeholder:"ADDR" help:"Where /healthz and /metrics are. Beyond loopback it wants a token. Default ${default}."`
+	AdminToken    string `env:"EVERLOOP_ADMIN_TOKEN" placeholder:"TOKEN" help:"What a request to --admin must carry as its bearer token. Others on the machine can read flags: use the variable."`
+	Data          string `env:"EVERLOOP_DATA" placeholder:"DIR" help:"The data directory. Default .everloop in the project's folder."`
+	Loops         int    `default:"0" env:"EVERLOOP_LOOPS" placeholder:"N" help:"The number of event loops. Default: what measures best here."`
+	Sync          string `default:"always" enum:"always,interval,none" env:"EVERLOOP_SYNC" placeholder:"WHEN" help:"When a write counts as durable: always (after its fsync), interval (fsync once a second) or none. Default ${default}."`
+	keepFlags     `embed:""`
+	snapshotFlags `embed:""`
+
+	CPULimit time.Duration `name:"cpu-limit" default:"30s" env:"EVERLOOP_CPU_LIMIT" placeholder:"TIME" help:"How long one turn of a program may run before it is interrupted. Default ${default}."`
+	Env      string        `env:"EVERLOOP_ENV" placeholder:"NAME" help:"The environment of the wrangler configuration."`
+	Config   string        `env:"EVERLOOP_CONFIG" placeholder:"FILE" help:"A file with these flags as TOML. Default everloop.toml in the project's folder, if it is there."`
 }
 
 // Help is printed below the flags.
@@ -64,7 +67,7 @@ func (c *serveCmd) Validate() error {
 	case c.CPULimit <= 0:
 		return fmt.Errorf("--cpu-limit: %v is not a time above zero", c.CPULimit)
 	}
-	return nil
+	return errors.Join(c.keepFlags.check(), c.snapshotFlags.check())
 }
 
 // folder is the project's folder.

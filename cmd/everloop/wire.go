@@ -61,9 +61,15 @@ func wire(ctx context.Context, c *serveCmd, loops int, p *project.Project, bundl
 	if d.pool, err = loop.New(loop.Options{Loops: loops, Logger: logger}); err != nil {
 		return nil, err
 	}
-	if d.eng, err = engine.Open(engine.Options{
-		Dir: c.dataDir(), Pool: d.pool, Sync: syncModes[c.Sync], WebSockets: server.SocketClient{}, Logger: logger,
-	}); err != nil {
+	opening := engine.Options{
+		Dir: c.dataDir(), Pool: d.pool, Sync: syncModes[c.Sync], Retain: c.retain(), WebSockets: server.SocketClient{}, Logger: logger,
+	}
+	c.set(&opening)
+	var read func()
+	opening.Progress, read = recoveryProgress(os.Stderr, logger)
+	d.eng, err = engine.Open(opening)
+	read()
+	if err != nil {
 		return nil, err
 	}
 	if err := context.Cause(ctx); err != nil {

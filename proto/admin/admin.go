@@ -1,5 +1,5 @@
 // Package admin is the side of a server that its operator looks at: /healthz, /metrics in Prometheus' text format,
-// the alarms that were given up (/alarms/failed, and /alarms/run to run one again), and a page with the classes and the main
+// the alarms that were given up (/alarms/failed, and /alarms/run to run one again), snapshots (a POST to /snapshot makes one), and a page with the classes and the main
 // figures at /.
 //
 // It is served by net/http on an address of its own, off the loops: it answers also when the loops are busy or
@@ -168,6 +168,7 @@ func (s *Server) routes() http.Handler {
 	mux.Handle("GET /metrics", s.metrics())
 	mux.HandleFunc("GET /alarms/failed", s.failedAlarms)
 	mux.HandleFunc("POST /alarms/run", s.runAlarm)
+	mux.HandleFunc("POST /snapshot", s.snapshot)
 	mux.HandleFunc("GET /{$}", s.page)
 	return mux
 }

@@ -113,6 +113,18 @@ var figures = []figure{
 	{"alarms_late_seconds", nil, "Time from the moment of an alarm, or of its retry, to the start of its handler."},
 	{"recovery_objects", nil, "Objects that were recovered at the start."},
 	{"recovery_seconds", nil, "How long recovery took."},
+	{"snapshot_running", nil, "1 while a snapshot is made."},
+	{"snapshot_written_bytes", nil, "Bytes of objects that the snapshot in the making has so far."},
+	{"snapshots_total", nil, "Snapshots that were installed."},
+	{"snapshots_failed_total", nil, "Snapshots that were given up."},
+	{"snapshot_seconds", nil, "How long the last snapshot took."},
+	{"snapshots_seconds_total", nil, "How long all of them took."},
+	{"snapshot_bytes", nil, "Bytes of the snapshot that a start would read."},
+	{"snapshot_objects", nil, "Objects in the last snapshot."},
+	{"snapshot_timestamp_seconds", nil, "When the snapshot that a start would read was made, in seconds since 1970; 0 without one."},
+	{"snapshot_log_bytes", nil, "Bytes of log that a start would read behind the snapshot."},
+	{"snapshot_kept_bytes", nil, "Bytes that are kept for time travel."},
+	{"snapshot_history_timestamp_seconds", nil, "Since when history is kept, in seconds since 1970."},
 	{"log_failed", nil, "1 if the log has failed: restart after the cause is mended."},
 	{"log_writable", nil, "1 if writes are taken, 0 if they are refused."},
 	{"log_durable_number", nil, "Number of the last durable record."},
@@ -204,6 +216,20 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge("log_writable", truth(log.Writable() == nil))
 	gauge("log_durable_number", float64(log.Durable()))
 
+	snap, size := e.SnapshotStats(), log.Size()
+	gauge("snapshot_running", truth(snap.Running))
+	gauge("snapshot_written_bytes", float64(snap.Written))
+	counter("snapshots_total", snap.Installed)
+	counter("snapshots_failed_total", snap.Failed)
+	gauge("snapshot_seconds", snap.Last.Took.Seconds())
+	one(prometheus.CounterValue, "snapshots_seconds_total", snap.Took.Seconds())
+	gauge("snapshot_bytes", float64(size.Snapshot))
+	gauge("snapshot_objects", float64(snap.Objects))
+	gauge("snapshot_timestamp_seconds", unix(size.SnapshotTime))
+	gauge("snapshot_log_bytes", float64(size.Log))
+	gauge("snapshot_kept_bytes", float64(size.Kept))
+	gauge("snapshot_history_timestamp_seconds", unix(size.KeptSince))
+
 	if c.s.opts.Log != nil {
 		l := c.s.opts.Log()
 		counter("log_commits_total", l.Commits, "records")
@@ -259,6 +285,14 @@ func (c *collector) histogram(ch chan<- prometheus.Metric, name string, h *Histo
 		buckets[float64(uint64(1)<<i-1)*unit] = n // Prometheus' bounds are inclusive
 	}
 	ch <- prometheus.MustNewConstHistogram(c.descs[name], h.Count, float64(h.Sum)*unit, buckets)
+}
+
+// unix is a moment in seconds since 1970, and 0 if there is none.
+func unix(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
 }
 
 func truth(b bool) float64 {

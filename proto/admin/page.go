@@ -2,9 +2,12 @@ package admin
 
 import (
 	"bytes"
+	"fmt"
 	"html/template"
 	"net/http"
 	"time"
+
+	"everloop/engine"
 )
 
 // page is a plain page with the classes, the main figures, and the alarms that were given up.
@@ -18,6 +21,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, notice
 		Version: s.opts.Version, State: state, Classes: e.Classes(), Loops: e.Pool().Len(), Notice: notice,
 	}
 	m, rec := e.Metrics(), e.Recovered()
+	snap, size := e.SnapshotStats(), e.Log().Size()
 	v.Engine = [][2]any{
 		{"live objects", m.Live},
 		{"objects at rest", max(0, m.Objects-m.Live)},
@@ -34,6 +38,8 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, notice
 		{"objects recovered at the start", rec.Objects},
 		{"recovery took", rec.Took},
 		{"last durable record", uint64(e.Log().Durable())},
+		{"bytes of log that a start would read", size.Log},
+		{"last snapshot", snapshotLine(snap, size.SnapshotTime, size.Snapshot)},
 	}
 	if s.opts.HTTP != nil {
 		h := s.opts.HTTP()
@@ -64,6 +70,21 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, notice
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes()) // the client has gone, if it fails
+}
+
+// snapshotLine says how it stands about snapshots.
+func snapshotLine(s engine.SnapshotStats, at time.Time, bytes int64) string {
+	line := "none"
+	if !at.IsZero() {
+		line = fmt.Sprintf("%s, %d bytes", pageView{}.Moment(at.UnixMilli()), bytes)
+	}
+	switch {
+	case s.Running:
+		line += fmt.Sprintf("; one is being made (%d bytes so far)", s.Written)
+	case s.Err != nil:
+		line += "; the last attempt has failed: " + s.Err.Error()
+	}
+	return line
 }
 
 type pageView struct {
