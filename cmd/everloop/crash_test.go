@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,8 +33,8 @@ func crashNumber(variable string) uint64 {
 
 const (
 	ledgerProgram = "testdata/ledger"
-	// crashSnapshotLog has a snapshot made every few dozen steps.
-	crashSnapshotLog = 32 << 10
+	// crashSnapshotLog has a snapshot made every few dozen steps. It is the least that the program takes.
+	crashSnapshotLog = 64 << 10
 	crashObjects     = 40
 	crashClients     = 8
 )
@@ -52,7 +53,7 @@ func crashPlan(t *testing.T, share, of int) (seed uint64, rounds int) {
 		rounds /= 10
 	}
 	rounds = max(1, rounds*share/of)
-	t.Logf("%d rounds, -crash.seed=%d", rounds, seed)
+	t.Logf("-crash.seed=%d, %d rounds", seed, rounds)
 	return seed, rounds
 }
 
@@ -182,6 +183,94 @@ func (p *process) ends() bool {
 	}
 	_, _, err := ask(p.client, "/inbox/i0/read")
 	return err != nil
+}
+
+// diskErrors are what a failing disk says.
+var diskErrors = []syscall.Errno{syscall.EIO, syscall.ENOSPC, syscall.EROFS}
+
+// failingLife runs one process whose disk fails at an operation, once or for ever, and returns what is wrong.
+func (m *machine) failingLife() error {
+	r := m.random
+	m.made++
+	s := crashSettings{
+		Data: m.disk.Root(), Journal: filepath.Join(m.base, fmt.Sprintf("journal-%d", m.made)),
+		Loops: 1 + r.IntN(3), Sync: m.sync, Go: r.IntN(3) > 0, Retain: []int64{0, 100 << 10, 1 << 40}[r.IntN(3)],
+		Where: crashWhere[r.IntN(len(crashWhere))], Errno: diskErrors[r.IntN(len(diskErrors))], Forever: r.IntN(2) == 0,
+	}
+	s.Nth = 1 + r.IntN(8)
+	if s.Where == "any" || s.Where == "log" {
+		s.Nth = 30 + r.IntN(50) // past the start
+	}
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	l := m.ledger
+	l.closed.Store(false)
+	l.refused = func(status int) bool { return status == http.StatusServiceUnavailable }
+	p := launchLine(m.t, []string{crashVariable + "=" + string(text)}, os.Args[0])
+	failed := func() bool { return strings.Contains(p.log.String(), "the log has failed: nothing more is written") }
+	if p.started() {
+		if err := l.audit(m.t, p); err != nil {
+			return err
+		}
+		enough := l.acks.Load() + 300
+		<-l.work(m.t, p, crashClients, r.Uint64(), func() bool { return l.acks.Load() > enough || failed() || m.t.Failed() })
+		if failed() {
+			// Whatever comes now is refused.
+			before := l.acks.Load()
+			for _, a := range l.objects {
+				(&accountant{l, p.client}).take(m.t, a, 0)
+			}
+			if l.acks.Load() != before {
+				return fmt.Errorf("%s: steps are acknowledged by a log that has failed", text)
+			}
+		}
+		p.signal(syscall.SIGTERM)
+	}
+	code := p.exit()
+	log := p.log.String()
+	switch {
+	case !s.Forever && (s.Where == "snapshot" || s.Where == "removal") && code != exitOK:
+		return fmt.Errorf("%s: it ended with %d:\n%s", text, code, tail(log, 4<<10))
+	case code == exitFailed && !strings.Contains(log, s.Errno.Error()):
+		return fmt.Errorf("%s: the log does not say %q:\n%s", text, s.Errno.Error(), tail(log, 4<<10))
+	case code == exitFailed && p.client == nil:
+		m.hits["start refused"]++
+	case code == exitFailed:
+		m.hits["log failed by "+s.Where]++
+	case code == exitOK && strings.Contains(log, "a snapshot was given up"):
+		m.hits["snapshot given up"]++
+	case code == exitOK && !failed():
+		m.hits["unharmed"]++
+	default:
+		return fmt.Errorf("%s: exit code %d:\n%s", text, code, tail(log, 4<<10))
+	}
+	op, err := m.disk.Follow(s.Journal)
+	if err == nil && r.IntN(2) == 0 {
+		return m.disk.Settle(op)
+	}
+	if err == nil {
+		err = m.replace(m.disk)
+	}
+	return err
+}
+
+// TestFailingDisksOfProcesses runs real processes whose disk fails at an operation of a chosen kind: nothing is acknowledged that
+// is not there after a restart or a power cut, the process says why, and a snapshot that cannot be written or a removal costs nothing.
+func TestFailingDisksOfProcesses(t *testing.T) {
+	t.Parallel()
+	seed, rounds := crashPlan(t, 1, 5)
+	m := newMachine(t, seed, "always")
+	for round := range rounds {
+		if err := m.failingLife(); err != nil || t.Failed() {
+			t.Fatalf("round %d: %v", round, err)
+		}
+	}
+	m.hits.log(t, m.ledger.acks.Load())
+	if rounds >= 40 && (m.hits["snapshot given up"] == 0 || m.hits["log failed by log"] == 0) {
+		t.Error("no snapshot was given up, or no log has failed")
+	}
 }
 
 // ramDir is a directory in memory, where there is one: what is durable in it is decided by a model, so a real disk only

@@ -37,6 +37,9 @@ type crashSettings struct {
 	Where string
 	Nth   int
 	After bool // it has been carried out
+	// Errno has the operation fail instead; with Forever, so do all that come after it.
+	Errno   syscall.Errno
+	Forever bool
 }
 
 // phase follows what a log does on its disk.
@@ -95,19 +98,22 @@ func crashServe(text string) int {
 // disk is the journal, with the fatal operation.
 func (s *crashSettings) disk() (*waltest.Journal, error) {
 	var p phase
-	seen := 0
-	return waltest.NewJournal(s.Data, s.Journal, func(op wal.Op, done bool) {
+	seen, hit := 0, false
+	return waltest.NewJournal(s.Data, s.Journal, func(op wal.Op, done bool) error {
 		if !done {
-			if at := p.at(op); s.Where == "any" || s.Where == at {
+			at := p.at(op)
+			if hit = s.Where == "any" || s.Where == at; hit {
 				seen++
-			} else {
-				return
 			}
 		}
-		if seen == s.Nth && done == s.After {
+		switch {
+		case s.Errno != 0 && !done && (hit && seen == s.Nth || s.Forever && seen >= s.Nth):
+			return s.Errno
+		case s.Errno == 0 && hit && seen == s.Nth && done == s.After:
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL) // it cannot fail
 			select {}
 		}
+		return nil
 	})
 }
 

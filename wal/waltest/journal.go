@@ -24,18 +24,19 @@ type Journal struct {
 	root  string
 	file  *os.File
 	entry []byte
-	hook  func(op wal.Op, done bool)
+	hook  func(op wal.Op, done bool) error
 }
 
 // NewJournal makes the journal file of a directory. hook, if there is one, is called when an operation is about to begin and when
-// it has been carried out, both before its end is written down; it may end the process.
-func NewJournal(root, file string, hook func(op wal.Op, done bool)) (*Journal, error) {
+// it has been carried out, both before its end is written down; it may end the process. An error of the former makes the operation fail
+// without an effect (a failed fsync has the effect that its pages are lost, see [PowerDisk]).
+func NewJournal(root, file string, hook func(op wal.Op, done bool) error) (*Journal, error) {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o640)
 	if err != nil {
 		return nil, fmt.Errorf("waltest: %w", err)
 	}
 	if hook == nil {
-		hook = func(wal.Op, bool) {}
+		hook = func(wal.Op, bool) error { return nil }
 	}
 	return &Journal{root: root, file: f, hook: hook}, nil
 }
@@ -66,11 +67,13 @@ func (j *Journal) Do(op wal.Op, perform func() error) error {
 	if _, err := j.file.Write(b); err != nil {
 		return fmt.Errorf("waltest: %w", err)
 	}
-	j.hook(op, false)
-	if op.Kind != wal.OpSync && op.Kind != wal.OpSyncDir { // the model decides what is durable, not the machine
+	err = j.hook(op, false)
+	if err == nil && op.Kind != wal.OpSync && op.Kind != wal.OpSyncDir { // the model decides what is durable, not the machine
 		err = perform()
 	}
-	j.hook(op, true)
+	if err == nil {
+		err = j.hook(op, true)
+	}
 	end := []byte{1}
 	if err != nil {
 		end[0] = 0
@@ -107,8 +110,11 @@ func (p *PowerDisk) Follow(file string) (underWay *wal.Op, err error) {
 		p.counts[op.Kind]++
 		end, err := r.ReadByte()
 		if err == nil {
-			if end == 1 {
+			switch {
+			case end == 1:
 				p.apply(op, p.rel(op.Path))
+			case op.Kind == wal.OpSync:
+				p.names[p.rel(op.Path)].lose()
 			}
 			continue
 		}

@@ -284,11 +284,7 @@ func (p *PowerDisk) Do(op wal.Op, perform func() error) error {
 	}
 	if f != nil {
 		if op.Kind == wal.OpSync {
-			n := p.names[name]
-			for page := range n.dirty {
-				n.lost[page] = true
-			}
-			clear(n.dirty)
+			p.names[name].lose()
 		}
 		return f(op)
 	}
@@ -403,6 +399,14 @@ func (n *inode) truncate(size int) {
 		n.now = append([]byte(nil), n.now[:size]...)
 		n.resized = true
 	}
+}
+
+// lose is what a failed sync does.
+func (n *inode) lose() {
+	for page := range n.dirty {
+		n.lost[page] = true
+	}
+	clear(n.dirty)
 }
 
 // sync takes the dirty pages and the length to the platter.
