@@ -2,6 +2,7 @@
 # make test    the tests; they need nothing but Go
 # make race    the tests under the race detector, the long ones shortened
 # make fuzz    every fuzz target for FUZZTIME
+# make crash   the tests of crashes, long: CRASH_ROUNDS real processes that are killed or lose power, CRASH_SEEDS simulated lives
 # make bench   the load scenarios, with ratios; they need what bench/ says
 
 SHELL     := bash
@@ -9,7 +10,11 @@ FUZZTIME  ?= 20s
 PKGS      ?= ./...
 TESTFLAGS ?= -timeout 15m
 
-.PHONY: check test race fuzz bench
+CRASH_ROUNDS ?= 5000
+CRASH_SEEDS  ?= 20000
+CRASH_TIME   ?= 60m
+
+.PHONY: check test race fuzz crash bench
 
 check:
 	go build ./...
@@ -39,6 +44,12 @@ fuzz:
 		done; \
 	done; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
+
+# Each test prints its seed; -crash.seed=N and -seed N repeat one.
+crash:
+	go test -count=1 -timeout $(CRASH_TIME) -v -run 'TestPowerCutsOfProcesses|TestKillsOfTheProgram|TestFailingDisksOfProcesses' ./cmd/everloop -crash.rounds $(CRASH_ROUNDS)
+	go test -count=1 -timeout $(CRASH_TIME) ./wal ./wal/waltest
+	go test -count=1 -timeout $(CRASH_TIME) ./engine/enginetest -seeds $(CRASH_SEEDS)
 
 bench:
 	@if [ -x bench/run ]; then bench/run; else go run ./bench/...; fi

@@ -2,7 +2,10 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -175,4 +178,101 @@ func TestReadOnlyDisk(t *testing.T) {
 	if !strings.HasPrefix(log, "everloop: ") {
 		t.Error(log)
 	}
+}
+
+// realDisk mounts an ext4 of its own, where that can be done. It becomes read-only when shut is called, with everything open in
+// it, as it does after an error of the disk; open mounts it anew.
+func realDisk(t *testing.T) (dir string, shut, open func()) {
+	t.Helper()
+	for _, program := range []string{"mkfs.ext4", "losetup", "mount"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("a disk cannot be made here: %v", err)
+		}
+	}
+	image, dir := filepath.Join(t.TempDir(), "disk"), t.TempDir()
+	if err := os.WriteFile(image, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(image, 256<<20); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("mkfs.ext4", "-q", image).CombinedOutput(); err != nil {
+		t.Skipf("a disk cannot be made here: %v: %s", err, out)
+	}
+	device, err := exec.Command("losetup", "--find", "--show", image).Output()
+	if err != nil {
+		t.Skipf("a disk cannot be made here (it takes root): %v", err)
+	}
+	loopDevice := strings.TrimSpace(string(device))
+	t.Cleanup(func() {
+		if out, err := exec.Command("losetup", "--detach", loopDevice).CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
+	open = func() {
+		if out, err := exec.Command("mount", "-o", "errors=remount-ro", loopDevice, dir).CombinedOutput(); err != nil {
+			t.Skipf("a disk cannot be mounted here: %v: %s", err, out)
+		}
+	}
+	unmount := func() error { return unix.Unmount(dir, unix.MNT_DETACH) }
+	trigger := filepath.Join("/sys/fs/ext4", filepath.Base(loopDevice), "trigger_fs_error")
+	shut = func() {
+		if err := os.WriteFile(trigger, []byte("test"), 0); err != nil {
+			t.Skipf("a file system cannot be made to fail here: %v", err)
+		}
+	}
+	open()
+	t.Cleanup(func() {
+		if err := unmount(); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	})
+	first := open
+	open = func() {
+		if err := unmount(); err != nil {
+			t.Fatal(err)
+		}
+		first()
+	}
+	return dir, shut, open
+}
+
+// TestDiskBecomesReadOnly holds what happens when the file system is made read-only under the daemon.
+func TestDiskBecomesReadOnly(t *testing.T) {
+	t.Parallel()
+	disk, shut, open := realDisk(t)
+	data := filepath.Join(disk, "data")
+	p := serve(t, faults, "--data", data)
+	p.want("/a/count", 200, "1")
+	p.want("/a/count", 200, "2")
+	shut()
+	p.want("/a/count", 503, "Service Unavailable")
+	p.logged(`"level":"ERROR"`, "the log has failed", data, "restart")
+	p.want("/new/read", 200, "0")
+	p.want("/new/count", 503, "Service Unavailable")
+	resp, err := http.Get("http://" + p.admin + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil || resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(text), "the log has failed") {
+		t.Errorf("/healthz: %s %q, %v", resp.Status, text, err)
+	}
+	p.signal(syscall.SIGTERM)
+	if code := p.exit(); code != exitFailed {
+		t.Errorf("exit code %d after a log that has failed, want %d", code, exitFailed)
+	}
+	code, log := refused(t, setup{}, faults, "--data", data)
+	if code != exitFailed || !strings.Contains(log, "read-only file system") {
+		t.Errorf("a start on it: exit code %d\n%s", code, log)
+	}
+
+	open()
+	p = serve(t, faults, "--data", data)
+	status, body := p.get("/a/read")
+	if status != 200 || body != "2" && body != "3" {
+		t.Errorf("after the restart: %d %q, acknowledged were 2", status, body)
+	}
+	p.stop()
 }

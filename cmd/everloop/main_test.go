@@ -17,6 +17,9 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
+	if settings := os.Getenv(crashVariable); settings != "" {
+		os.Exit(crashServe(settings)) // this is a process that a crash test has started
+	}
 	os.Exit(build(m))
 }
 

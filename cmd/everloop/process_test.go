@@ -70,17 +70,31 @@ func serve(t *testing.T, args ...string) *process {
 func serveAs(t *testing.T, s setup, args ...string) *process {
 	t.Helper()
 	p := launch(t, s, args...)
-	waitFor(t, "the report of the start", func() bool {
+	if !p.started() {
+		t.Fatalf("serve %v ended with %d:\n%s%s", args, p.cmd.ProcessState.ExitCode(), &p.out, &p.log)
+	}
+	p.admin = p.reported(`admin on +(\S+)`)
+	return p
+}
+
+// started waits until the process has reported that it serves. It reports false when the process has ended instead.
+func (p *process) started() bool {
+	p.t.Helper()
+	ended := false
+	waitFor(p.t, "the report of the start", func() bool {
 		select {
 		case <-p.ended:
-			t.Fatalf("serve %v ended with %d:\n%s%s", args, p.cmd.ProcessState.ExitCode(), &p.out, &p.log)
+			ended = true
 		default:
 		}
-		return strings.Contains(p.out.String(), "  recovered ") // it is written at once
+		return ended || strings.Contains(p.out.String(), "  recovered ") // it is written at once
 	})
-	p.listen, p.admin = p.reported(`listening on +(\S+)`), p.reported(`admin on +(\S+)`)
+	if ended {
+		return false
+	}
+	p.listen = p.reported(`listening on +(\S+)`)
 	p.client = p.newClient(100)
-	return p
+	return true
 }
 
 // launch starts the program and does not wait for anything. What is left of it is killed when the test ends.
@@ -97,8 +111,14 @@ func launch(t *testing.T, s setup, args ...string) *process {
 			line = append(line, flag, "127.0.0.1:0")
 		}
 	}
+	return launchLine(t, s.env, line...)
+}
+
+// launchLine is launch of any program.
+func launchLine(t *testing.T, env []string, line ...string) *process {
+	t.Helper()
 	p := &process{t: t, cmd: exec.Command(line[0], line[1:]...), ended: make(chan struct{})}
-	p.cmd.Env = append(environment(), s.env...)
+	p.cmd.Env = append(environment(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.log
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -110,7 +130,7 @@ func launch(t *testing.T, s setup, args ...string) *process {
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
-			t.Logf("the log of serve %v:\n%s\n%s", args, tail(p.out.String(), 8<<10), tail(p.log.String(), 8<<10))
+			t.Logf("the log of %v:\n%s\n%s", line[1:], tail(p.out.String(), 8<<10), tail(p.log.String(), 8<<10))
 		}
 	})
 	return p

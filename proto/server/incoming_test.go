@@ -143,6 +143,36 @@ func TestReaderHoldsUpItsClient(t *testing.T) {
 	}
 }
 
+// TestBodyEndsBeforeItsReaderBegins: a body that has come whole, and fills all the room that there is for it before anybody reads, is
+// at its end nevertheless.
+func TestBodyEndsBeforeItsReaderBegins(t *testing.T) {
+	for _, size := range []int{pendingBytes - 1, pendingBytes, pendingBytes + 1, pendingBytes + 10<<10, 3 * pendingBytes} {
+		h := &reading{wait: true}
+		s := newStepped(t, 1, 1, h, Options{})
+		p := s.dial()
+		s.send(p, post(size, ""))
+		for sent := 0; sent < size; sent += 10 << 10 {
+			s.send(p, strings.Repeat("x", min(10<<10, size-sent)))
+		}
+		s.onLoop(h.start)
+		s.pool.Run()
+		for acked := 0; acked < len(h.got); {
+			n := len(h.got) - acked
+			acked += n
+			s.onLoop(func() { h.stream.Ack(n) })
+			s.pool.Run()
+		}
+		if len(h.got) != size || !h.ended || h.err != nil {
+			t.Errorf("of %d bytes the reader has %d, ended %v, %v", size, len(h.got), h.ended, h.err)
+		}
+		s.onLoop(func() { h.ev.Respond(engine.TextResponse(200, "")) })
+		s.pool.Run()
+		p.Abort()
+		s.pool.Run()
+		s.noBodyMemory()
+	}
+}
+
 // TestUnreadBody: a handler that answers without reading hangs nobody. A short rest is thrown away, and the connection goes
 // on; with a long one it closes.
 func TestUnreadBody(t *testing.T) {

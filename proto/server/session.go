@@ -31,7 +31,8 @@ func (s *session) Data() {
 	start := s.here.now()
 reading:
 	for s.up == nil && s.next == nil && (s.x != nil || s.in != nil || s.c.Room()) {
-		if s.in != nil && !s.in.room() {
+		// With all of it taken the body may be at its end, which nobody would look for again.
+		if s.in != nil && used < len(in) && !s.in.room() {
 			s.c.Hold()
 			break
 		}

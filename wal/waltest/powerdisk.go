@@ -53,6 +53,10 @@ type PowerDisk struct {
 	killed bool
 	counts map[wal.OpKind]int
 	faults map[fault]func(op wal.Op) error
+	failAt int  // the operation, of whatever kind, that fails with opErr; 0 = none
+	failOn bool // and so does every one after it
+	keep   int  // bytes that a write puts down before it fails
+	opErr  error
 	lies   map[int]bool
 	free   int64
 }
@@ -180,23 +184,57 @@ func (p *PowerDisk) Fail(kind wal.OpKind, nth int, err error) {
 	p.faults[fault{kind, p.counts[kind] + nth}] = func(wal.Op) error { return err }
 }
 
+// FailAt makes the nth operation from now, of whatever kind, fail with err before it has any effect, as Fail does; a write
+// puts down its first keep bytes. With forever all that come after it fail, too, until Mend is called, as on a
+// disk that was made read-only.
+func (p *PowerDisk) FailAt(nth int, err error, keep int, forever bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failAt, p.opErr, p.keep, p.failOn = p.ops+nth, err, keep, forever
+}
+
+// Mend ends what FailAt began.
+func (p *PowerDisk) Mend() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failAt = 0
+}
+
+// failing carries out what a failing operation does.
+func (p *PowerDisk) failing(op wal.Op) error {
+	if op.Kind == wal.OpWrite && p.keep > 0 {
+		if err := p.writePart(op, p.keep); err != nil {
+			return err
+		}
+	}
+	return p.opErr
+}
+
 // ShortWrite makes the nth write from now put down only its first keep bytes and fail with ENOSPC.
 func (p *PowerDisk) ShortWrite(nth, keep int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.faults[fault{wal.OpWrite, p.counts[wal.OpWrite] + nth}] = func(op wal.Op) error {
-		part := op.Data[:min(keep, len(op.Data))]
-		f, err := os.OpenFile(op.Path, os.O_WRONLY, 0)
-		if err != nil {
+		if err := p.writePart(op, keep); err != nil {
 			return err
 		}
-		defer f.Close()
-		if _, err := f.WriteAt(part, op.Offset); err != nil {
-			return err
-		}
-		p.names[p.rel(op.Path)].write(op.Offset, part)
 		return syscall.ENOSPC
 	}
+}
+
+// writePart puts down the first keep bytes of a write.
+func (p *PowerDisk) writePart(op wal.Op, keep int) error {
+	part := op.Data[:min(keep, len(op.Data))]
+	f, err := os.OpenFile(op.Path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(part, op.Offset); err != nil {
+		return err
+	}
+	p.names[p.rel(op.Path)].write(op.Offset, part)
+	return nil
 }
 
 // LieAt makes the nth fsync of a file from now report success and do nothing.
@@ -240,13 +278,13 @@ func (p *PowerDisk) Do(op wal.Op, perform func() error) error {
 		}
 		return ErrPowerOff
 	}
-	if f := p.faults[fault{op.Kind, p.counts[op.Kind]}]; f != nil {
+	f := p.faults[fault{op.Kind, p.counts[op.Kind]}]
+	if p.failAt > 0 && (p.ops == p.failAt || p.failOn && p.ops > p.failAt) {
+		f = p.failing
+	}
+	if f != nil {
 		if op.Kind == wal.OpSync {
-			n := p.names[name]
-			for page := range n.dirty {
-				n.lost[page] = true
-			}
-			clear(n.dirty)
+			p.names[name].lose()
 		}
 		return f(op)
 	}
@@ -361,6 +399,14 @@ func (n *inode) truncate(size int) {
 		n.now = append([]byte(nil), n.now[:size]...)
 		n.resized = true
 	}
+}
+
+// lose is what a failed sync does.
+func (n *inode) lose() {
+	for page := range n.dirty {
+		n.lost[page] = true
+	}
+	clear(n.dirty)
 }
 
 // sync takes the dirty pages and the length to the platter.
