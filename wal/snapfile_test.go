@@ -408,6 +408,7 @@ func TestSnapshotsThatLie(t *testing.T) {
 		foot   func(*snapshotFoot)
 		offset int64
 	}{
+		"sequence":          {keep(func(h *frameHead) { h.seq = 2 }), nil, frameAt},
 		"codec":             {keep(func(h *frameHead) { h.codec = 2 }), nil, frameAt},
 		"raw length":        {keep(func(h *frameHead) { h.rawLen++ }), nil, frameAt},
 		"giant raw length":  {keep(func(h *frameHead) { h.rawLen = maxFrameRaw + 1 }), nil, frameAt},
