@@ -171,7 +171,7 @@ func closed(t testing.TB, seed uint64, segment int64) (*world, image) {
 
 // Each byte of a small directory is watched over: of the manifest, of each segment, of each snapshot, of those that a start reads and those that only time travel does.
 func TestEveryFlipIsToldAndLocated(t *testing.T) {
-	for name, make := range map[string]func() *flips{
+	for name, built := range map[string]func() *flips{
 		"closed": func() *flips {
 			w, img := closed(t, 21, 500)
 			return &flips{w: w, img: img}
@@ -187,7 +187,7 @@ func TestEveryFlipIsToldAndLocated(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := make()
+			f := built()
 			f.t, f.dir, f.last = t, ramDir(t), wal.LSN(len(f.w.records))
 			n, bytesOf := 0, map[string]int{}
 			for _, name := range slices.Sorted(maps.Keys(f.img)) {

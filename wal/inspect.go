@@ -227,10 +227,12 @@ func (i *inspection) older() error {
 	if err != nil {
 		return nil
 	}
-	defer f.close()
+	defer func() { _ = f.close() }()
 	if f.head.base != last || f.head.baseCRC != crc {
-		return i.damaged(&CorruptionError{Dir: i.r.Dir, File: file, Offset: end,
-			Err: fmt.Errorf("the log ends there with record %d, but generation %d follows record %d, or another batch of that number", last, man.Oldest, f.head.base)})
+		return i.damaged(&CorruptionError{
+			Dir: i.r.Dir, File: file, Offset: end,
+			Err: fmt.Errorf("the log ends there with record %d, but generation %d follows record %d, or another batch of that number", last, man.Oldest, f.head.base),
+		})
 	}
 	return nil
 }
@@ -257,7 +259,7 @@ func (i *inspection) snapshot(gen uint64, needed bool) error {
 	f, err := openSnapshot(i.r.Dir, &i.r.Manifest, gen)
 	rep := SnapshotReport{Generation: gen, File: filepath.Join(partitionName, snapshotName(gen)), Needed: needed}
 	if err == nil {
-		defer f.close()
+		defer func() { _ = f.close() }()
 		rep = f.report(needed)
 		if i.Snapshot != nil {
 			if err := i.Snapshot(&rep); err != nil {

@@ -202,17 +202,24 @@ func (k *keeper) years() error {
 type forgetful struct {
 	*waltest.PowerDisk
 	forget func(op wal.Op) bool
+	last   wal.OpKind // the one in which the power went
 }
 
 func (d *forgetful) Do(op wal.Op, perform func() error) error {
 	if d.forget != nil && d.forget(op) {
 		return nil
 	}
+	if !d.Off() {
+		d.last = op.Kind
+	}
 	return d.PowerDisk.Do(op, perform)
 }
 
 // cuts is what one run over all cuts has seen.
-type cuts struct{ ops, crashes int }
+type cuts struct {
+	ops, crashes int
+	removed      uint64 // generations, in the run without a cut
+}
 
 // cutEverywhere cuts the power in every operation of years, looks at several crashes of each, and returns the first
 // thing that is wrong.
@@ -245,8 +252,13 @@ func cutEverywhere(t *testing.T, o wal.Options, seeds uint64, low bool, forget f
 			if err := disk.Check(); err != nil {
 				return seen, err
 			}
+			seen.removed = k.l.Stats().Removed
 		}
-		for seed := range seeds {
+		more := seeds
+		if d.last == wal.OpRename || d.last == wal.OpSyncDir {
+			more *= 5 // here several changes of names are there or not, each by itself
+		}
+		for seed := range more {
 			seen.crashes++
 			if err := k.survives(disk, seed, o); err != nil {
 				return seen, fmt.Errorf("sync mode %v, operation %d, seed %d: %w", o.Sync, n, seed, err)
@@ -352,22 +364,23 @@ var manyCuts = wal.SmallSegments(wal.Options{MaxDelay: time.Hour, Idle: time.Hou
 // Whatever the moment at which the power goes while a snapshot is started, written and installed, and what it makes
 // superfluous is removed.
 func TestPowerCutAtEveryOperationOfSnapshots(t *testing.T) {
-	seeds := uint64(4)
+	seeds := uint64(3)
 	if testing.Short() {
 		seeds = 1
 	}
 	for _, mode := range []wal.SyncMode{wal.SyncAlways, wal.SyncInterval, wal.SyncNone} {
-		for _, keep := range []wal.Retain{{}, {Age: time.Hour, Bytes: 4000}} {
+		for _, keep := range []wal.Retain{{}, {Age: time.Hour, Bytes: 2500}} {
 			o := manyCuts
 			o.Sync, o.Retain = mode, keep
 			seen, err := cutEverywhere(t, o, seeds, false, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if seen.ops < 150 {
-				t.Fatalf("only %d operations", seen.ops)
+			if seen.ops < 150 || seen.removed < 1 {
+				t.Fatalf("only %d operations, %d generations removed", seen.ops, seen.removed)
 			}
-			t.Logf("sync mode %v, kept %d bytes: the power was cut in each of %d operations, %d crashes", mode, keep.Bytes, seen.ops, seen.crashes)
+			t.Logf("sync mode %v, kept %d bytes: the power was cut in each of %d operations, %d crashes; %d generations removed",
+				mode, keep.Bytes, seen.ops, seen.crashes, seen.removed)
 		}
 	}
 }
@@ -456,7 +469,7 @@ func TestSnapshotPowerCutsFindWhatIsForgotten(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := manyCuts
 			o.Sync, o.Retain = c.mode, c.keep
-			seen, err := cutEverywhere(t, o, 12, false, c.forget)
+			seen, err := cutEverywhere(t, o, 5, false, c.forget)
 			if err == nil {
 				t.Fatalf("%d operations, %d crashes, and nothing found", seen.ops, seen.crashes)
 			}
@@ -473,7 +486,7 @@ func TestSnapshotPowerCutsFindWhatIsForgotten(t *testing.T) {
 func TestBarrierIsMoreThanTheHighestTag(t *testing.T) {
 	o := manyCuts
 	o.Sync = wal.SyncNone
-	seen, err := cutEverywhere(t, o, 12, true, nil)
+	seen, err := cutEverywhere(t, o, 5, true, nil)
 	if err == nil || !strings.Contains(err.Error(), "there are") {
 		t.Fatalf("%d operations, %d crashes: %v", seen.ops, seen.crashes, err)
 	}

@@ -94,7 +94,7 @@ func (s *survey) snapshot(g *surveyed) error {
 	if err != nil {
 		return onlyDamage(&g.snapErr, err)
 	}
-	defer f.close()
+	defer func() { _ = f.close() }()
 	g.snapSize = f.size
 	err = f.read(newReader(f.size), func(*Chunk) error { return nil })
 	if err == nil {
