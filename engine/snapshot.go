@@ -100,14 +100,13 @@ type snapshots struct {
 	e     *Engine
 	ended sync.WaitGroup // the goroutine of the one that is made
 
-	// quiet: there is no need to look whether one is due: none may be made now, or it is looked at already.
+	// quiet: commits need not look whether one is due: one is made, or was given up a short while ago, or it is looked at already.
 	quiet atomic.Bool
 
 	mu      sync.Mutex
 	run     *snapshotRun
 	stopped bool
-	held    bool // the last attempt has failed: none is made unless asked for
-	inRow   int  // failures
+	inRow   int // failures
 	barrier wal.LSN
 	opened  int64 // on the wall clock
 	stats   SnapshotStats
@@ -163,7 +162,7 @@ func (s *snapshots) long(size wal.Size) bool {
 // look begins a snapshot if one is due. On the first loop.
 func (s *snapshots) look(o *owner) {
 	s.mu.Lock()
-	if s.stopped || s.run != nil || s.held {
+	if s.stopped || s.run != nil {
 		s.mu.Unlock()
 		return // whatever is in the way looks again at its end
 	}
@@ -243,10 +242,9 @@ func (s *snapshots) end(run *snapshotRun, info SnapshotInfo, err error) {
 		s.stats.Installed++
 		s.stats.Last, s.stats.Objects = info, run.objects.Load()
 		s.stats.Took += info.Took
-		s.barrier, s.held, s.inRow = info.Barrier, false, 0
+		s.barrier, s.inRow = info.Barrier, 0
 	} else if err != ErrSnapshotAborted {
 		s.stats.Failed++
-		s.held = true
 		retry = min(int64(snapshotRetryMS)<<min(s.inRow, 10), snapshotRetryMost)
 		s.inRow++
 	}
@@ -263,9 +261,6 @@ func (s *snapshots) end(run *snapshotRun, info SnapshotInfo, err error) {
 		log.Warn("a snapshot was given up; the log has everything, and is kept until one succeeds", "err", err, "again_in_ms", retry)
 		first.loop.Post(loop.Func(func() {
 			first.loop.At(first.loop.Now()+retry, loop.Func(func() {
-				s.mu.Lock()
-				s.held = false
-				s.mu.Unlock()
 				s.look(first)
 			}))
 		}))

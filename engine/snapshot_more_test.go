@@ -89,7 +89,9 @@ func TestSnapshotKeepsClassNumbers(t *testing.T) {
 	var jobs []func()
 	y, _ := tower(t, held(&jobs))
 	done := make(chan error, 1)
-	go func() { done <- y.Migrate(engine.Migration{Tag: "1", New: []engine.NewClass{{Name: "A", UniqueKey: "a"}}}) }()
+	go func() {
+		done <- y.Migrate(engine.Migration{Tag: "1", New: []engine.NewClass{{Name: "A", UniqueKey: "a"}}})
+	}()
 	y.until(done)
 	go func() { done <- y.Migrate(engine.Migration{Tag: "2", Delete: []string{"A"}}) }()
 	y.until(done)

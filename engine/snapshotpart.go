@@ -66,10 +66,6 @@ func (p *snapshotPart) Run() {
 	if p.run.over.Load() {
 		return
 	}
-	if err := o.eng.log.Err(); err != nil {
-		p.run.giveUp(err) // what objects are by now, they may not be after a start
-		return
-	}
 	if !p.begun {
 		p.begun, p.end, p.turns = true, uint32(len(o.table.slabs))*slabSize, o.turns
 	}

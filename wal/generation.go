@@ -36,7 +36,7 @@ func (l *Log) takeStock() error {
 		}
 		if f, err := openSnapshot(l.dir, &l.man, n); err == nil {
 			g.whole, g.snapshot, g.time = true, f.size, time.UnixMilli(int64(f.foot.timeMs))
-			f.close()
+			_ = f.close() // only read
 		} else if n > 1 && n <= l.man.Oldest && !errors.Is(err, fs.ErrNotExist) {
 			l.opts.Logger.Warn("an older snapshot cannot be read: moments that need it are lost", "dir", l.dir, "generation", n, "err", err)
 		}

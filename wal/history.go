@@ -390,7 +390,7 @@ func (h *history) At(t time.Time) (Position, error) {
 		if s.head.first > h.end.LSN || s.time().After(t) {
 			continue
 		}
-		at, found := int64(0), h.start
+		found := h.start
 		at, err := heads(filepath.Join(h.dir, s.file), func(head *header) error {
 			if head.first > h.end.LSN {
 				return io.EOF // more is not promised, and perhaps being written
@@ -448,15 +448,17 @@ func (h *history) Read(to LSN, fn func(*Chunk) error) error {
 	for h.bases[b].barrier > to {
 		b--
 	}
-	s := scan{dir: h.dir, man: h.man, from: h.bases[b].gen, upTo: to, chunk: fn, given: []segmentFile{},
-		reread: func() (Manifest, error) { return readManifest(h.dir) }}
+	s := scan{
+		dir: h.dir, man: h.man, from: h.bases[b].gen, upTo: to, chunk: fn, given: []segmentFile{},
+		reread: func() (Manifest, error) { return readManifest(h.dir) },
+	}
 	// Everything is opened before fn is called for the first time, so that a removal is noticed now or never.
 	defer func() {
 		for _, f := range s.given {
 			f.open.Close()
 		}
 		if s.front != nil {
-			s.front.close()
+			_ = s.front.close()
 		}
 	}()
 	var err error

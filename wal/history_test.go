@@ -330,6 +330,35 @@ func TestHistoryAfterATornTail(t *testing.T) {
 	w.l.Close()
 }
 
+// A log that has lost its end since its history was opened is damaged, also where it ends with a whole batch.
+func TestHistoryWhoseEndIsLost(t *testing.T) {
+	dir := ramDir(t)
+	w := newWorld(3, dir)
+	w.open(t, wal.Options{})
+	for range 5 {
+		w.write(t)
+	}
+	w.l.Close()
+	h, err := wal.OpenHistory(dir, wal.ReadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	at := entries(readImage(t, dir)[segment1])
+	if err := os.Truncate(filepath.Join(dir, segment1), int64(at[3])); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := read(h, w.marks[2].last); err != nil {
+		t.Fatalf("what is still there: %v", err)
+	}
+	if _, err := read(h, w.marks[3].last); !errors.Is(err, wal.ErrCorrupt) {
+		t.Fatalf("what is gone: %v", err)
+	}
+	if _, err := h.Find(1, w.marks[3].last); !errors.Is(err, wal.ErrCorrupt) {
+		t.Fatalf("the position of what is gone: %v", err)
+	}
+}
+
 // What a History of this process reads is not removed before it is closed; one from outside notices at once.
 func TestHistoryWhileGenerationsAreRemoved(t *testing.T) {
 	dir := ramDir(t)

@@ -192,6 +192,8 @@ func (i *inspection) older() error {
 	var last LSN
 	var crc uint32
 	known := man.Kept == 1 // what the next batch has to follow: in front of generation 1 there is nothing
+	var file string
+	var end int64
 	for gen := man.Kept; gen < man.Oldest; gen++ {
 		g := surveyed{gen: gen}
 		if gen > 1 {
@@ -205,10 +207,11 @@ func (i *inspection) older() error {
 		i.r.OlderGenerations++
 		i.r.OlderRecords += uint64(g.last - g.base)
 		if g.err == nil && g.batches > 0 && known && (g.base != last || g.baseCRC != crc) {
-			g.err = &CorruptionError{Dir: i.r.Dir, File: filepath.Join(partitionName, generationName(gen)), Err: doesNotFollow(&g, last)}
+			g.err = &CorruptionError{Dir: i.r.Dir, File: firstSegment(gen), Err: doesNotFollow(&g, last)}
 		}
 		if known = g.err == nil && (known || g.batches > 0); known && g.batches > 0 {
 			last, crc = g.last, g.lastCRC
+			file, end = filepath.Join(partitionName, generationName(gen), segmentName(g.end.segment)), g.end.offset
 		}
 		if g.err != nil {
 			if err := i.damaged(g.err); err != nil {
@@ -216,7 +219,26 @@ func (i *inspection) older() error {
 			}
 		}
 	}
+	if !known || !man.HasSnapshot() {
+		return nil
+	}
+	// What a start reads begins where this ends. If the snapshot that says so is damaged, that is another matter.
+	f, err := openSnapshot(i.r.Dir, man, man.Oldest)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = f.close() }()
+	if f.head.base != last || f.head.baseCRC != crc {
+		return i.damaged(&CorruptionError{
+			Dir: i.r.Dir, File: file, Offset: end,
+			Err: fmt.Errorf("the log ends there with record %d, but generation %d follows record %d, or another batch of that number", last, man.Oldest, f.head.base),
+		})
+	}
 	return nil
+}
+
+func firstSegment(gen uint64) string {
+	return filepath.Join(partitionName, generationName(gen), segmentName(1))
 }
 
 // doesNotFollow says that a generation begins elsewhere than where the one before has ended.
@@ -237,7 +259,7 @@ func (i *inspection) snapshot(gen uint64, needed bool) error {
 	f, err := openSnapshot(i.r.Dir, &i.r.Manifest, gen)
 	rep := SnapshotReport{Generation: gen, File: filepath.Join(partitionName, snapshotName(gen)), Needed: needed}
 	if err == nil {
-		defer f.close()
+		defer func() { _ = f.close() }()
 		rep = f.report(needed)
 		if i.Snapshot != nil {
 			if err := i.Snapshot(&rep); err != nil {

@@ -7,8 +7,8 @@ import (
 
 // Retain says how much history is kept for time travel: generations of the log before the newest snapshot, with the
 // snapshots in front of them. A snapshot with the generations up to the next one is removed as a whole, the oldest
-// first, as soon as one of the bounds wants it. That is looked at after each snapshot and at each start. The zero value
-// keeps nothing.
+// first, as soon as one of the bounds wants it. That is looked at after each snapshot, at each start, and when the last
+// History is closed: what one reads stays until then. The zero value keeps nothing.
 type Retain struct {
 	// Age: removed when the snapshot after it is older than this. Zero or less: nothing is kept.
 	Age time.Duration

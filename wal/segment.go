@@ -148,19 +148,22 @@ func (s *scan) plan() (files []segmentFile, total int64, err error) {
 	for gen := s.from; gen <= s.to; gen++ {
 		dir := filepath.Join(partitionName, generationName(gen))
 		segments, stray, err := listSegments(filepath.Join(s.dir, dir))
-		bad := segmentFile{gen: gen}
-		switch {
-		case errors.Is(err, os.ErrNotExist):
-			bad.err = s.damage(dir, 0, errors.New("directory of a generation that the manifest names is missing"))
-		case err != nil:
+		missing := errors.Is(err, os.ErrNotExist)
+		if err != nil && !missing {
 			return nil, 0, fmt.Errorf("wal: list %s: %w", filepath.Join(s.dir, dir), err)
-		case stray != "":
-			bad.err = s.damage(filepath.Join(dir, stray), 0, errors.New("this log never makes such a file"))
-		case len(segments) == 0:
-			bad.err = s.damage(filepath.Join(dir, segmentName(1)), 0, errors.New("segment is missing"))
 		}
-		if bad.err != nil {
-			return append(files, bad), total, nil // told when all before it has been read
+		var bad error
+		switch {
+		case missing:
+			bad = s.damage(dir, 0, errors.New("directory of a generation that the manifest names is missing"))
+		case stray != "":
+			bad = s.damage(filepath.Join(dir, stray), 0, errors.New("this log never makes such a file"))
+		case len(segments) == 0:
+			bad = s.damage(filepath.Join(dir, segmentName(1)), 0, errors.New("segment is missing"))
+		}
+		if bad != nil {
+			files = append(files, segmentFile{gen: gen, err: bad}) // told when all before it has been read
+			break
 		}
 		for i, first := range segments {
 			f := segmentFile{gen: gen, first: first, file: filepath.Join(dir, segmentName(first)), last: i == len(segments)-1}
@@ -265,7 +268,7 @@ func (s *scan) runSnapshot(r *reader) error {
 			}
 			return err
 		}
-		defer f.close()
+		defer func() { _ = f.close() }() // only read
 	}
 	r.total += f.size
 	s.chain.last, s.chain.crc = f.head.base, f.head.baseCRC

@@ -661,7 +661,7 @@ func decodeFrame(h *frameHead, stored, raw []byte, barrier LSN) error {
 func checkTagged(raw []byte, h *frameHead, barrier LSN) error {
 	var highest LSN
 	rest := raw
-	for i := uint32(0); i < h.count; i++ {
+	for range h.count {
 		if len(raw)-len(rest) >= FrameSize {
 			return errFrameGiant
 		}

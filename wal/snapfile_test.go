@@ -285,6 +285,9 @@ func TestDamagedSnapshots(t *testing.T) {
 	piece := func(i int) []byte { return whole[at[i]:at[i+1]] }
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 	head, foot := whole[:at[0]], whole[at[5]:]
+	// The same frames, but for what the first one holds: from the second on they have the same numbers and another past.
+	frames[0] = []tagged{{0, randomString(r, 500)}}
+	other := snapshotBytes(t, frames...)
 
 	t.Run("cut", func(t *testing.T) {
 		for size := range whole {
@@ -312,6 +315,7 @@ func TestDamagedSnapshots(t *testing.T) {
 		"frame twice":     {join(head, piece(0), piece(1), piece(1), piece(2), piece(3), piece(4), foot), footAt(6)},
 		"frame replaced":  {join(head, piece(0), piece(1), piece(1), piece(3), piece(4), foot), int64(at[2])},
 		"frames swapped":  {join(head, piece(0), piece(2), piece(1), piece(3), piece(4), foot), int64(at[1])},
+		"of another past": {join(head, piece(0), piece(1), other[at[2]:at[3]], piece(3), piece(4), foot), int64(at[2])},
 		"last is missing": {join(head, piece(0), piece(1), piece(2), piece(3), foot), footAt(4)},
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -117,8 +117,10 @@ func (l *Log) StartSnapshot() (SnapshotWriter, error) {
 	if err := l.room(l.Size().Snapshot); err != nil {
 		return nil, err
 	}
+	l.making.Store(true)
 	head, err := l.rotate()
 	if err != nil {
+		l.making.Store(false)
 		return nil, noSpace(err)
 	}
 	w := &snapshotWriter{
@@ -260,7 +262,7 @@ func (w *snapshotWriter) Install(barrier LSN) (SnapshotInfo, error) {
 			return SnapshotInfo{}, l.Err()
 		}
 		l.genMu.Lock()
-		l.man = before
+		l.man.Oldest, l.man.Snapshot, l.man.FloorSeq, l.man.Floor = before.Oldest, before.Snapshot, before.FloorSeq, before.Floor
 		l.genMu.Unlock()
 		return SnapshotInfo{}, w.giveUp(fmt.Errorf("wal: %w", err))
 	}
@@ -303,6 +305,7 @@ func (l *Log) syncPast(n LSN) (seq uint64, last LSN, err error) {
 func (w *snapshotWriter) end() {
 	w.over = true
 	w.l.writer = nil
+	w.l.making.Store(false)
 	if w.file != nil {
 		_ = w.file.Close() // it was fsynced, or is removed
 	}

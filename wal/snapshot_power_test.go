@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -200,17 +202,24 @@ func (k *keeper) years() error {
 type forgetful struct {
 	*waltest.PowerDisk
 	forget func(op wal.Op) bool
+	last   wal.OpKind // the one in which the power went
 }
 
 func (d *forgetful) Do(op wal.Op, perform func() error) error {
 	if d.forget != nil && d.forget(op) {
 		return nil
 	}
+	if !d.Off() {
+		d.last = op.Kind
+	}
 	return d.PowerDisk.Do(op, perform)
 }
 
 // cuts is what one run over all cuts has seen.
-type cuts struct{ ops, crashes int }
+type cuts struct {
+	ops, crashes int
+	removed      uint64 // generations, in the run without a cut
+}
 
 // cutEverywhere cuts the power in every operation of years, looks at several crashes of each, and returns the first
 // thing that is wrong.
@@ -243,8 +252,13 @@ func cutEverywhere(t *testing.T, o wal.Options, seeds uint64, low bool, forget f
 			if err := disk.Check(); err != nil {
 				return seen, err
 			}
+			seen.removed = k.l.Stats().Removed
 		}
-		for seed := range seeds {
+		more := seeds
+		if d.last == wal.OpRename || d.last == wal.OpSyncDir {
+			more *= 5 // here several changes of names are there or not, each by itself
+		}
+		for seed := range more {
 			seen.crashes++
 			if err := k.survives(disk, seed, o); err != nil {
 				return seen, fmt.Errorf("sync mode %v, operation %d, seed %d: %w", o.Sync, n, seed, err)
@@ -350,22 +364,23 @@ var manyCuts = wal.SmallSegments(wal.Options{MaxDelay: time.Hour, Idle: time.Hou
 // Whatever the moment at which the power goes while a snapshot is started, written and installed, and what it makes
 // superfluous is removed.
 func TestPowerCutAtEveryOperationOfSnapshots(t *testing.T) {
-	seeds := uint64(4)
+	seeds := uint64(3)
 	if testing.Short() {
 		seeds = 1
 	}
 	for _, mode := range []wal.SyncMode{wal.SyncAlways, wal.SyncInterval, wal.SyncNone} {
-		for _, keep := range []wal.Retain{{}, {Age: time.Hour, Bytes: 4000}} {
+		for _, keep := range []wal.Retain{{}, {Age: time.Hour, Bytes: 2500}} {
 			o := manyCuts
 			o.Sync, o.Retain = mode, keep
 			seen, err := cutEverywhere(t, o, seeds, false, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if seen.ops < 150 {
-				t.Fatalf("only %d operations", seen.ops)
+			if seen.ops < 150 || seen.removed < 1 {
+				t.Fatalf("only %d operations, %d generations removed", seen.ops, seen.removed)
 			}
-			t.Logf("sync mode %v, kept %d bytes: the power was cut in each of %d operations, %d crashes", mode, keep.Bytes, seen.ops, seen.crashes)
+			t.Logf("sync mode %v, kept %d bytes: the power was cut in each of %d operations, %d crashes; %d generations removed",
+				mode, keep.Bytes, seen.ops, seen.crashes, seen.removed)
 		}
 	}
 }
@@ -454,7 +469,7 @@ func TestSnapshotPowerCutsFindWhatIsForgotten(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := manyCuts
 			o.Sync, o.Retain = c.mode, c.keep
-			seen, err := cutEverywhere(t, o, 12, false, c.forget)
+			seen, err := cutEverywhere(t, o, 5, false, c.forget)
 			if err == nil {
 				t.Fatalf("%d operations, %d crashes, and nothing found", seen.ops, seen.crashes)
 			}
@@ -471,9 +486,101 @@ func TestSnapshotPowerCutsFindWhatIsForgotten(t *testing.T) {
 func TestBarrierIsMoreThanTheHighestTag(t *testing.T) {
 	o := manyCuts
 	o.Sync = wal.SyncNone
-	seen, err := cutEverywhere(t, o, 12, true, nil)
+	seen, err := cutEverywhere(t, o, 5, true, nil)
 	if err == nil || !strings.Contains(err.Error(), "there are") {
 		t.Fatalf("%d operations, %d crashes: %v", seen.ops, seen.crashes, err)
 	}
 	t.Logf("found in operation %d, after %d crashes", seen.ops+1, seen.crashes)
+}
+
+// beside is a life in which a loop appends and commits while snapshots are made on another goroutine, so that commits of
+// every kind come between the steps of a snapshot. It ends when the power goes.
+func (k *keeper) beside(r *rand.Rand, disk *waltest.PowerDisk) {
+	var mu sync.Mutex // of k; held for an object's turn, and while one is encoded
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for !disk.Off() {
+			w, err := k.l.StartSnapshot()
+			if err != nil {
+				return
+			}
+			f := wal.NewFrame()
+			mu.Lock()
+			keys := slices.Sorted(maps.Keys(k.state))
+			mu.Unlock()
+			for _, key := range keys {
+				mu.Lock()
+				if value, ok := k.state[key]; ok {
+					f.Add(k.tags[key], []byte(key+"="+value))
+				}
+				mu.Unlock()
+				runtime.Gosched()
+			}
+			barrier := k.l.Last()
+			if w.Write(f) != nil {
+				return
+			}
+			if _, err := w.Install(barrier); err != nil {
+				return
+			}
+			mu.Lock()
+			k.must = max(k.must, barrier)
+			mu.Unlock()
+		}
+	}()
+	for i := 0; !disk.Off() && k.l.Err() == nil; i++ {
+		record := fmt.Sprintf("key %d=%d %s", r.IntN(20), i, strings.Repeat("x", r.IntN(200)))
+		if r.IntN(4) == 0 {
+			record, _, _ = strings.Cut(record, "=")
+		}
+		mu.Lock()
+		err := k.say(record)
+		mu.Unlock()
+		if err != nil {
+			break
+		}
+		if r.IntN(3) == 0 {
+			k.l.Demand(k.l.Last())
+			k.l.EndRound(0)
+		}
+		runtime.Gosched()
+	}
+	<-done
+}
+
+func TestPowerCutsBesideSnapshots(t *testing.T) {
+	n := 150
+	if testing.Short() {
+		n = 30
+	}
+	first, last := seeds(n)
+	crashes := 0
+	for seed := first; seed <= last; seed++ {
+		r := rand.New(rand.NewPCG(seed, 2))
+		o := wal.SmallSegments(wal.Options{Logger: quiet}, int64(300+r.IntN(3000)))
+		o.Sync = wal.SyncMode(r.IntN(3))
+		if r.IntN(2) == 0 {
+			o.Retain = wal.Retain{Age: time.Hour, Bytes: int64(r.IntN(5000))}
+		}
+		disk := newDisk(t)
+		o.Disk = disk
+		k, _, err := openKeeper(disk.Root(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		disk.CutAt(1 + r.IntN(400))
+		k.beside(r, disk)
+		if o.Sync == wal.SyncAlways {
+			k.must = max(k.must, k.l.Durable())
+		}
+		k.l.Close()
+		for range 4 {
+			crashes++
+			if err := k.survives(disk, r.Uint64(), o); err != nil {
+				t.Fatalf("-power.seed=%d (not every run of a seed is the same): sync mode %v: %v", seed, o.Sync, err)
+			}
+		}
+	}
+	t.Logf("%d power cuts, %d crashes", last-first+1, crashes)
 }

@@ -94,7 +94,7 @@ func (s *survey) snapshot(g *surveyed) error {
 	if err != nil {
 		return onlyDamage(&g.snapErr, err)
 	}
-	defer f.close()
+	defer func() { _ = f.close() }()
 	g.snapSize = f.size
 	err = f.read(newReader(f.size), func(*Chunk) error { return nil })
 	if err == nil {
@@ -193,8 +193,7 @@ func (s *survey) keeps() (all []keep) {
 		for j := i; ; j++ {
 			n := &s.gens[j]
 			if n.batches > 0 && (n.base != k.last || n.baseCRC != crc) {
-				k.end = &CorruptionError{Dir: s.dir, File: filepath.Join(partitionName, generationName(n.gen)),
-					Err: doesNotFollow(n, k.last)}
+				k.end = &CorruptionError{Dir: s.dir, File: firstSegment(n.gen), Err: doesNotFollow(n, k.last)}
 				break
 			}
 			k.to = j

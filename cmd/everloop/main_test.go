@@ -109,7 +109,7 @@ func TestSettings(t *testing.T) {
 		{name: "another file", args: []string{"--config", "other.toml"}, file: "loops = 2\n", want: "127.0.0.1:8787 127.0.0.1:8788 project/.everloop 7 always 30s"},
 		{name: "another file by its variable", env: map[string]string{"EVERLOOP_CONFIG": "other.toml"}, want: "127.0.0.1:8787 127.0.0.1:8788 project/.everloop 7 always 30s"},
 		{name: "a missing file that was named", args: []string{"--config", "none.toml"}, want: "none.toml: there is no such configuration file"},
-		{name: "an unknown key", file: "lisen = \"127.0.0.1:1\"\n", want: `project/everloop.toml: there is no setting "lisen"; the settings are admin, admin-token, cpu-limit, data, env, listen, loops, sync`},
+		{name: "an unknown key", file: "lisen = \"127.0.0.1:1\"\n", want: `project/everloop.toml: there is no setting "lisen"; the settings are admin, admin-token, cpu-limit, data, env, listen, loops, retain, retain-size, snapshot-age, snapshot-log, sync`},
 		{name: "a file that names a file", file: "config = \"other.toml\"\n", want: `there is no setting "config"`},
 		{name: "a table", file: "[listen]\na = 1\n", want: "project/everloop.toml: listen: want a text or a number"},
 		{name: "not TOML", file: "loops = \n", want: "project/everloop.toml:1:9: "},

@@ -44,15 +44,15 @@ func (c *walDumpCmd) Run(stdout io.Writer) error {
 		r, err := redo.Parse(record)
 		if err != nil {
 			// The checksum is right, so this was written so; the rest can still be read.
-			fmt.Fprintf(out, "  %d: %v\n", n, err)
-			return nil
+			_, err = fmt.Fprintf(out, "  %d: %v\n", n, err)
+			return err
 		}
 		if r.Kind == redo.KindDefineClass {
 			classes[r.Class] = string(r.ClassName)
 		}
 		text = printer.Append(text[:0], &r)
-		fmt.Fprintf(out, "  %d: %s\n", n, strings.ReplaceAll(string(text), "\n", "\n  "))
-		return nil
+		_, err = fmt.Fprintf(out, "  %d: %s\n", n, strings.ReplaceAll(string(text), "\n", "\n  "))
+		return err
 	}
 	v := wal.Visitor{
 		Snapshot: func(s *wal.SnapshotReport) error {
@@ -189,7 +189,7 @@ func quoted(path string) string {
 // walRepairCmd is `everloop wal repair`.
 type walRepairCmd struct {
 	Dir       string  `arg:"" help:"The data directory, such as .everloop. No process may have it open."`
-	DropAfter *uint64 `required:"" placeholder:"N" help:"The number of the last record to keep; 'everloop wal verify' says which is the highest that can be. What is behind it is moved out of the way, not deleted."`
+	DropAfter *uint64 `required:"true" placeholder:"N" help:"The number of the last record to keep; 'everloop wal verify' says which is the highest that can be. What is behind it is moved out of the way, not deleted."`
 	DryRun    bool    `help:"Say what would be done, and change nothing."`
 }
 
