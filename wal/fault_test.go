@@ -230,8 +230,11 @@ func TestEveryOperationFails(t *testing.T) {
 		keep    int
 		forever bool
 	}{
-		{"EIO", syscall.EIO, 0, false}, {"ENOSPC", syscall.ENOSPC, 0, false}, {"short write", syscall.ENOSPC, 37, false},
-		{"remounted read-only", syscall.EROFS, 0, true}, {"full for ever", syscall.ENOSPC, 5000, true},
+		{"EIO", syscall.EIO, 0, false},
+		{"ENOSPC", syscall.ENOSPC, 0, false},
+		{"short write", syscall.ENOSPC, 37, false},
+		{"remounted read-only", syscall.EROFS, 0, true},
+		{"full for ever", syscall.ENOSPC, 5000, true},
 	}
 	runs, lived, failed := 0, 0, 0
 	for i, op := range plain.ops {

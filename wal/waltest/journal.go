@@ -57,7 +57,8 @@ func (j *Journal) Do(op wal.Op, perform func() error) error {
 	if err != nil {
 		return fmt.Errorf("waltest: %s is outside of %s: %w", op.Path, j.root, err)
 	}
-	b := append(j.entry[:0], byte(op.Kind))
+	j.entry = append(j.entry[:0], byte(op.Kind))
+	b := j.entry
 	b = binary.LittleEndian.AppendUint64(b, uint64(op.Offset))
 	for _, n := range []int{len(name), len(to), len(op.Data)} {
 		b = binary.LittleEndian.AppendUint32(b, uint32(n))
