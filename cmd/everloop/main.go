@@ -29,8 +29,6 @@ type cli struct {
 	Dev      devCmd      `cmd:"" help:"Serve a project while it is written: each save is served at once."`
 	Alarms   alarmsCmd   `cmd:"" help:"See alarms that were given up, and run them again."`
 	Snapshot snapshotCmd `cmd:"" help:"Make a snapshot, so that the next start is fast."`
-	Import   importCmd   `cmd:"" help:"Take over objects of wrangler or workerd, or of an export."`
-	Export   exportCmd   `cmd:"" help:"Write every object of a data directory as a line of JSON."`
 	Wal      walCmd      `cmd:"" help:"Look into a data directory's log."`
 	Backup   backupCmd   `cmd:"" help:"Back a data directory up, while it is in use or not."`
 	Restore  restoreCmd  `cmd:"" help:"Make a data directory of a backup, or of another one as it was; or bring one object back."`

@@ -18,6 +18,7 @@ type recorder struct {
 func (r *recorder) Helper()               {}
 func (r *recorder) Fatalf(string, ...any) { r.failed = true; runtime.Goexit() }
 func (r *recorder) Skipf(string, ...any)  { r.skipped = true; runtime.Goexit() }
+func (r *recorder) Fatal(...any)          { r.failed = true; runtime.Goexit() }
 
 // record runs f as a test would be run and says what became of it.
 func record(t *testing.T, f func(testing.TB)) *recorder {
@@ -70,5 +71,39 @@ func TestFull(t *testing.T) {
 		if r := record(t, func(tb testing.TB) { testenv.Full(tb) }); r.skipped != skipped || r.failed {
 			t.Errorf("%s=%q: skipped %v, want %v", testenv.Require, require, r.skipped, skipped)
 		}
+	}
+}
+
+func TestGoProgram(t *testing.T) {
+	folder := t.TempDir()
+	program := filepath.Join(folder, "everloop-test-program")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", folder)
+	t.Setenv("XDG_CACHE_HOME", folder)
+	t.Setenv(testenv.Require, "")
+	path := ""
+	r := record(t, func(tb testing.TB) { path = testenv.GoProgram(tb, "example.invalid/cmd/everloop-test-program@v1.0.0") })
+	if path != program || r.failed || r.skipped {
+		t.Errorf("what PATH has: %q, failed %v, skipped %v", path, r.failed, r.skipped)
+	}
+	r = record(t, func(tb testing.TB) { testenv.GoProgram(tb, "example.invalid/cmd/absent@v1.0.0") })
+	if !r.skipped || r.failed {
+		t.Errorf("what nobody has made: failed %v, skipped %v, want it skipped", r.failed, r.skipped)
+	}
+	made := filepath.Join(folder, "everloop", "absent-v1.0.0", "absent")
+	if err := os.MkdirAll(filepath.Dir(made), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(made, nil, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if record(t, func(tb testing.TB) { path = testenv.GoProgram(tb, "example.invalid/cmd/absent@v1.0.0") }); path != made {
+		t.Errorf("what was made once: %q, want %q", path, made)
+	}
+	t.Setenv(testenv.Require, "node")
+	if r = record(t, func(tb testing.TB) { testenv.GoProgram(tb, "example.invalid/cmd/gone@v1.0.0") }); !r.failed {
+		t.Error("what cannot be made and is promised does not fail the test")
 	}
 }
