@@ -226,7 +226,7 @@ func (t *staging) step() {
 		id := ID{bytes: t.key.id}
 		r, slot := o.table.find(t.key.class, &id)
 		if r == nil {
-			r, slot = o.table.add(t.key.class, &id)
+			_, slot = o.table.add(t.key.class, &id)
 		}
 		t.slot = slot
 		if t.may != nil {

@@ -191,7 +191,7 @@ func TestFolder(t *testing.T) {
 func TestHelpFor(t *testing.T) {
 	for args, want := range map[string]string{
 		"": "everloop --help", "serve": "everloop serve --help", "serve x --loops": "everloop serve --help", "wal": "everloop wal --help",
-		"wal dump x": "everloop wal dump --help", "wal dmup": "everloop wal --help", "--x serve": "everloop --help", "verify": "everloop --help",
+		"wal dump x": "everloop wal dump --help", "wal dmup": "everloop wal --help", "--x serve": "everloop --help", "verify": "everloop verify --help",
 		"alarms": "everloop alarms --help", "alarms run Room": "everloop alarms run --help", "alarms verify": "everloop alarms --help", "run": "everloop --help",
 	} {
 		if got := helpFor(strings.Fields(args)); got != want {
