@@ -432,7 +432,11 @@ func TestBackupRefusesDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	tried := 0
-	for _, file := range []string{wal.SegmentPath(2, 1), wal.SnapshotPath(2), "p0/MANIFEST"} {
+	segments, err := wal.Segments(l.dir, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{wal.SegmentPath(2, 1), wal.SegmentPath(2, segments[len(segments)-1]), wal.SnapshotPath(2), "p0/MANIFEST"} {
 		path := filepath.Join(l.dir, file)
 		text, err := os.ReadFile(path)
 		if err != nil {

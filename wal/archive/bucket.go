@@ -106,7 +106,7 @@ func (b *bucket) Index(ctx context.Context) (data []byte, tag string, err error)
 	if err != nil {
 		return nil, "", b.explain(err)
 	}
-	defer object.Close()
+	defer func() { _ = object.Close() }() // it was only read
 	info, err := object.Stat()
 	if isMissing(err) {
 		return nil, "", nil
@@ -188,7 +188,7 @@ func (b *bucket) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 		return nil, b.explain(err)
 	}
 	if _, err := object.Stat(); err != nil {
-		object.Close()
+		_ = object.Close() // there is nothing in it
 		if isMissing(err) {
 			return nil, fmt.Errorf("%w: %s%s", ErrNotFound, b.prefix, name)
 		}

@@ -23,8 +23,10 @@ func someIndex(t testing.TB) []byte {
 	x := &Index{
 		Log: logName(0xfeed), Made: 1, Epoch: 3, Writer: "w", Serial: 4, Updated: 5, Closed: o("list/"),
 		Generations: []*Generation{
-			{Generation: 7, Base: 10, BaseCRC: 1, Complete: true, Snapshot: &Snapshot{Barrier: 12, Records: 3, Object: o("snap/0000000007-")},
-				Batches: 2, Last: 15, CRC: 9, Epoch: 2, From: 1, To: 2, Bytes: 300, Chapters: []*Object{o("list/")}},
+			{
+				Generation: 7, Base: 10, BaseCRC: 1, Complete: true, Snapshot: &Snapshot{Barrier: 12, Records: 3, Object: o("snap/0000000007-")},
+				Batches: 2, Last: 15, CRC: 9, Epoch: 2, From: 1, To: 2, Bytes: 300, Chapters: []*Object{o("list/")},
+			},
 			{Generation: 8, Base: 15, BaseCRC: 9, Batches: 5, Last: 20, CRC: 3, Epoch: 3, From: 3, To: 9, Bytes: 500, Runs: []*Run{
 				{Segment: 1, First: 1, Batches: 3, Last: 18, CRC: 2, From: 3, To: 5, Bytes: 300, Object: o("log/0000000008-00000000000000000001-")},
 				{Segment: 4, First: 4, Batches: 2, Last: 20, CRC: 3, From: 4, To: 9, Bytes: 200, Level: 1, Object: o("log/0000000008-00000000000000000004-")},

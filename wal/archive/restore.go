@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -233,7 +234,7 @@ func restore(ctx context.Context, from *Source, dir string, o RestoreOptions) (d
 	}
 	last := plan.generations[len(plan.generations)-1]
 	m := wal.Manifest{
-		LogID: index.logID(), Epoch: index.Epoch + 1 + rand.Uint64N(1<<16), //nolint:gosec // it need not be secret
+		LogID: index.logID(), Epoch: index.Epoch + 1 + rand.Uint64N(1<<16),
 		Kept: first.Generation, Oldest: first.Generation, Newest: last.Generation, Base: last.Base, BaseCRC: last.BaseCRC,
 		FloorSeq: plan.cut, Floor: plan.last, MadeUnixMs: uint64(o.Now().UnixMilli()),
 	}
@@ -307,13 +308,11 @@ func noMoment(from *Source, all []*Generation) error {
 	spans := spansOf(all)
 	text := "nothing in it can be restored"
 	if len(spans) > 0 {
-		text = "it can be restored to"
-		for i, s := range spans {
-			if i > 0 {
-				text += ", and"
-			}
-			text += fmt.Sprintf(" %s to %s", s.From.Local().Format(timeFormat), s.To.Local().Format(timeFormat))
+		var moments []string
+		for _, s := range spans {
+			moments = append(moments, s.From.Local().Format(timeFormat)+" to "+s.To.Local().Format(timeFormat))
 		}
+		text = "it can be restored to " + strings.Join(moments, ", and ")
 	}
 	return fmt.Errorf("%w: %s: %s", ErrNoMoment, from.name, text)
 }
@@ -460,7 +459,7 @@ func (c *copying) snapshot(ctx context.Context, g *Generation, dir string) (err 
 		return err
 	}
 	defer r.Close()
-	var in io.Reader = c.meter.count(r)
+	in := c.meter.count(r)
 	if dir != "" {
 		f, err := os.OpenFile(filepath.Join(dir, wal.SnapshotPath(g.Generation)), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
 		if err != nil {
