@@ -144,6 +144,10 @@ func (t *thread) readAlarm() {
 // alarms sets or deletes the alarm.
 func (t *thread) alarms() {
 	in, w := t.in, t.w
+	_, failed := in.obj.content[failedKey]
+	if _, set := in.obj.content[alarmKey]; w.ill && (set || failed) {
+		return // it is to fail until it is given up
+	}
 	o := engine.WriteOptions{AllowUnconfirmed: w.pick(4) == 3}
 	confirmed := !o.AllowUnconfirmed || in.obj.ringing() != nil
 	if t.fuel == 0 || w.pick(3) == 2 {
@@ -155,7 +159,6 @@ func (t *thread) alarms() {
 			in.txns[len(in.txns)-1][alarmKey] = nil
 			return
 		}
-		_, failed := in.obj.content[failedKey]
 		r := in.obj.ringing()
 		if _, set := in.alarm(); !set && (r != nil || !failed) {
 			in.obj.dropped = in.obj.dropped || r != nil

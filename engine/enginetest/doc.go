@@ -34,6 +34,8 @@
 //   - a snapshot, which is made a slice and a piece of work at a time while all goes on, shows each object as it was after the turn whose
 //     record it names, with its alarm and name, and leaves out only what had nothing at some moment; a start that reads it, and the
 //     history as of any record, hold what the log alone would;
+//   - what an object is to be restored to is what it was at that record, and takes the place of its keys before its next constructor; a
+//     bookmark that a crash took is refused;
 //   - reads return what was written; calls on one stub arrive in order, and each is answered once;
 //   - when nothing is under way, nothing waits and no object is live.
 //
@@ -62,6 +64,7 @@
 //
 // choice.go is where choices come from, world.go plays a history, object.go is the program of an object and visit.go
 // that of an entry point, alarm.go has
-// its alarm and tube.go its WebSockets, journal.go stands between the engine and its log, snapshot.go between the engine and its snapshots, model.go is the model, check.go has the
+// its alarm and tube.go its WebSockets, journal.go stands between the engine and its log, snapshot.go between the engine and its snapshots, travel.go has
+// bookmarks and restores, model.go is the model, check.go has the
 // promises and trace.go the last events.
 package enginetest

@@ -50,7 +50,6 @@ var errDisk = errors.New("the disk is broken on purpose")
 
 func (j *journal) Replay(fn func(*wal.Chunk) error, end func() error) (wal.Recovery, error) {
 	f := newFound()
-	last := wal.LSN(0)
 	rec, err := j.Log.Replay(func(c *wal.Chunk) error {
 		if j.w.config.TwoLogs && !c.Snapshot() {
 			c = j.oneLog(c)
@@ -64,8 +63,7 @@ func (j *journal) Replay(fn func(*wal.Chunk) error, end func() error) (wal.Recov
 		return fn(c)
 	}, end)
 	if err == nil {
-		last = rec.Last
-		j.w.recovered(f, last)
+		j.w.recovered(f, rec.Last)
 	}
 	return rec, err
 }

@@ -281,10 +281,6 @@ func (t *thread) step() error {
 	if t.gone() {
 		return t.haunt()
 	}
-	if w.ill && w.pick(4) == 3 {
-		t.alarms()
-		return nil
-	}
 	switch n := w.pick(42); n {
 	case 40, 41:
 		if t.waits {

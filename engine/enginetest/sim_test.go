@@ -57,6 +57,7 @@ func TestHistoriesAreReplayable(t *testing.T) {
 		for i := range digests {
 			c := enginetest.Config{Seed: seed, Digest: &digests[i]}
 			if seed%4 == 0 {
+				c.Steady = true
 				c.Dir = dir + "/" + strconv.Itoa(int(seed)) + "-" + strconv.Itoa(i)
 				if err := os.Mkdir(c.Dir, 0o750); err != nil {
 					t.Fatal(err)

@@ -364,7 +364,11 @@ func (w *world) recall() {
 		}
 		return
 	}
-	defer h.Close()
+	defer func() {
+		if err := h.Close(); err != nil {
+			w.fail(Snapshots, "the history cannot be closed: %v", err)
+		}
+	}()
 	from, end := max(h.Start().LSN, w.began), h.End().LSN
 	if end < from {
 		return // nothing of this life yet

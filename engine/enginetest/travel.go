@@ -157,7 +157,7 @@ func (w *world) staged(o *object) {
 func (t *thread) travel() error {
 	w, in := t.w, t.in
 	o := in.obj
-	if w.traveller != nil && !w.traveller.gone() {
+	if w.config.TwoLogs || w.traveller != nil && !w.traveller.gone() {
 		return nil
 	}
 	w.traveller = t
@@ -241,7 +241,7 @@ func (t *thread) wentThere(err error) bool {
 // bringBack restores an object from outside, whatever it does.
 func (w *world) bringBack() {
 	o := w.objects[w.pick(len(w.objects))]
-	if w.bringing != nil || w.traveller != nil && !w.traveller.gone() {
+	if w.config.TwoLogs || w.bringing != nil || w.traveller != nil && !w.traveller.gone() {
 		return
 	}
 	at := engine.RestorePoint{}
