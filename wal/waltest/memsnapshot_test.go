@@ -243,7 +243,7 @@ func TestMemLogHistory(t *testing.T) {
 	for _, c := range []struct {
 		epoch uint64
 		n     wal.LSN
-	}{{2, 5}, {1, 6}, {1, 3}} {
+	}{{0, 5}, {1, 6}, {1, 3}} {
 		if _, err := h.Find(c.epoch, c.n); !errors.Is(err, wal.ErrNoHistory) {
 			t.Fatalf("Find(%d, %d): %v", c.epoch, c.n, err)
 		}
