@@ -166,7 +166,17 @@ func newLogger(to *os.File) *slog.Logger {
 	if isTerminal(to) {
 		return slog.New(newConsole(to))
 	}
-	return slog.New(slog.NewJSONHandler(to, nil))
+	return slog.New(newLines(to))
+}
+
+// newLines writes log lines as JSON. A length of time is written with its unit, where slog writes bare nanoseconds.
+func newLines(to io.Writer) slog.Handler {
+	return slog.NewJSONHandler(to, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Value.Kind() == slog.KindDuration {
+			a.Value = slog.StringValue(a.Value.Duration().String())
+		}
+		return a
+	}})
 }
 
 // isTerminal reports whether a person is likely to read what is written to f.
