@@ -2,7 +2,8 @@
 # make test    the tests; they need nothing but Go
 # make race    the tests under the race detector, the long ones shortened
 # make fuzz    every fuzz target for FUZZTIME
-# make crash   the tests of crashes, long: CRASH_ROUNDS real processes that are killed or lose power, CRASH_SEEDS simulated lives
+# make crash   the tests of crashes, long: CRASH_ROUNDS real processes that are killed or lose power, CRASH_SEEDS simulated histories,
+#              and of the dearer kinds of these a quarter to a two-hundredth
 # make bench   the load scenarios, with ratios; they need what bench/ says
 
 SHELL     := bash
@@ -49,7 +50,13 @@ fuzz:
 crash:
 	go test -count=1 -timeout $(CRASH_TIME) -v -run 'TestPowerCutsOfProcesses|TestKillsOfTheProgram|TestFailingDisksOfProcesses' ./cmd/everloop -crash.rounds $(CRASH_ROUNDS)
 	go test -count=1 -timeout $(CRASH_TIME) ./wal ./wal/waltest
-	go test -count=1 -timeout $(CRASH_TIME) ./engine/enginetest -seeds $(CRASH_SEEDS)
+	@set -e; \
+	simulate() { (set -x; go test -count=1 -timeout $(CRASH_TIME) -v -run "$$1" ./engine/enginetest -seeds "$$2"); }; \
+	simulate 'TestSimulation$$' $(CRASH_SEEDS); \
+	simulate 'TestSimulatorFindsRecordsAppliedTwice$$' 20000; \
+	simulate 'TestPowerCuts$$' $$((($(CRASH_SEEDS) + 3) / 4)); \
+	simulate 'TestLinearizabilityOverPowerCuts$$' $$((($(CRASH_SEEDS) + 65) / 66)); \
+	simulate 'TestSettingsDoNotChangeAnswers$$' $$((($(CRASH_SEEDS) + 199) / 200))
 
 bench:
 	@if [ -x bench/run ]; then bench/run; else go run ./bench/...; fi

@@ -102,3 +102,6 @@ func ViewOf(h wal.History, to wal.LSN, o ViewOptions) (*View, error) { return vi
 
 // NextClass is the number that the next class gets.
 func (e *Engine) NextClass() uint32 { return e.next }
+
+// OpenViewOf is OpenView of what open opens.
+var OpenViewOf = openView

@@ -3,9 +3,11 @@ package engine
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
+	"time"
 
 	"everloop/engine/internal/kv"
 	"everloop/wal"
@@ -25,6 +27,8 @@ type View struct {
 type ViewOptions struct {
 	// To is the number of the last record that the view has. 0: the last one that is durable. wal.ErrNoHistory if it is not kept.
 	To wal.LSN
+	// At is a moment, instead of To: the view has what had been committed by then. wal.ErrNoHistory if it is not kept.
+	At time.Time
 	// Torn reads a directory that no process has open up to its last complete batch, as a start would. Otherwise what a process
 	// may be writing just now is left out.
 	Torn bool
@@ -75,16 +79,42 @@ type ViewFailure struct {
 // OpenView reads the objects of a data directory, at the moment that o says, without its lock: another process may be running on
 // it. The memory that it takes is that of the objects.
 func OpenView(dir string, o ViewOptions) (*View, error) {
-	h, err := wal.OpenHistory(dir, wal.ReadOptions{Torn: o.Torn})
-	if err != nil {
-		return nil, err
+	return openView(func() (wal.History, error) { return wal.OpenHistory(dir, wal.ReadOptions{Torn: o.Torn}) }, o)
+}
+
+// openView is OpenView of the history that open opens. A process that runs on the directory may remove a generation between the opening and the
+// reading, as nothing pins it there: then the history is opened anew, and begins later. It ends, since each time takes the other process a snapshot.
+func openView(open func() (wal.History, error), o ViewOptions) (*View, error) {
+	var before wal.LSN
+	for again := false; ; again = true {
+		h, err := open()
+		if err != nil {
+			return nil, err
+		}
+		start := h.Start().LSN
+		var v *View
+		to, err := o.moment(h)
+		if err == nil {
+			v, err = viewOf(h, to, o)
+		}
+		_ = h.Close() // it was only read
+		if err == nil || !errors.Is(err, wal.ErrNoHistory) || again && start == before {
+			return v, err
+		}
+		before = start
 	}
-	defer func() { _ = h.Close() }()
-	to := o.To
-	if to == 0 {
-		to = h.End().LSN
+}
+
+// moment is the number of the last record that the view has.
+func (o *ViewOptions) moment(h wal.History) (wal.LSN, error) {
+	if o.To != 0 {
+		return o.To, nil
 	}
-	return viewOf(h, to, o)
+	if o.At.IsZero() {
+		return h.End().LSN, nil
+	}
+	p, err := h.At(o.At)
+	return p.LSN, err
 }
 
 // viewLoaders bounds the goroutines that put a view together.

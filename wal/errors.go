@@ -62,9 +62,12 @@ type CorruptionError struct {
 }
 
 func (e *CorruptionError) Error() string {
-	return fmt.Sprintf("wal: %s is damaged at offset %d: %v; nothing was changed. "+
-		"`everloop wal verify %s` shows what can be read; restore the directory from a backup",
-		filepath.Join(e.Dir, e.File), e.Offset, e.Err, e.Dir)
+	return fmt.Sprintf("wal: %s; nothing was changed. Restore the directory from a backup; `everloop wal verify %s` says what can be kept without one", e.Damage(), e.Dir)
+}
+
+// Damage says what is wrong where, and not what to do.
+func (e *CorruptionError) Damage() string {
+	return fmt.Sprintf("%s is damaged at offset %d: %v", filepath.Join(e.Dir, e.File), e.Offset, e.Err)
 }
 
 func (e *CorruptionError) Unwrap() error { return e.Err }

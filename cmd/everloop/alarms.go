@@ -106,7 +106,8 @@ func (d *daemonAt) explain(err error) error {
 		return fmt.Errorf("no daemon listens on %s: start one with `everloop serve`, or name its admin address with --admin or EVERLOOP_ADMIN", d.Admin)
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return fmt.Errorf("the daemon at %s does not answer: %w", d.Admin, err)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
+		err.Error() == "http: server closed idle connection": // net/http's, which has no name: it hung up before the request was written
 		return fmt.Errorf("the daemon at %s went away before it had answered: %w", d.Admin, err)
 	}
 	return fmt.Errorf("cannot ask the daemon at %s: %w", d.Admin, err)

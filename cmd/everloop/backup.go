@@ -133,7 +133,7 @@ func (c *verifyCmd) Run(stdout io.Writer) error {
 	}
 	fmt.Fprintf(stdout, "%s: a backup of log %s, last written %s\n", store, r.Log, people(r.Updated))
 	fmt.Fprintf(stdout, "  %s and %s of the log with %s, up to record %d\n",
-		counted(r.Snapshots, "snapshot"), counted(r.Generations, "generation"), counted(int(r.Records), "record"), r.Last)
+		counted(r.Snapshots, "snapshot"), counted(r.Generations, "generation"), counted(r.Records, "record"), r.Last)
 	fmt.Fprintf(stdout, "  %s, %s (%s of log)\n", counted(r.Objects, "object"), humanize.IBytes(uint64(r.Bytes)), humanize.IBytes(uint64(r.LogBytes)))
 	for _, s := range r.Spans {
 		fmt.Fprintf(stdout, "  can be restored to any moment from %s to %s\n", people(s.From), people(s.To))
@@ -160,13 +160,13 @@ func untilSignal() (ctx context.Context, stop func()) {
 	return ctx, stop
 }
 
-// people writes a moment for them.
-func people(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 -0700") }
-
 // counted is a number of things.
-func counted(n int, one string) string {
-	if n == 1 {
+func counted[N int | int64 | uint64](n N, one string) string {
+	switch {
+	case n == 1:
 		return "1 " + one
+	case strings.HasSuffix(one, "ch"):
+		one += "e"
 	}
 	return fmt.Sprintf("%d %ss", n, one)
 }

@@ -49,7 +49,7 @@ func TestBackupUnderLoad(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	data, dest := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "backup")
-	k := &killing{t: t, tallies: make([]tally, counters)}
+	k := &killing{t: t, tallies: make([]tally, counters), snapshots: true}
 	for i := range k.tallies {
 		k.tallies[i].counts = map[int]bool{}
 	}
@@ -199,7 +199,7 @@ func TestBackupMessages(t *testing.T) {
 		{[]string{"restore", data, filepath.Join(t.TempDir(), "x")}, exitFailed, []string{"--whole"}},
 		{[]string{"restore", dest, filepath.Join(t.TempDir(), "x"), "--whole"}, exitFailed, []string{"no data directory"}},
 		{[]string{"restore", dest, data}, exitFailed, []string{"is not empty"}},
-		{[]string{"restore", dest, filepath.Join(t.TempDir(), "x"), "--at", "3d"}, exitFailed, []string{"cannot be restored", "it can be restored to 20"}},
+		{[]string{"restore", dest, filepath.Join(t.TempDir(), "x"), "--at", "3d"}, exitFailed, []string{"cannot be restored", "it can be restored to any moment from 20"}},
 		{[]string{"restore", dest, filepath.Join(t.TempDir(), "x"), "--at", "yesterday"}, exitUsage, []string{"is no time", "10m"}},
 	} {
 		_, stderr, code := everloop(t, nil, tt.args...)
@@ -253,6 +253,17 @@ func TestParseMoment(t *testing.T) {
 	for _, text := range []string{"", "d", "-3d", "-10m", "0s", "2026-11-24", "yesterday", "99999999d", "10", "3dd", "06:07"} {
 		if got, err := parseMoment(text, now); err == nil {
 			t.Errorf("%q is taken for %v", text, got)
+		}
+	}
+}
+
+// What is printed for people is taken back by --at, and has what was committed then.
+func TestMomentsForPeople(t *testing.T) {
+	for _, nanos := range []int{0, 1, 999_999, 1_000_000, 999_999_999} {
+		at := time.Date(2026, 11, 24, 15, 4, 5, nanos, time.UTC)
+		got, err := parseMoment(people(at), time.Time{})
+		if err != nil || got.Before(at) || got.Sub(at) >= time.Millisecond {
+			t.Errorf("%v is printed as %s, which is %v, %v", at, people(at), got, err)
 		}
 	}
 }

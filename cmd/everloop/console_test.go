@@ -85,3 +85,12 @@ func TestConsoleColour(t *testing.T) {
 		t.Fatal("not a terminal")
 	}
 }
+
+// A program that reads the log is told the unit of a length of time.
+func TestLogLinesHaveUnits(t *testing.T) {
+	var b bytes.Buffer
+	slog.New(newLines(&b)).Info("draining", "timeout", 30*time.Second, "n", 3)
+	if !strings.HasSuffix(b.String(), `"msg":"draining","timeout":"30s","n":3}`+"\n") {
+		t.Errorf("%s", &b)
+	}
+}

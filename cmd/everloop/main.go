@@ -31,7 +31,7 @@ type cli struct {
 	Import   importCmd   `cmd:"" help:"Take over objects of wrangler or workerd, or of an export."`
 	Export   exportCmd   `cmd:"" help:"Write every object of a data directory as a line of JSON."`
 	Snapshot snapshotCmd `cmd:"" help:"Make a snapshot, so that the next start is fast."`
-	Wal      walCmd      `cmd:"" help:"Look into a data directory's log."`
+	Wal      walCmd      `cmd:"" help:"Look into a data directory, check it, and make a damaged one whole."`
 	Backup   backupCmd   `cmd:"" help:"Back a data directory up, while it is in use or not."`
 	Restore  restoreCmd  `cmd:"" help:"Make a data directory of a backup, or of another one as it was; or bring one object back."`
 	Verify   verifyCmd   `cmd:"" help:"Check a backup, and say what it holds."`
@@ -141,11 +141,11 @@ func helpFor(args []string) string {
 			break
 		}
 		switch arg {
-		case "serve", "dev", "version", "backup", "restore", "import", "export":
+		case "serve", "dev", "version", "backup", "restore", "import", "export", "snapshot":
 			return "everloop " + arg + " --help"
 		case "wal", "alarms":
 			words = append(words, arg)
-		case "dump", "verify":
+		case "dump", "verify", "repair":
 			if words[len(words)-1] == "wal" {
 				words = append(words, arg)
 			} else if arg == "verify" && len(words) == 1 {

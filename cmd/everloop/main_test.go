@@ -192,6 +192,7 @@ func TestHelpFor(t *testing.T) {
 	for args, want := range map[string]string{
 		"": "everloop --help", "serve": "everloop serve --help", "serve x --loops": "everloop serve --help", "wal": "everloop wal --help",
 		"wal dump x": "everloop wal dump --help", "wal dmup": "everloop wal --help", "--x serve": "everloop --help", "verify": "everloop verify --help",
+		"snapshot x": "everloop snapshot --help", "wal repair x": "everloop wal repair --help", "export": "everloop export --help",
 		"alarms": "everloop alarms --help", "alarms run Room": "everloop alarms run --help", "alarms verify": "everloop alarms --help", "run": "everloop --help",
 	} {
 		if got := helpFor(strings.Fields(args)); got != want {

@@ -23,6 +23,20 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is no time: write it as 2026-11-24T15:04:05Z, as \"2026-11-24 15:04\" of this machine's clock, or as a time ago, such as 10m or 3d", text)
 }
 
+// momentFlag is a point in time as a person gives it: see parseMoment.
+type momentFlag struct{ time.Time }
+
+// UnmarshalText is called by kong.
+func (m *momentFlag) UnmarshalText(text []byte) (err error) {
+	m.Time, err = parseMoment(string(text), time.Now())
+	return err
+}
+
+// people writes a moment for them, in the machine's zone, and so that --at takes it back: rounded up to a millisecond, it has all that was committed then.
+func people(t time.Time) string {
+	return t.Add(time.Millisecond - 1).Truncate(time.Millisecond).Local().Format("2006-01-02T15:04:05.000Z07:00")
+}
+
 // span is a length of time as a person gives it: as Go writes it, and with days, as 30d or 1d12h. "forever" is 0.
 type span time.Duration
 

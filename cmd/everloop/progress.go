@@ -15,14 +15,22 @@ type progress struct {
 	to    *os.File
 	what  string
 	begun time.Time
+	bytes bool // is what is counted
 	bar   *progressbar.ProgressBar
 }
 
 // barAfter is how long something must take before a bar is worth the reader's time.
 const barAfter = 300 * time.Millisecond
 
-// newProgress begins a bar for what is named.
+// newProgress begins a bar of bytes for what is named.
 func newProgress(to *os.File, what string) *progress {
+	p := newCount(to, what)
+	p.bytes = true
+	return p
+}
+
+// newCount begins a bar of things. As long as nobody knows how many there are, it counts them.
+func newCount(to *os.File, what string) *progress {
 	p := &progress{what: what, begun: time.Now()}
 	if isTerminal(to) {
 		p.to = to
@@ -30,7 +38,7 @@ func newProgress(to *os.File, what string) *progress {
 	return p
 }
 
-// update tells how many bytes are done, of how many.
+// update tells how much is done, of how much; -1 if that is not known.
 func (p *progress) update(done, total int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -39,7 +47,7 @@ func (p *progress) update(done, total int64) {
 	}
 	if p.bar == nil {
 		p.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(p.to), progressbar.OptionSetDescription(p.what),
-			progressbar.OptionShowBytes(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(true),
+			progressbar.OptionShowBytes(p.bytes), progressbar.OptionShowCount(), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(true),
 			progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())
 	}
 	if total != p.bar.GetMax64() {

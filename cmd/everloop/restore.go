@@ -73,7 +73,7 @@ func (c *restoreCmd) Run(stdout io.Writer) error {
 	case err != nil:
 		return err
 	}
-	fmt.Fprintf(stdout, "%s is restored from %s: %s, %s\n", c.Dir, c.Source, counted(int(r.Records), "record"), humanize.IBytes(uint64(r.Bytes)))
+	fmt.Fprintf(stdout, "%s is restored from %s: %s, %s\n", c.Dir, c.Source, counted(r.Records, "record"), humanize.IBytes(uint64(r.Bytes)))
 	if r.Last > 0 {
 		fmt.Fprintf(stdout, "It holds everything up to record %d, of %s.\n", r.Last, people(r.Time))
 	}

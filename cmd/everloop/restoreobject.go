@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -144,7 +145,7 @@ func (c *restoreObjectFlags) restoreStopped(name string, at pointFlag) (got admi
 func (c *restoreObjectFlags) tell(stdout io.Writer, name string, got *admin.ObjectRestored) error {
 	when := fmt.Sprintf("record %d", got.At.Record)
 	if got.At.Time != 0 {
-		when = time.UnixMilli(got.At.Time).UTC().Format("2006-01-02T15:04:05.000Z07:00") + " (" + when + ")"
+		when = people(time.UnixMilli(got.At.Time)) + " (" + when + ")"
 	}
 	what := fmt.Sprintf("%s %s is what it was after the write of %s", c.Object, printable(name), when)
 	if c.As != "" {
@@ -162,8 +163,11 @@ func (c *restoreObjectFlags) tell(stdout io.Writer, name string, got *admin.Obje
 	if c.ID {
 		undo = append(undo, "--id")
 	}
-	if c.Data != "" {
+	switch {
+	case c.Data != "":
 		undo = append(undo, "--data", shellWord(c.Data))
+	case c.Admin != "127.0.0.1:8788" && c.Admin != os.Getenv("EVERLOOP_ADMIN"): // the default, or what the next command has, too
+		undo = append(undo, "--admin", shellWord(c.Admin))
 	}
 	_, err := fmt.Fprintf(stdout, "to undo it: %s\n", strings.Join(undo, " "))
 	return err

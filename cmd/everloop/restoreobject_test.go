@@ -118,7 +118,7 @@ func TestRestoreOneObject(t *testing.T) {
 	if !regexp.MustCompile(`^Notebook a is what it was after the write of \S+ \(record \d+\): 1 key, \d+ bytes\n`).MatchString(out) {
 		t.Errorf("%q", out)
 	}
-	tell(t, append(undoOf(t, out), "--admin", admin)...)
+	tell(t, undoOf(t, out)...)
 	if _, body := p.get("/a/get"); !strings.Contains(body, "n=second") {
 		t.Errorf("the object is %q after the undo", body)
 	}

@@ -166,7 +166,17 @@ func newLogger(to *os.File) *slog.Logger {
 	if isTerminal(to) {
 		return slog.New(newConsole(to))
 	}
-	return slog.New(slog.NewJSONHandler(to, nil))
+	return slog.New(newLines(to))
+}
+
+// newLines writes log lines as JSON. A length of time is written with its unit, where slog writes bare nanoseconds.
+func newLines(to io.Writer) slog.Handler {
+	return slog.NewJSONHandler(to, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Value.Kind() == slog.KindDuration {
+			a.Value = slog.StringValue(a.Value.Duration().String())
+		}
+		return a
+	}})
 }
 
 // isTerminal reports whether a person is likely to read what is written to f.
@@ -202,7 +212,6 @@ func printReport(to io.Writer, c *serveCmd, p *project.Project, r report) {
 
 // explain adds to an error of the start what the person can do about it.
 func (c *serveCmd) explain(err error) error {
-	var corrupt *wal.CorruptionError
 	var remedy string
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -211,8 +220,6 @@ func (c *serveCmd) explain(err error) error {
 		remedy = "This machine has no such address. Choose one that it has, or 127.0.0.1."
 	case errors.Is(err, wal.ErrLocked):
 		remedy = "Stop the other process, or give this one a data directory of its own with --data."
-	case errors.As(err, &corrupt):
-		remedy = fmt.Sprintf("Restore a copy of the directory. `everloop wal verify %s` shows how far the log can be read.", c.dataDir())
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EROFS):
 		remedy = "Let the user that runs everloop write there, or choose another place."
 	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EEXIST):

@@ -78,7 +78,10 @@ func (c *importCmd) Run(stdout io.Writer) error {
 	if _, export := src.(*transfer.Lines); export {
 		o.Only = nil // it is a whole data directory, whatever its classes were called at first
 	}
+	bar := newCount(os.Stderr, "importing objects")
+	o.Progress = bar.update
 	done, err := transfer.Import(src, c.dataDir(), o)
+	bar.end()
 	if err != nil {
 		return c.explain(err)
 	}
@@ -145,10 +148,10 @@ func (c *importCmd) report(to io.Writer, src transfer.Source, done *transfer.Imp
 
 // exportCmd is `everloop export`.
 type exportCmd struct {
-	Dir    string `arg:"" help:"The data directory, such as .everloop. A daemon may be running on it."`
-	Class  string `placeholder:"NAME" help:"Only the objects of this class."`
-	Object string `placeholder:"NAME" help:"Only this object of --class, by its name or ID."`
-	At     string `placeholder:"TIME" help:"The objects as they were at a moment, such as 2026-11-24T06:00:00Z."`
+	Dir    string     `arg:"" help:"The data directory, such as .everloop. A daemon may be running on it."`
+	Class  string     `placeholder:"NAME" help:"Only the objects of this class."`
+	Object string     `placeholder:"NAME" help:"Only this object of --class, by its name or ID."`
+	At     momentFlag `placeholder:"TIME" help:"The objects as they were then: 2026-11-24T15:04:05Z, \"2026-11-24 15:04\", or a time ago as 10m."`
 }
 
 // Help is printed below the flags.
@@ -196,24 +199,12 @@ func (c *exportCmd) view() (*engine.View, error) {
 		// It is damaged, which is told below, or may not be written to, and then nobody does.
 		o.Torn = true
 	}
-	if c.At == "" {
-		return engine.OpenView(c.Dir, o)
+	bar := newProgress(os.Stderr, "reading objects")
+	defer bar.end()
+	o.At, o.Progress = c.At.Time, bar.update
+	v, err := engine.OpenView(c.Dir, o)
+	if err == nil && v.Position().LSN == 0 && !c.At.IsZero() {
+		return nil, fmt.Errorf("--at: there was nothing at %s yet", people(c.At.Time))
 	}
-	at, err := time.Parse(time.RFC3339Nano, c.At)
-	if err != nil {
-		return nil, fmt.Errorf("--at: %q is no time: want one such as 2026-11-24T06:00:00Z", c.At)
-	}
-	h, err := wal.OpenHistory(c.Dir, wal.ReadOptions{Torn: o.Torn})
-	if err != nil {
-		return nil, err
-	}
-	p, err := h.At(at)
-	if err := errors.Join(err, h.Close()); err != nil {
-		return nil, err
-	}
-	if p.LSN == 0 {
-		return nil, fmt.Errorf("--at: there was nothing at %s yet", c.At)
-	}
-	o.To = p.LSN
-	return engine.OpenView(c.Dir, o)
+	return v, err
 }

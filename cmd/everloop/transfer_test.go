@@ -284,7 +284,7 @@ func TestExportOfDaemon(t *testing.T) {
 		{[]string{"export", data, "--object", "x"}, exitUsage, "--object wants --class"},
 		{[]string{"export", data, "--class", "X"}, exitFailed, `there is no class "X"`},
 		{[]string{"export", data, "--class", "Counter", "--object", "x"}, exitFailed, `has no object "x"`},
-		{[]string{"export", data, "--at", "noon"}, exitFailed, `"noon" is no time`},
+		{[]string{"export", data, "--at", "noon"}, exitUsage, `"noon" is no time`},
 		{[]string{"export", data, "--at", "2020-01-01T00:00:00Z"}, exitFailed, ""},
 		{[]string{"import", lines}, exitUsage, "give the project"},
 		{[]string{"import", data, "--data", data}, exitFailed, "is a data directory of everloop"},

@@ -3,8 +3,10 @@ package main
 import (
 	"bufio"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -116,19 +118,19 @@ func (c *walVerifyCmd) Run(stdout io.Writer) error {
 			use = "what a start reads"
 		}
 		if s.Err == nil {
-			fmt.Fprintf(stdout, "%s: %s: complete up to record %d, made %s; %d records, %d bytes\n",
-				s.File, use, s.Barrier, s.Ended.UTC().Format(time.RFC3339), s.Records, s.Bytes)
+			fmt.Fprintf(stdout, "%s: %s: complete up to record %d, made %s; %s, %d bytes\n",
+				s.File, use, s.Barrier, people(s.Ended), counted(s.Records, "record"), s.Bytes)
 		}
 	}
 	if r.OlderGenerations > 0 {
-		fmt.Fprintf(stdout, "kept for time travel: %d records in %d generations\n", r.OlderRecords, r.OlderGenerations)
+		fmt.Fprintf(stdout, "kept for time travel: %s in %s\n", counted(r.OlderRecords, "record"), counted(r.OlderGenerations, "generation"))
 	}
 	if r.Batches > 0 || err == nil {
-		fmt.Fprintf(stdout, "%s: %d records in %d batches, %d bytes, %d segments; epoch %d\n", c.Dir, r.Records, r.Batches, r.Bytes, r.Segments, r.Manifest.Epoch)
+		fmt.Fprintf(stdout, "%s: %s in %s, %d bytes, %s; epoch %d\n", c.Dir, counted(r.Records, "record"), counted(r.Batches, "batch"), r.Bytes, counted(r.Segments, "segment"), r.Manifest.Epoch)
 		fmt.Fprintf(stdout, "last record %d, known to be on disk up to %d\n", r.Last, r.Claim)
 	}
 	for _, older := range r.Older {
-		fmt.Fprintf(stdout, "damage that no start minds; moments that need this cannot be gone back to: %v\n", older)
+		fmt.Fprintf(stdout, "damage that no start minds; moments that need this cannot be gone back to: %v\n", damage(older))
 	}
 	if err != nil {
 		return c.remedy(&r, err)
@@ -150,10 +152,10 @@ func (c *walVerifyCmd) remedy(r *wal.Report, err error) error {
 	case r.Repair != nil:
 		var text strings.Builder
 		fmt.Fprintf(&text, "A start refuses this directory. Restore a backup, which may have more, or keep what is here, up to record %d of %s:\n  everloop wal repair %s --drop-after %d\n%s",
-			r.Repair.Keep, r.Repair.KeepTime.UTC().Format(time.RFC3339), quoted(c.Dir), r.Repair.Keep, lost(r.Repair))
-		return fmt.Errorf("%w\n%s", err, strings.TrimSuffix(text.String(), "\n"))
+			r.Repair.Keep, people(r.Repair.KeepTime), quoted(c.Dir), r.Repair.Keep, lost(r.Repair))
+		return fmt.Errorf("%w\n%s", damage(err), strings.TrimSuffix(text.String(), "\n"))
 	case r.RepairErr != nil:
-		return fmt.Errorf("%w\nA start refuses this directory. %w", err, r.RepairErr)
+		return fmt.Errorf("%w\nA start refuses this directory. %w", damage(err), r.RepairErr)
 	}
 	return err
 }
@@ -165,10 +167,10 @@ func lost(r *wal.RepairReport) string {
 	case r.Lost == 0:
 		text.WriteString("No record of which there is a trace is lost by that")
 	case r.LostTime.IsZero():
-		fmt.Fprintf(&text, "That gives up %d records, %d to %d", r.Lost, r.Keep+1, r.Keep+wal.LSN(r.Lost))
+		fmt.Fprintf(&text, "That gives up %s, %d to %d", counted(r.Lost, "record"), r.Keep+1, r.Keep+wal.LSN(r.Lost))
 	default:
-		fmt.Fprintf(&text, "That gives up %d records, %d to %d, of the time from %s to %s", r.Lost, r.Keep+1, r.Keep+wal.LSN(r.Lost),
-			r.KeepTime.UTC().Format(time.RFC3339), r.LostTime.UTC().Format(time.RFC3339))
+		fmt.Fprintf(&text, "That gives up %s, %d to %d, of the time from %s to %s", counted(r.Lost, "record"), r.Keep+1, r.Keep+wal.LSN(r.Lost),
+			people(r.KeepTime), people(r.LostTime))
 	}
 	if r.Generation > 1 {
 		fmt.Fprintf(&text, "; a start then begins with the snapshot in front of generation %d, complete up to record %d.\n", r.Generation, r.Barrier)
@@ -176,6 +178,15 @@ func lost(r *wal.RepairReport) string {
 		text.WriteString("; a start then begins with the first record of all.\n")
 	}
 	return text.String()
+}
+
+// damage is an error that says what is wrong where, without what to do: who prints it says that better.
+func damage(err error) error {
+	var c *wal.CorruptionError
+	if errors.As(err, &c) {
+		return errors.New(c.Damage())
+	}
+	return err
 }
 
 // quoted is a path as a shell takes it.
@@ -204,10 +215,10 @@ func (c *walRepairCmd) Run(stdout io.Writer) error {
 		return err
 	}
 	if r.Cause != nil {
-		fmt.Fprintf(stdout, "what is wrong: %v\n", r.Cause)
+		fmt.Fprintf(stdout, "what is wrong: %v\n", damage(r.Cause))
 	}
-	fmt.Fprintf(stdout, "kept: everything up to record %d of %s\n%s", r.Keep, r.KeepTime.UTC().Format(time.RFC3339), lost(&r))
-	verb := "moved or copied to " + r.Dropped
+	fmt.Fprintf(stdout, "kept: everything up to record %d of %s\n%s", r.Keep, people(r.KeepTime), lost(&r))
+	dropped, verb := filepath.Join(c.Dir, r.Dropped), "moved or copied to "+filepath.Join(c.Dir, r.Dropped)
 	if c.DryRun {
 		verb = "would be moved or copied"
 	}
@@ -225,6 +236,6 @@ func (c *walRepairCmd) Run(stdout io.Writer) error {
 		_, err = fmt.Fprintln(stdout, "nothing was changed: this was a dry run")
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "%s is whole. Nothing was deleted: %s holds what was taken out, and can be removed when it is not wanted any more\n", c.Dir, r.Dropped)
+	_, err = fmt.Fprintf(stdout, "%s is whole. Nothing was deleted: %s holds what was taken out, and can be removed when it is not wanted any more\n", c.Dir, dropped)
 	return err
 }

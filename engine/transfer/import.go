@@ -28,6 +28,8 @@ type ImportOptions struct {
 	Replace bool
 	// SkipSQL goes on without the tables of objects that have some, SkipFacets without facets. Default: they are problems.
 	SkipSQL, SkipFacets bool
+	// Progress is told how many objects have been written, of how many; while the source is checked, how many were read, of -1.
+	Progress func(done, total int64)
 	// Logger is that of the log. Default: slog.Default().
 	Logger *slog.Logger
 }
@@ -171,6 +173,7 @@ type importer struct {
 
 	classes map[string]*target // by unique key: those that are imported
 	view    *engine.View       // of the directory; nil if it is new
+	checked int64              // objects that were read before anything is written
 	log     *log
 }
 
@@ -219,6 +222,8 @@ func (im *importer) check() error {
 	nameless := map[string]bool{} // classes that a problem was noted for
 	err := im.src.Objects(im.wanted, func(o *Object) error {
 		t := im.classes[o.Class.UniqueKey]
+		im.checked++
+		im.progress(im.checked, -1)
 		if nameless[o.Class.UniqueKey] {
 			return nil
 		}
@@ -242,6 +247,12 @@ func (im *importer) check() error {
 		return &im.bad
 	}
 	return nil
+}
+
+func (im *importer) progress(done, total int64) {
+	if im.opts.Progress != nil {
+		im.opts.Progress(done, total)
+	}
 }
 
 // wanted reports whether a class is imported.
@@ -380,6 +391,7 @@ func (im *importer) write() error {
 		if o.empty() {
 			return nil
 		}
+		defer func() { im.progress(int64(im.done.Objects+im.done.Unchanged), im.checked-int64(im.done.Empty)) }()
 		was := im.existing(t, o)
 		switch {
 		case was != nil && same(was, o):

@@ -444,3 +444,26 @@ func FuzzLine(f *testing.F) {
 		}
 	})
 }
+
+// Progress counts what is checked, of an unknown number, and then what is there, of as many.
+func TestImportProgress(t *testing.T) {
+	text := written(t, bothClasses, []string{"v1"}, everything(t))
+	const objects = 7
+	dir := filepath.Join(t.TempDir(), "data")
+	for _, again := range []bool{false, true} {
+		var told [][2]int64
+		if _, err := importLines(t, text, dir, ImportOptions{Progress: func(done, total int64) { told = append(told, [2]int64{done, total}) }}); err != nil {
+			t.Fatal(err)
+		}
+		var want [][2]int64
+		for n := range int64(objects) {
+			want = append(want, [2]int64{n + 1, -1})
+		}
+		for n := range int64(objects) {
+			want = append(want, [2]int64{n + 1, objects})
+		}
+		if !slices.Equal(told, want) {
+			t.Errorf("again %v: told %v, want %v", again, told, want)
+		}
+	}
+}

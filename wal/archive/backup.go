@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -254,7 +255,7 @@ func (p *pass) read(ctx context.Context, r *reading, group *errgroup.Group) erro
 		err := r.generation(ctx, g, func(s *stretch) error { return p.takeStretch(ctx, r, g, s, sent, group) })
 		if err != nil {
 			if errors.Is(err, ErrDiverged) {
-				return p.diverged(err.Error())
+				return p.diverged(strings.TrimPrefix(err.Error(), ErrDiverged.Error()+": "))
 			}
 			return err
 		}

@@ -310,14 +310,20 @@ func noMoment(from *Source, all []*Generation) error {
 	if len(spans) > 0 {
 		var moments []string
 		for _, s := range spans {
-			moments = append(moments, s.From.Local().Format(timeFormat)+" to "+s.To.Local().Format(timeFormat))
+			moments = append(moments, "from "+upward(s.From)+" to "+upward(s.To))
 		}
-		text = "it can be restored to " + strings.Join(moments, ", and ")
+		text = "it can be restored to any moment " + strings.Join(moments, ", and ")
 	}
 	return fmt.Errorf("%w: %s: %s", ErrNoMoment, from.name, text)
 }
 
-const timeFormat = "2006-01-02 15:04:05.000 -0700"
+// timeFormat is what `everloop restore --at` takes back.
+const timeFormat = "2006-01-02T15:04:05.000Z07:00"
+
+// upward writes a moment rounded up to a millisecond, so that it has all that was committed then.
+func upward(t time.Time) string {
+	return t.Add(time.Millisecond - 1).Truncate(time.Millisecond).Local().Format(timeFormat)
+}
 
 // Span is a time that can be restored: every moment of it.
 type Span struct{ From, To time.Time }
