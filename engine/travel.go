@@ -59,6 +59,7 @@ func (s *Storage) StartCurrentBookmark(done func(Bookmark, error)) {
 	if a.dead {
 		return
 	}
+	a.raise(a.class.known)
 	a.State.sync(func(err error) {
 		if err == nil && a.rec.lsn == never {
 			err = ErrUnavailable
@@ -149,6 +150,7 @@ type travel struct {
 // travel runs work off the loop once everything that the object knows is durable, and then done in a turn of the object. A reset cancels it.
 func (a *actor) travel(work func(context.Context, wal.History) error, done func(error)) {
 	o := a.own
+	a.raise(a.class.known)
 	ctx, cancel := context.WithCancel(context.Background())
 	t := &travel{a, cancel}
 	o.travels[t] = struct{}{}
