@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -75,6 +76,20 @@ type ViewFailure struct {
 // OpenView reads the objects of a data directory, at the moment that o says, without its lock: another process may be running on
 // it. The memory that it takes is that of the objects.
 func OpenView(dir string, o ViewOptions) (*View, error) {
+	for try := 1; ; try++ {
+		v, err := openView(dir, o)
+		if !errors.Is(err, errRemoved) || try == viewTries {
+			return v, err
+		}
+	}
+}
+
+// viewTries is how often a view is begun anew because a process has just removed what it was about to read: that takes a whole snapshot each time.
+const viewTries = 10
+
+var errRemoved = errors.New("engine: what the view needs was removed meanwhile")
+
+func openView(dir string, o ViewOptions) (*View, error) {
 	h, err := wal.OpenHistory(dir, wal.ReadOptions{Torn: o.Torn})
 	if err != nil {
 		return nil, err
@@ -84,7 +99,11 @@ func OpenView(dir string, o ViewOptions) (*View, error) {
 	if to == 0 {
 		to = h.End().LSN
 	}
-	return viewOf(h, to, o)
+	v, err := viewOf(h, to, o)
+	if errors.Is(err, wal.ErrNoHistory) && to >= h.Start().LSN && to <= h.End().LSN {
+		err = errors.Join(errRemoved, err) // the history had it when it was opened
+	}
+	return v, err
 }
 
 // viewLoaders bounds the goroutines that put a view together.
