@@ -28,6 +28,8 @@ type cli struct {
 	Serve    serveCmd    `cmd:"" help:"Serve a project."`
 	Dev      devCmd      `cmd:"" help:"Serve a project while it is written: each save is served at once."`
 	Alarms   alarmsCmd   `cmd:"" help:"See alarms that were given up, and run them again."`
+	Import   importCmd   `cmd:"" help:"Take over objects of wrangler or workerd, or of an export."`
+	Export   exportCmd   `cmd:"" help:"Write every object of a data directory as a line of JSON."`
 	Snapshot snapshotCmd `cmd:"" help:"Make a snapshot, so that the next start is fast."`
 	Wal      walCmd      `cmd:"" help:"Look into a data directory's log."`
 	Backup   backupCmd   `cmd:"" help:"Back a data directory up, while it is in use or not."`

@@ -105,9 +105,9 @@ func TestRestoreOneObject(t *testing.T) {
 		})
 	}
 	waitFor(t, "load", func() bool { return writes.Load() > 200 })
-	out := tell(t, "restore", "--admin", admin, "--object", "Notebook", "a", "--as", "fork", "--at", then.UTC().Format(time.RFC3339Nano))
+	tell(t, "restore", "--admin", admin, "--object", "Notebook", "a", "--as", "fork", "--at", then.UTC().Format(time.RFC3339Nano))
 	p.want("/fork/get", 200, "n=first")
-	out = tell(t, "restore", "--admin", admin, "--object", "Notebook", "a", "--at", then.Format(time.RFC3339Nano))
+	out := tell(t, "restore", "--admin", admin, "--object", "Notebook", "a", "--at", then.Format(time.RFC3339Nano))
 	during := writes.Load()
 	waitFor(t, "load behind the restore", func() bool { return writes.Load() > during+100 })
 	close(stop)
