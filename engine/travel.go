@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"everloop/engine/internal/kv"
@@ -225,6 +226,10 @@ func (t *staging) step() {
 	}
 	var ops []byte
 	if !t.begun {
+		if slices.Contains(o.gone, t.key.class) {
+			t.done(0, ErrUnknownClass)
+			return
+		}
 		id := ID{bytes: t.key.id}
 		r, slot := o.table.find(t.key.class, &id)
 		if r == nil {
