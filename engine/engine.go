@@ -32,12 +32,14 @@ type Engine struct {
 	travelling   travelling
 
 	closing atomic.Bool
+	ended   chan struct{} // closed by Close when whatever is under way has had its time
 
 	mu sync.Mutex
 	// byName and byNumber are the registered classes. They are replaced whole, and read without the lock.
 	byName   atomic.Pointer[map[string]*class]
 	byNumber atomic.Pointer[map[uint32]*class]
 	catalog
+	lastDefined wal.LSN // the newest record that gave a class its number, 0 if there was none since Open
 
 	snapshots snapshots
 }
@@ -49,6 +51,9 @@ type class struct {
 	number uint32
 	class  atomic.Pointer[Class] // replaced by Update
 	key    *idKey
+	// known is a record at or behind the one that gave the class its number, 0 if that was found at the start. Whatever tells the number, as
+	// bookmarks do, waits for it.
+	known wal.LSN
 }
 
 // classDef is a class as the log knows it.
@@ -72,7 +77,7 @@ func Open(opts Options) (*Engine, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{opts: opts, logger: opts.Logger, pool: opts.Pool, catalog: newCatalog()}
+	e := &Engine{opts: opts, logger: opts.Logger, pool: opts.Pool, catalog: newCatalog(), ended: make(chan struct{})}
 	e.travelling.init()
 	e.byName.Store(&map[string]*class{})
 	e.byNumber.Store(&map[uint32]*class{})
@@ -222,7 +227,7 @@ func (e *Engine) Register(name string, c Class, opts ...RegisterOption) (*Namesp
 			return nil, fmt.Errorf("engine: register %s: class %s has the same unique key %q", name, other.name, r.uniqueKey)
 		}
 	}
-	k := &class{eng: e, name: name, number: def.number, key: newIDKey(r.uniqueKey)}
+	k := &class{eng: e, name: name, number: def.number, key: newIDKey(r.uniqueKey), known: e.lastDefined}
 	k.class.Store(&c)
 	grown, numbers := make(map[string]*class, len(old)+1), make(map[uint32]*class, len(old)+1)
 	for n, o := range old {
@@ -243,9 +248,11 @@ func (e *Engine) defineNew(name, uniqueKey string) error {
 	if e.next == math.MaxUint32 {
 		return errors.New("no class numbers are left")
 	}
-	if _, err := e.log.Append(0, redo.AppendDefineClass(nil, e.next, uniqueKey, name)); err != nil {
+	n, err := e.log.Append(0, redo.AppendDefineClass(nil, e.next, uniqueKey, name))
+	if err != nil {
 		return err
 	}
+	e.lastDefined = n
 	e.defined[uniqueKey] = classDef{number: e.next, name: name}
 	e.next++
 	return nil
@@ -283,6 +290,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	}
 	e.snapshots.stop()
 	e.awaitQuiet(ctx)
+	close(e.ended)
 	var wg sync.WaitGroup
 	for _, o := range e.owners {
 		wg.Add(1)

@@ -1,6 +1,9 @@
 package engine
 
-import "everloop/wal"
+import (
+	"everloop/engine/internal/kv"
+	"everloop/wal"
+)
 
 // Outgoing is the number of requests that are under way. Call it while nothing runs.
 func (e *Engine) Outgoing() (n int) {
@@ -105,3 +108,18 @@ func (e *Engine) NextClass() uint32 { return e.next }
 
 // OpenViewOf is OpenView of what open opens.
 var OpenViewOf = openView
+
+// Stored is the memory of a value of an object. Call it while nothing runs.
+func (e *Engine) Stored(class uint32, id ID, key string) []byte {
+	r, _ := e.ownerOf(&id).table.find(class, &id)
+	value, _ := r.store.Get(key)
+	return value
+}
+
+// WriteLargeAfterEnd has a run that has ended, and has no frame any more, write a large object.
+func WriteLargeAfterEnd() {
+	var r snapshotRun
+	r.over.Store(true)
+	var s kv.Store
+	r.writeLarge(1, nil, nil, nil, s.Freeze(), nil)
+}

@@ -190,6 +190,9 @@ func (p *loadPart) wants(record []byte) bool {
 // object applies a record of an object.
 func (p *loadPart) object(n wal.LSN, rec *redo.Record, snapshot bool) error {
 	o, id := p.own, ID{bytes: *rec.ID}
+	if len(o.gone) > 0 && slices.Contains(o.gone, rec.Class) {
+		return nil
+	}
 	r, slot := o.table.find(rec.Class, &id)
 	switch {
 	case r == nil:
@@ -254,11 +257,13 @@ func (o *owner) dropEmpty() {
 	}
 }
 
-// dropClasses forgets all objects of some classes, with their alarms.
+// dropClasses forgets all objects of some classes, with their alarms. There will be none of them again: a restore that was under way may have
+// logged one behind the migration.
 func (o *owner) dropClasses(numbers []uint32) {
 	if len(numbers) == 0 {
 		return
 	}
+	o.gone = append(o.gone, numbers...)
 	for s, slab := range o.table.slabs {
 		for i := range slab {
 			if r := &slab[i]; r.used && slices.Contains(numbers, r.class) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -46,6 +47,8 @@ func (e *Engine) withHistory(ctx context.Context, fn func(wal.History) error) (e
 		defer func() { <-t.places }()
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-e.ended:
+		return ErrClosed
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -102,20 +105,22 @@ func (e *Engine) positionOf(ctx context.Context, h wal.History, k *objectKey, b 
 	if err != nil || kind == bookmarkMoment {
 		return at, false, err
 	}
-	// Behind record n the object is restored once or more often. Each moment says which record did that last.
+	// Behind record n the object was restored once or more often. What is read up to a moment has those restores that are behind the snapshot
+	// that the reading began with, and the last one before it. So it takes as many readings as there are snapshots, however many restores there are.
 	for to := h.End().LSN; ; {
-		was, err := readPast(ctx, h, k, to)
+		was, err := e.readPast(ctx, h, k, to)
 		if err != nil {
 			return at, false, err
 		}
-		if was.pasts.restored <= n {
+		first := slices.IndexFunc(was.restores, func(r wal.LSN) bool { return r > n })
+		if first < 0 {
 			if to == h.End().LSN {
 				return h.End(), true, nil
 			}
 			at.LSN = to
 			return at, false, nil
 		}
-		if to = was.pasts.restored - 1; to < h.Start().LSN {
+		if to = was.restores[first] - 1; to < h.Start().LSN {
 			return at, false, goneError("What the object was before it was restored", h)
 		}
 	}
@@ -148,17 +153,23 @@ func (e *Engine) epoch() uint64 { return e.report.Epoch }
 type wasObject struct {
 	store kv.Store
 	pasts pasts
+	// restores are the records that restored it, as far as the reading came across them, ascending.
+	restores []wal.LSN
 }
 
 // readPast reads what an object was as of record to.
-func readPast(ctx context.Context, h wal.History, k *objectKey, to wal.LSN) (*wasObject, error) {
+func (e *Engine) readPast(ctx context.Context, h wal.History, k *objectKey, to wal.LSN) (*wasObject, error) {
 	was := new(wasObject)
 	prefix := redo.AppendObject(nil, k.class, &k.id)
 	prefix = prefix[:len(prefix)-1] // up to the name
 	var tag wal.LSN                 // what the snapshot says is the work of records up to this one
 	err := h.Read(to, func(c *wal.Chunk) error {
-		if err := ctx.Err(); err != nil {
-			return err
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-e.ended:
+			return ErrClosed
+		default:
 		}
 		snapshot := c.Snapshot()
 		return c.Records(func(n wal.LSN, record []byte) error {
@@ -196,6 +207,9 @@ func (w *wasObject) apply(n wal.LSN, op *redo.Ops) {
 		w.store.DeleteAll()
 		w.pasts.forget()
 	default:
-		w.pasts.apply(&w.store, n, op)
+		before := w.pasts.restored
+		if w.pasts.apply(&w.store, n, op); w.pasts.restored != before {
+			w.restores = append(w.restores, w.pasts.restored)
+		}
 	}
 }

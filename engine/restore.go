@@ -125,6 +125,8 @@ func (e *Engine) bringBack(ctx context.Context, class string, from, to *ID, at R
 		return got, nil
 	case <-ctx.Done():
 		return Restored{}, ctx.Err()
+	case <-e.ended:
+		return Restored{}, ErrClosed // the loops may have stopped in the middle
 	}
 }
 
@@ -168,7 +170,7 @@ func (e *Engine) pastOf(ctx context.Context, h wal.History, k *objectKey, b Book
 	if err != nil || pending {
 		return nil, err
 	}
-	return stagedAt(ctx, h, k, moment)
+	return e.stagedAt(ctx, h, k, moment)
 }
 
 // contentAt is what an object was at a moment, to be staged.
@@ -183,12 +185,12 @@ func (e *Engine) contentAt(ctx context.Context, h wal.History, k *objectKey, at 
 	if err != nil {
 		return moment, nil, err
 	}
-	was, err = stagedAt(ctx, h, k, moment)
+	was, err = e.stagedAt(ctx, h, k, moment)
 	return moment, was, err
 }
 
-func stagedAt(ctx context.Context, h wal.History, k *objectKey, at wal.Position) (*past, error) {
-	was, err := readPast(ctx, h, k, at.LSN)
+func (e *Engine) stagedAt(ctx context.Context, h wal.History, k *objectKey, at wal.Position) (*past, error) {
+	was, err := e.readPast(ctx, h, k, at.LSN)
 	if err != nil {
 		return nil, err
 	}

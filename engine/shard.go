@@ -20,6 +20,7 @@ type owner struct {
 	loop  loop.Loop
 	index int
 	table table
+	gone  []uint32 // the numbers of classes that were deleted since the start, or in what was replayed
 
 	alarms alarms
 	// empties are records that had nothing in them when they were let go, but for a write that was not durable yet.

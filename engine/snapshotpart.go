@@ -197,6 +197,9 @@ func (p *snapshotPart) freeze(r *record) {
 
 // writeLarge writes a large object: its head, its keys and what follows them, in as many records as it takes.
 func (r *snapshotRun) writeLarge(tag wal.LSN, named, plain, tail []byte, view *kv.Frozen, pasts []frozenPast) {
+	if r.over.Load() {
+		return // also where this is not the one goroutine that the frame belongs to
+	}
 	f := r.frame
 	f.Reset()
 	b := f.Begin(tag)

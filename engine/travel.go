@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"everloop/engine/internal/kv"
@@ -59,6 +60,7 @@ func (s *Storage) StartCurrentBookmark(done func(Bookmark, error)) {
 	if a.dead {
 		return
 	}
+	a.raise(a.class.known)
 	a.State.sync(func(err error) {
 		if err == nil && a.rec.lsn == never {
 			err = ErrUnavailable
@@ -149,6 +151,7 @@ type travel struct {
 // travel runs work off the loop once everything that the object knows is durable, and then done in a turn of the object. A reset cancels it.
 func (a *actor) travel(work func(context.Context, wal.History) error, done func(error)) {
 	o := a.own
+	a.raise(a.class.known)
 	ctx, cancel := context.WithCancel(context.Background())
 	t := &travel{a, cancel}
 	o.travels[t] = struct{}{}
@@ -223,6 +226,10 @@ func (t *staging) step() {
 	}
 	var ops []byte
 	if !t.begun {
+		if slices.Contains(o.gone, t.key.class) {
+			t.done(0, ErrUnknownClass)
+			return
+		}
 		id := ID{bytes: t.key.id}
 		r, slot := o.table.find(t.key.class, &id)
 		if r == nil {

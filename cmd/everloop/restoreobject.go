@@ -94,6 +94,9 @@ func (c *restoreObjectFlags) by(prefix string) string {
 
 // restoreStopped does it in a data directory that no daemon has open. Nothing of its program runs: no class is registered.
 func (c *restoreObjectFlags) restoreStopped(name string, at pointFlag) (got admin.ObjectRestored, err error) {
+	if err := existing(c.Data); err != nil {
+		return got, err
+	}
 	e, err := engine.Open(engine.Options{
 		Dir: c.Data, Logger: slog.New(slog.DiscardHandler),
 		// The history that there is stays as it is: what is kept is for the daemon to decide.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"path/filepath"
 	"time"
 
 	"everloop/engine"
@@ -39,8 +40,8 @@ func (c *snapshotCmd) Run(stdout io.Writer) error {
 		}
 		return printSnapshot(stdout, made)
 	}
-	if _, err := os.Stat(c.Dir); err != nil {
-		return fmt.Errorf("%s is no data directory: %w", c.Dir, err)
+	if err := existing(c.Dir); err != nil {
+		return err
 	}
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	update, end := recoveryProgress(os.Stderr, logger)
@@ -68,4 +69,12 @@ func printSnapshot(stdout io.Writer, s admin.Snapshot) error {
 	_, err := fmt.Fprintf(stdout, "snapshot %d: %d objects in %d bytes (%d before compression), up to record %d, in %v\n",
 		s.Generation, s.Objects, s.Bytes, s.RawBytes, s.UpTo, time.Duration(s.TookMS)*time.Millisecond)
 	return err
+}
+
+// existing refuses what is no data directory: opening it would make one.
+func existing(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "p0")); err != nil {
+		return fmt.Errorf("%s is no data directory: %w", dir, err)
+	}
+	return nil
 }

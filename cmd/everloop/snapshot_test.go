@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,15 @@ func TestSnapshotCommand(t *testing.T) {
 	try("snapshot 2: 3 objects in ", exitOK, "--admin", side.Addr().String())
 	try("leave DIR out to ask the daemon", exitFailed, dir)
 	try("is no data directory", exitFailed, dir+"/none")
+	folder := t.TempDir() // somebody's, with nothing in it
+	try("is no data directory", exitFailed, folder)
+	var said bytes.Buffer
+	if code := run([]string{"restore", "--data", folder, "--object", "Note", "a", "--at", "1m"}, io.Discard, &said); code != exitFailed || !strings.Contains(said.String(), "is no data directory") {
+		t.Errorf("a restore in a folder that is no data directory exits with %d and says %q", code, said.String())
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+		t.Errorf("%v was made in it, %v", left, err)
+	}
 	try("--retain-size", exitUsage, "--retain-size", "12 parsecs", dir)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -169,8 +168,8 @@ func (c *exportCmd) Validate() error {
 
 // Run writes every object as a line of JSON.
 func (c *exportCmd) Run(stdout io.Writer) error {
-	if _, err := os.Stat(filepath.Join(c.Dir, "p0")); err != nil {
-		return fmt.Errorf("%s is no data directory: %w", c.Dir, err)
+	if err := existing(c.Dir); err != nil {
+		return err
 	}
 	v, err := c.view()
 	if err != nil {

@@ -63,7 +63,7 @@ func uniqueKeys(dir string) (keys []string, err error) {
 		return nil, err
 	}
 	for _, e := range entries {
-		if !e.IsDir() {
+		if info, err := os.Stat(filepath.Join(dir, e.Name())); err != nil || !info.IsDir() { // it may be a link to one
 			continue
 		}
 		files, err := os.ReadDir(filepath.Join(dir, e.Name()))
@@ -190,6 +190,9 @@ func (s *State) names(path string) (map[string]string, error) {
 		return nil, err
 	}
 	defer done()
+	if _, real, err := tables(db); err != nil || !real["_cf_ALARM"] {
+		return nil, err
+	}
 	var known int
 	if err := db.QueryRow("SELECT count(*) FROM pragma_table_info('_cf_ALARM') WHERE name = 'actor_name'").Scan(&known); err != nil || known == 0 {
 		return nil, err // an older version has no names
@@ -217,9 +220,14 @@ func (s *State) object(c Class, id [32]byte, name, place string, fn func(*Object
 		return wrong(Problem{Place: place, Err: err})
 	}
 	defer done()
-	names, err := tables(db)
+	names, real, err := tables(db)
 	if err != nil {
 		return wrong(Problem{Place: place, Err: err})
+	}
+	for _, n := range []string{nameTable, "_cf_KV", "_cf_METADATA"} {
+		if slices.Contains(names, n) && !real[n] {
+			return wrong(Problem{Place: place, Err: fmt.Errorf("%s is a view or a virtual table: workerd never makes such a file", n)})
+		}
 	}
 	o := Object{Class: c, ID: id, Place: place}
 	var users []string

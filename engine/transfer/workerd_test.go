@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // database makes a SQLite database as workerd does, runs statements in it, and returns it open: its log lies beside it until it is closed.
@@ -147,6 +149,34 @@ func TestStateRefuses(t *testing.T) {
 		"another table":     {func(do string) { database(t, path(do, key, id), "CREATE TABLE _cf_KV (a, b, c)") }, ImportOptions{}, "no such column", 0},
 		"a foreign ID":      {func(do string) { database(t, path(do, key, unique("x", 1)), makeKV) }, ImportOptions{}, "another unique key", 0},
 		"another file name": {func(do string) { database(t, filepath.Join(do, key, "x.sqlite"), makeKV) }, ImportOptions{}, "not the ID of an object", 0},
+		"a view": {func(do string) {
+			database(t, path(do, key, id), "CREATE VIEW _cf_KV AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT i AS key, i AS value FROM n")
+		}, ImportOptions{}, "_cf_KV is a view", 0},
+		"a view of names": {func(do string) {
+			database(t, path(do, key, id), "CREATE VIEW __miniflare_do_name AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT i AS id, max(i) AS name FROM n")
+		}, ImportOptions{}, "__miniflare_do_name is a view", 0},
+		"a view of alarms": {func(do string) {
+			database(t, filepath.Join(do, key, metadataFile), "CREATE VIEW _cf_ALARM AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT 'x' AS actor_id, 'y' AS actor_name FROM n")
+		}, ImportOptions{}, "", 1},
+		"a virtual table": {func(do string) { database(t, path(do, key, id), "CREATE VIRTUAL TABLE _cf_KV USING fts5(key, value)") }, ImportOptions{}, "a virtual table", 0},
+		"a huge value": {func(do string) {
+			database(t, path(do, key, id), "CREATE TABLE _cf_KV (key TEXT PRIMARY KEY, n, value AS (zeroblob(900000000)))", "INSERT INTO _cf_KV VALUES ('a', 1)")
+		}, ImportOptions{}, "too big", 0},
+		"a slow check": {func(do string) {
+			database(t, path(do, key, id), "CREATE TABLE _cf_KV (key TEXT PRIMARY KEY, value BLOB, n DEFAULT 0, CHECK (n = 0 OR length(hex(zeroblob(400000000))) = 1))", "PRAGMA ignore_check_constraints = 1", "INSERT INTO _cf_KV VALUES ('n', x'ff0f4902', 1)")
+		}, ImportOptions{}, "", 2},
+		"a pipe": {func(do string) {
+			if err := unix.Mkfifo(path(do, key, id), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, ImportOptions{}, "this is no file", 0},
+		"a link to a folder": {func(do string) {
+			elsewhere := t.TempDir()
+			_ = database(t, path(elsewhere, "shop-Hall", unique("shop-Hall", 1)), makeKV, putOne).Close()
+			if err := os.Symlink(filepath.Join(elsewhere, "shop-Hall"), filepath.Join(do, "shop-Hall")); err != nil {
+				t.Fatal(err)
+			}
+		}, ImportOptions{}, "", 2},
 		"no database": {func(do string) {
 			if err := os.WriteFile(path(do, key, id), []byte(strings.Repeat("no database ", 1000)), 0o600); err != nil {
 				t.Fatal(err)

@@ -93,7 +93,7 @@ type Server struct {
 	token    [sha256.Size]byte // hashed, so that comparing tells nothing of its length either
 	draining atomic.Bool
 	served   chan struct{}
-	runs     chan struct{} // one for each alarm that is being run by hand
+	runs     chan struct{} // one for each thing that is being done by hand
 }
 
 // Listen starts an admin server.

@@ -21,7 +21,7 @@ const (
 	failedShown = 20
 	// loopPatience bounds how long the loops may take to say what they know: they may be busy, or stuck.
 	loopPatience = 5 * time.Second
-	// maxRuns is how many alarms may be run by hand at once: each run keeps a connection until it ends.
+	// maxRuns is how many alarms may be run by hand at once, with snapshots and restores counted in: each keeps a connection until it ends.
 	maxRuns = 64
 	// maxForm bounds the body of a request to run an alarm. Names of objects may be long.
 	maxForm = 64 << 10

@@ -85,9 +85,13 @@ func (s *Server) forkObject(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// bringBack runs a restore and answers when it has ended. It reads as much of the log as is kept, so it takes as long as it takes; the engine bounds
-// how many there are at once. If the client goes, it may happen all the same.
+// bringBack runs a restore and answers when it has ended. It reads as much of the log as is kept, so it takes as long as it takes, and has
+// the object in memory meanwhile; so there is a bound on how many there are at once. If the client goes, it may happen all the same.
 func (s *Server) bringBack(w http.ResponseWriter, r *http.Request, class string, id engine.ID, do func(context.Context) (engine.Restored, error)) {
+	if !s.begin(w) {
+		return
+	}
+	defer s.ended()
 	c := http.NewResponseController(w)
 	_ = c.SetWriteDeadline(time.Time{})
 	got, err := do(r.Context())

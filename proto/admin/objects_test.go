@@ -107,9 +107,27 @@ func TestObjects(t *testing.T) {
 			t.Errorf("%s %.100s: %d %s, want %d with %q", c.path, c.form, status, body, c.status, c.text)
 		}
 	}
+	for range maxRuns {
+		side.runs <- struct{}{}
+	}
+	for _, path := range []string{"/objects/restore", "/objects/fork", "/snapshot"} {
+		if status, body := send(path, "class=Note&name=a&toname=c&at="+mark); status != 503 || !strings.Contains(body, "too much is being done") {
+			t.Errorf("%s as one too many: %d %s", path, status, body)
+		}
+	}
+	for range maxRuns {
+		<-side.runs
+	}
+	for range 2 * maxRuns { // each gives its place back
+		if status, body := send("/objects/fork", "class=Note&name=a&toname=b&at="+mark); status != 409 {
+			t.Fatalf("with room: %d %s", status, body)
+		}
+	}
 	// A page from elsewhere cannot have a browser do it.
-	if status, _ := send("/objects/restore", "class=Note&name=a&at="+mark, func(r *http.Request) { r.Header.Set("Origin", "http://evil.example") }); status != 403 || get("a") != 2 {
-		t.Errorf("from another page: %d", status)
+	for _, path := range []string{"/objects/restore", "/objects/fork", "/snapshot"} {
+		if status, _ := send(path, "class=Note&name=a&toname=c&at="+mark, func(r *http.Request) { r.Header.Set("Origin", "http://evil.example") }); status != 403 || get("a") != 2 {
+			t.Errorf("%s from another page: %d", path, status)
+		}
 	}
 	status, body, _ = ask(t, side, "GET", "/history", func(*http.Request) {})
 	if !regexp.MustCompile(`^{"start":{"time":\d+,"epoch":0,"record":0},"end":{"time":\d+,"epoch":1,"record":\d+}}\n$`).MatchString(body) || status != 200 {

@@ -29,13 +29,10 @@ func SnapshotOf(info engine.SnapshotInfo, objects uint64) Snapshot {
 // snapshot is the handler of POST /snapshot. It answers when the snapshot is installed; one that is being made already is waited for. If the
 // client goes before, the snapshot goes on. What it costs does not grow with the number of those who ask: they all get the same one.
 func (s *Server) snapshot(w http.ResponseWriter, r *http.Request) {
-	select {
-	case s.runs <- struct{}{}:
-		defer func() { <-s.runs }()
-	default:
-		reply(w, http.StatusServiceUnavailable, failure{"too much is being done by hand: try again when some of it has ended"})
+	if !s.begin(w) {
 		return
 	}
+	defer s.ended()
 	// It takes as long as the disk does. The answer then has the time of any other. Neither can fail: the connections are TCP's.
 	c := http.NewResponseController(w)
 	_ = c.SetWriteDeadline(time.Time{})
@@ -52,3 +49,17 @@ func (s *Server) snapshot(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusInternalServerError, failure{err.Error()})
 	}
 }
+
+// begin takes a place for what is done by hand and may take long. It answers, and reports false, if there is none.
+func (s *Server) begin(w http.ResponseWriter) bool {
+	select {
+	case s.runs <- struct{}{}:
+		return true
+	default:
+		reply(w, http.StatusServiceUnavailable, failure{"too much is being done by hand: try again when some of it has ended"})
+		return false
+	}
+}
+
+// ended gives the place back.
+func (s *Server) ended() { <-s.runs }
