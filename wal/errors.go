@@ -63,7 +63,7 @@ type CorruptionError struct {
 
 func (e *CorruptionError) Error() string {
 	return fmt.Sprintf("wal: %s is damaged at offset %d: %v; nothing was changed. "+
-		"`everloop wal verify %s` shows what can be read; restore the directory from a backup",
+		"`everloop wal verify %s` shows what can be read, and the command that repairs it by giving up the least; or restore a backup into another directory",
 		filepath.Join(e.Dir, e.File), e.Offset, e.Err, e.Dir)
 }
 

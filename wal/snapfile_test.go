@@ -458,8 +458,16 @@ func TestSnapshotsThatLie(t *testing.T) {
 		b := build(h, payload, nil)
 		b[8] = 2
 		put(b)
-		if err := damagedSnapshot(t, dir, &testManifest, 0, ""); !strings.Contains(err.Error(), "newer everloop") {
+		damagedSnapshot(t, dir, &testManifest, 0, "a flipped bit, which passes for no newer version")
+		binary.LittleEndian.PutUint32(b[92:], crc32.Checksum(b[:92], castagnoli))
+		put(b)
+		_, err := readSnapshot(dir, &testManifest)
+		if !errors.Is(err, ErrNewer) || errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "snap-0000000007: snapshot has format version 2") {
 			t.Fatal(err)
+		}
+		where := Place{LogID: testManifest.LogID, Epoch: testManifest.Epoch, Generation: 7}
+		if _, err := CheckSnapshot(bytes.NewReader(b), int64(len(b)), "x", where); !errors.Is(err, ErrNewer) {
+			t.Fatalf("who reads it from front to back: %v", err)
 		}
 	})
 }
