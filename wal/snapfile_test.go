@@ -75,6 +75,10 @@ func readSnapshot(dir string, man *Manifest) (got []tagged, err error) {
 func snapshotDir(t testing.TB) (dir string, put func(b []byte)) {
 	t.Helper()
 	dir = t.TempDir()
+	if ram, err := os.MkdirTemp("/dev/shm", "everloop-wal-"); err == nil { //nolint:usetesting // t.TempDir is on the disk, and many thousand files are written
+		dir = ram
+		t.Cleanup(func() { os.RemoveAll(ram) })
+	}
 	if err := os.Mkdir(filepath.Join(dir, partitionName), 0o750); err != nil {
 		t.Fatal(err)
 	}
