@@ -297,11 +297,13 @@ func TestFollowBacksOff(t *testing.T) {
 		l := newLive(t, wal.Options{})
 		l.some(1)
 		store := newDirectory(t)
+		var mu sync.Mutex // guards what follows
 		var tries []time.Time
 		down := true
 		b, err := archive.NewBackup(&putStore{Store: store, put: func(string) error {
-			tries = append(tries, time.Now())
-			if down {
+			mu.Lock()
+			defer mu.Unlock()
+			if tries = append(tries, time.Now()); down {
 				return errBroken
 			}
 			return nil
@@ -315,6 +317,7 @@ func TestFollowBacksOff(t *testing.T) {
 		go func() { ended <- b.Follow(ctx, 10*time.Second) }()
 		time.Sleep(5 * time.Minute) // of the bubble's clock
 		synctest.Wait()
+		mu.Lock()
 		var pauses []time.Duration
 		for i := range tries[1:] {
 			pauses = append(pauses, tries[i+1].Sub(tries[i]).Round(time.Second))
@@ -323,6 +326,7 @@ func TestFollowBacksOff(t *testing.T) {
 			t.Errorf("the pauses are %v, want %v", pauses, want)
 		}
 		down = false
+		mu.Unlock()
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		l.some(1)
