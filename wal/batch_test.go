@@ -219,7 +219,7 @@ func TestManifestRoundTrip(t *testing.T) {
 			if err == nil {
 				t.Fatalf("a flip at %d is not seen", pos)
 			}
-			if newer := newerError(0); errors.As(err, &newer) {
+			if errors.As(err, new(newerError)) {
 				t.Fatalf("a flip at %d passes for a newer version: %v", pos, err)
 			}
 		}
@@ -266,7 +266,7 @@ func TestManifestRoundTrip(t *testing.T) {
 			c[124], c[125], c[126], c[127] = byte(sum), byte(sum>>8), byte(sum>>16), byte(sum>>24)
 		}
 		_, err := decodeManifest(c)
-		if newer := newerError(0); !errors.As(err, &newer) {
+		if !errors.As(err, new(newerError)) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -310,7 +310,7 @@ func (l *Log) finish() {
 	l.genMu.Lock()
 	l.man.FloorSeq, l.man.Floor = c.seq, c.cut
 	l.genMu.Unlock()
-	if _, err := l.writeManifest(); err != nil {
+	if _, err := l.writeManifest(&l.man); err != nil {
 		l.fail(err)
 	}
 }

@@ -62,7 +62,9 @@ type CorruptionError struct {
 }
 
 func (e *CorruptionError) Error() string {
-	return fmt.Sprintf("wal: %s; nothing was changed. Restore the directory from a backup; `everloop wal verify %s` says what can be kept without one", e.Damage(), e.Dir)
+	return fmt.Sprintf("wal: %s; nothing was changed. "+
+		"`everloop wal verify %s` shows what can be read, and the command that repairs it by giving up the least; or restore a backup into another directory",
+		e.Damage(), e.Dir)
 }
 
 // Damage says what is wrong where, and not what to do.

@@ -14,10 +14,10 @@ import (
 // generation is what an open log knows of one of its generations, and of the snapshot in front of it.
 type generation struct {
 	number   uint64
-	bytes    int64 // of its segments. Of the newest one: what was there at the start; Log.written counts on
-	snapshot int64 // bytes of the snapshot in front of it, if there is one
-	time     time.Time
-	whole    bool // there is an installed snapshot in front of it
+	bytes    int64     // of its segments. Of the newest one: what was there at the start; Log.written counts on
+	snapshot int64     // bytes of the snapshot in front of it, if there is one
+	time     time.Time // when that was finished; of generation 1, when history begins, if the directory was restored or repaired later
+	whole    bool      // there is an installed snapshot in front of it
 }
 
 // takeStock looks at what is there, once the strays are gone.
@@ -39,6 +39,11 @@ func (l *Log) takeStock() error {
 			_ = f.close() // only read
 		} else if n > 1 && n <= l.man.Oldest && !errors.Is(err, fs.ErrNotExist) {
 			l.opts.Logger.Warn("an older snapshot cannot be read: moments that need it are lost", "dir", l.dir, "generation", n, "err", err)
+		}
+		if first := (historySegment{file: filepath.Join(partitionName, generationName(n), segmentName(1))}); n == 1 {
+			if found, err := first.read(l.dir, l.man.LogID); err == nil && found && first.head.timeMs < l.man.MadeUnixMs {
+				g.time = first.time()
+			}
 		}
 		l.gens = append(l.gens, g)
 	}
@@ -111,7 +116,7 @@ func (l *Log) rotate() (snapshotHead, error) {
 
 	l.commitMu.Lock()
 	c := &l.committer
-	replaced, err := false, l.ready()
+	err = l.ready()
 	if err == nil {
 		l.commit(commitBackground)
 		if l.Err() == nil && c.synced < c.seq {
@@ -119,12 +124,11 @@ func (l *Log) rotate() (snapshotHead, error) {
 		}
 		err = l.Err()
 	}
-	old, before := l.sink, l.man
+	old, man := l.sink, l.man
 	if err == nil {
-		l.genMu.Lock()
-		l.man.Newest, l.man.Base, l.man.BaseCRC, l.man.FloorSeq, l.man.Floor = number, c.cut, c.crc, 0, c.cut
-		l.genMu.Unlock()
-		if replaced, err = l.writeManifest(); err != nil && replaced {
+		man.Newest, man.Base, man.BaseCRC, man.FloorSeq, man.Floor = number, c.cut, c.crc, 0, c.cut
+		var replaced bool
+		if replaced, err = l.writeManifest(&man); err != nil && replaced {
 			// Perhaps the directory says already that the generation before is complete: it must not grow.
 			l.fail(err)
 			err = l.Err()
@@ -134,12 +138,9 @@ func (l *Log) rotate() (snapshotHead, error) {
 		l.sink = next
 		c.seq, c.synced, c.claimed, c.lastData = 0, 0, 0, 0
 		l.genMu.Lock()
+		l.man = man
 		l.gens[len(l.gens)-1].bytes += l.written.Swap(0)
 		l.gens = append(l.gens, generation{number: number})
-		l.genMu.Unlock()
-	} else if !replaced {
-		l.genMu.Lock()
-		l.man = before
 		l.genMu.Unlock()
 	}
 	head := snapshotHead{

@@ -13,7 +13,8 @@ import (
 )
 
 // Position is a moment of a log: behind record LSN. Epoch is that of the batch that the record is in, Time when that batch was committed
-// (the wall clock's, which may have jumped). Before the first record LSN and Epoch are 0, and Time is when the directory was made.
+// (the wall clock's, which may have jumped). Before the first record LSN and Epoch are 0, and Time is when the directory was made, or
+// that of the first batch, if the directory was restored or repaired later.
 type Position struct {
 	Epoch uint64
 	LSN   LSN
@@ -222,6 +223,9 @@ func (h *history) indexGeneration(gen uint64) error {
 			h.segments = append(h.segments, s)
 		}
 	}
+	if k := len(h.segments); gen == 1 && k > 0 && h.segments[0].time().Before(base.time) {
+		base.time = h.segments[0].time() // the directory was restored or repaired since
+	}
 	if base.gen != 0 {
 		h.bases = append(h.bases, base)
 	}
@@ -393,17 +397,20 @@ func (h *history) At(t time.Time) (Position, error) {
 		found := h.start
 		at, err := heads(filepath.Join(h.dir, s.file), func(head *header) error {
 			if head.first > h.end.LSN {
-				return io.EOF // more is not promised, and perhaps being written
+				return io.EOF
 			}
 			if n := min(head.last(), h.end.LSN); head.count > 0 && n > h.start.LSN && !time.UnixMilli(int64(head.timeMs)).After(t) {
 				found = batchPosition(head, n)
+			}
+			if head.last() >= h.end.LSN {
+				return io.EOF // more is not promised: it may be being written, or torn
 			}
 			return nil
 		})
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return Position{}, h.vanished(t.UTC().Format(time.RFC3339), err)
-		case err != nil && err != io.EOF && !(i == len(h.segments)-1 && found.LSN == h.end.LSN):
+		case err != nil && err != io.EOF:
 			return Position{}, &CorruptionError{Dir: h.dir, File: s.file, Offset: at, Err: err}
 		case found.LSN == h.start.LSN && s.head.first-1 > h.start.LSN:
 			return h.position(s.head.first - 1) // it begins with empty batches

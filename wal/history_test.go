@@ -10,11 +10,13 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"everloop/wal"
+	"everloop/wal/waltest"
 )
 
 // table is a state that is kept in a log: a record "key=value" sets a key. It is applied as the engine applies objects.
@@ -307,6 +309,17 @@ func TestHistoryAfterATornTail(t *testing.T) {
 		t.Fatalf("of a stopped one: %v", err)
 	}
 	w.everyMoment(t, h)
+	for i, m := range w.marks[:4] {
+		want := m
+		for _, later := range w.marks[i:4] { // of the same millisecond
+			if later.at.Equal(m.at) {
+				want = later
+			}
+		}
+		if p, err := h.At(m.at); err != nil || p.LSN != want.last {
+			t.Fatalf("at the moment of batch %d, in the segment that is torn: %+v, %v; want record %d", i+1, p, err, want.last)
+		}
+	}
 	h.Close()
 	if h, err = wal.OpenHistory(dir, wal.ReadOptions{}); err != nil || h.End().LSN != w.marks[2].last {
 		t.Fatalf("of one that may be running: %v", err)
@@ -551,4 +564,88 @@ func TestHistoryUnderLoad(t *testing.T) {
 		t.Fatalf("%d reads inside, %d outside", reads.Load(), outside.Load())
 	}
 	t.Logf("%d snapshots over %d records; %d reads inside, %d outside", rounds, l.Last(), reads.Load(), outside.Load())
+}
+
+// A directory that says that it was made after its first record, as one does that was restored or repaired, has a history from its first record on.
+func TestHistoryBeforeTheDirectoryWasMade(t *testing.T) {
+	dir := ramDir(t)
+	w := newWorld(5, dir)
+	w.open(t, wal.Options{})
+	for range 3 {
+		w.write(t)
+		time.Sleep(3 * time.Millisecond) // batches carry milliseconds
+	}
+	must(t, w.l.Close())
+	before, err := wal.ReadManifest(dir)
+	must(t, err)
+	rep, err := wal.Repair(dir, wal.RepairOptions{DropAfter: w.marks[1].last})
+	must(t, err)
+	after, err := wal.ReadManifest(dir)
+	must(t, err)
+	if after.MadeUnixMs <= before.MadeUnixMs || !rep.Changes {
+		t.Fatalf("the repaired directory cannot be told from the one before: made %d and then %d", before.MadeUnixMs, after.MadeUnixMs)
+	}
+	w.records = w.records[:w.marks[1].last]
+	w.now = w.at(w.marks[1].last)
+	w.open(t, wal.Options{Retain: keepAll})
+	defer w.l.Close()
+	if since := w.l.Size().KeptSince; !since.Equal(w.marks[0].at) && since.After(w.marks[0].at) {
+		t.Errorf("history is kept since %v, the first record is of %v", since, w.marks[0].at)
+	}
+	h, err := w.l.History()
+	must(t, err)
+	defer h.Close()
+	if p, err := h.At(w.marks[0].at); err != nil || p.LSN != w.marks[0].last {
+		t.Errorf("at the moment of the first batch: %+v, %v; want record %d", p, err, w.marks[0].last)
+	}
+}
+
+// A history that is opened while a snapshot is installed does not build on it before it is certain that it stays.
+func TestHistoryOfASnapshotThatIsGivenUp(t *testing.T) {
+	disk := &hookedDisk{Disk: newDisk(t)}
+	k, _ := mustKeeper(t, disk.Disk.(*waltest.PowerDisk).Root(), wal.Options{Disk: disk})
+	must(t, k.say("a=1", "b=2"))
+	must(t, k.commit())
+	var opened []wal.History
+	manifests := 0
+	disk.before = func(op wal.Op) error {
+		if op.Kind != wal.OpWrite || filepath.Base(op.Path) != "MANIFEST.tmp" {
+			return nil
+		}
+		h, err := k.l.History()
+		must(t, err)
+		opened = append(opened, h)
+		if manifests++; manifests == 2 { // that of the rotation was the first
+			return syscall.ENOSPC
+		}
+		return nil
+	}
+	if _, err := k.snapshot(nothing); !errors.Is(err, wal.ErrNoSpace) {
+		t.Fatalf("a snapshot whose manifest finds no room: %v", err)
+	}
+	disk.before = nil
+	if len(opened) != 2 {
+		t.Fatalf("%d histories were opened", len(opened))
+	}
+	for i, h := range opened {
+		if got, err := read(h, h.End().LSN); err != nil || len(got) != 2 {
+			t.Errorf("the history that was opened at manifest %d: %v, %v", i+1, got, err)
+		}
+		must(t, h.Close())
+	}
+}
+
+// hookedDisk asks before each operation.
+type hookedDisk struct {
+	wal.Disk
+	before func(op wal.Op) error
+}
+
+func (d *hookedDisk) Do(op wal.Op, perform func() error) error {
+	if d.before != nil {
+		if err := d.before(op); err != nil {
+			return err
+		}
+	}
+	return d.Disk.Do(op, perform)
 }

@@ -258,15 +258,15 @@ func (l *Log) fail(err error) {
 }
 
 // Close commits what was handed over, makes it durable in every sync mode, notes the log's end in the manifest
-// and unlocks the directory. A snapshot in the making is given up. It must not be called from OnDurable. A second call returns ErrClosed.
+// and unlocks the directory. A snapshot in the making is given up. It must not be called from OnDurable, or before Replay has returned. A second call returns ErrClosed.
 func (l *Log) Close() error {
 	prev := l.state.Swap(stateClosed)
 	if prev == stateClosed {
 		return ErrClosed
 	}
 	defer l.lock.Close()
-	if l.sink == nil {
-		return nil // never replayed
+	if prev == stateOpen || prev == stateReplaying {
+		return nil // never replayed, or in vain
 	}
 	close(l.stop)
 	<-l.done

@@ -63,11 +63,14 @@ func (m *Manifest) encode() []byte {
 	return b
 }
 
-// newerError says that a manifest is of a later format version.
-type newerError uint16
+// newerError says that a file is of a later format version.
+type newerError struct {
+	what           string
+	version, known uint16
+}
 
 func (e newerError) Error() string {
-	return fmt.Sprintf("manifest has format version %d, this program knows versions up to %d", uint16(e), manifestFormat)
+	return fmt.Sprintf("%s has format version %d, this program knows versions up to %d", e.what, e.version, e.known)
 }
 
 func decodeManifest(b []byte) (m Manifest, err error) {
@@ -80,10 +83,10 @@ func decodeManifest(b []byte) (m Manifest, err error) {
 	case version > manifestFormat:
 		// Before length and checksum: a later version may have others. Unless those are right for a version that is
 		// known, for then it is the version that has changed.
-		if len(b) == manifestSize && versionDamaged(b) {
+		if len(b) == manifestSize && versionDamaged(b, 8, 124, manifestFormat) {
 			return m, errors.New("checksum of the manifest does not match: its version is damaged")
 		}
-		return m, newerError(version)
+		return m, newerError{"manifest", version, manifestFormat}
 	case version == 0:
 		return m, errors.New("manifest has format version 0, which there never was")
 	case len(b) != manifestSize || le.Uint32(b[12:]) != manifestSize:
@@ -137,13 +140,14 @@ func decodeManifest(b []byte) (m Manifest, err error) {
 	return m, nil
 }
 
-// versionDamaged reports whether the checksum holds for a version that is known, in a manifest that says another.
-func versionDamaged(b []byte) bool {
+// versionDamaged reports whether the checksum, which stands at sum and covers what is before it, holds for a version up to known, in a header that says another at
+// offset at.
+func versionDamaged(b []byte, at, sum int, known uint16) bool {
 	le := binary.LittleEndian
 	c := append([]byte(nil), b...)
-	for v := uint16(1); v <= manifestFormat; v++ {
-		le.PutUint16(c[8:], v)
-		if crc32.Checksum(c[:124], castagnoli) == le.Uint32(c[124:]) {
+	for v := uint16(1); v <= known; v++ {
+		le.PutUint16(c[at:], v)
+		if crc32.Checksum(c[:sum], castagnoli) == le.Uint32(c[sum:]) {
 			return true
 		}
 	}

@@ -167,7 +167,7 @@ func (c *snapshotCheck) read(b []byte) error {
 }
 
 func (c *snapshotCheck) damage(offset int64, err error) error {
-	return &CorruptionError{Dir: filepath.Dir(c.name), File: filepath.Base(c.name), Offset: offset, Err: err}
+	return snapshotDamage(filepath.Dir(c.name), filepath.Base(c.name), offset, err)
 }
 
 // SyncSegment makes durable what a segment holds, and its name: what was read of it before the call is on disk afterwards, whatever the sync

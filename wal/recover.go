@@ -186,7 +186,7 @@ func (l *Log) settle(s *scan) error {
 		return err
 	}
 	l.man.Epoch, l.man.FloorSeq, l.man.Floor = l.epoch, s.chain.seq, s.chain.last
-	if _, err := l.writeManifest(); err != nil {
+	if _, err := l.writeManifest(&l.man); err != nil {
 		return err
 	}
 	if err := l.removeStrays(); err != nil {
@@ -203,11 +203,11 @@ func (l *Log) settle(s *scan) error {
 	return nil
 }
 
-// writeManifest makes l.man durable. replaced: it has, or may have, taken the place of the one before. The caller holds snapMu, or
+// writeManifest makes m, which is l.man or is to become it, durable. replaced: it has, or may have, taken the place of the one before. The caller holds snapMu, or
 // is the only one to know the log.
-func (l *Log) writeManifest() (replaced bool, err error) {
+func (l *Log) writeManifest(m *Manifest) (replaced bool, err error) {
 	path := filepath.Join(l.dir, partitionName, manifestName)
-	replaced, err = replaceFile(l.opts.Disk, path, l.man.encode())
+	replaced, err = replaceFile(l.opts.Disk, path, m.encode())
 	if err != nil {
 		err = fmt.Errorf("write %s: %w", path, err)
 	}

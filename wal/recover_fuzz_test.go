@@ -3,7 +3,10 @@ package wal_test
 import (
 	"bytes"
 	"errors"
+	"maps"
+	"slices"
 	"testing"
+	"time"
 
 	"everloop/wal"
 )
@@ -84,6 +87,56 @@ func FuzzSegment(f *testing.F) {
 		l.Close()
 		if rec.Bytes+rec.Torn != int64(len(b)) || uint64(len(got)) != rec.Records {
 			t.Fatalf("%d bytes: recovery %+v", len(b), rec)
+		}
+	})
+}
+
+// FuzzRecoveryOfSnapshot changes one file of a directory with three generations and a snapshot: the manifest, the snapshot, a segment that a start reads or one that only
+// time travel does. Whatever happens, a start finds what was written, or that without the last batch, which nothing vouches for, or it refuses; Verify says the same, and what is
+// accepted once is accepted again.
+func FuzzRecoveryOfSnapshot(f *testing.F) {
+	img := readImage(f, golden2)
+	names := slices.Sorted(maps.Keys(img))
+	for i, name := range names {
+		size := uint16(len(img[name]))
+		f.Add(uint8(i), uint16(0), size, []byte{1}, []byte{})
+		f.Add(uint8(i), size/2, size, []byte{0, 0, 0, 0}, []byte{})
+		f.Add(uint8(i), size, size/2, []byte{}, []byte("EVLSEND\n"))
+		f.Add(uint8(i), size, size, []byte{}, bytes.Clone(img[names[(i+1)%len(names)]]))
+	}
+	whole := map[string]string{"kept": "1", "changed": "3", "last": "1"}
+	cut := map[string]string{"kept": "1", "changed": "3"}
+	o := wal.Options{Logger: quiet, Retain: wal.Retain{Age: 1000000 * time.Hour, Bytes: 1 << 20}}
+	f.Fuzz(func(t *testing.T, file uint8, pos, end uint16, over, tail []byte) {
+		name := names[int(file)%len(names)]
+		b := bytes.Clone(img[name])
+		copy(b[min(int(pos), len(b)):], over)
+		b = append(b[:min(int(end), len(b))], tail...)
+		dir := ramDir(t)
+		img.with(name, b).write(t, dir)
+		rep, verr := wal.Verify(dir)
+		k, rec, err := openKeeper(dir, o)
+		if err != nil {
+			if verr == nil || errors.Is(err, wal.ErrCorrupt) != errors.Is(verr, wal.ErrCorrupt) || !errors.Is(err, wal.ErrCorrupt) && !errors.Is(err, wal.ErrNewer) {
+				t.Fatalf("%s: Open: %v\nVerify: %v", name, err, verr)
+			}
+			return
+		}
+		defer k.l.Close()
+		if verr != nil || rep.Last != rec.Last || rec.SnapshotRecords != 3 {
+			t.Fatalf("%s: Open finds %+v, Verify %+v, %v", name, rec, rep, verr)
+		}
+		if !maps.Equal(k.state, whole) && (!maps.Equal(k.state, cut) || rec.Torn == 0 && len(b) >= len(img[name])) {
+			t.Fatalf("%s: %v, %+v", name, k.state, rec)
+		}
+		must(t, k.say("next=1"))
+		must(t, k.commit())
+		must(t, k.l.Close())
+		again, _, err := openKeeper(dir, o)
+		must(t, err)
+		defer again.l.Close()
+		if !maps.Equal(again.state, k.state) {
+			t.Fatalf("%s: %v, and then %v", name, k.state, again.state)
 		}
 	})
 }

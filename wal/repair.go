@@ -103,6 +103,11 @@ func plan(dir string, n LSN, most bool) (*repairPlan, error) {
 	if err := s.take(); err != nil {
 		return p, err
 	}
+	for i := range s.gens {
+		if err := s.gens[i].snapErr; errors.Is(err, ErrNewer) {
+			return p, err
+		}
+	}
 	all := s.keeps()
 	if len(all) == 0 {
 		return p, fmt.Errorf("wal: nothing in %s can be kept: there is no snapshot that can be read, with the log up to its barrier, and no log that begins with record 1; "+
@@ -235,8 +240,10 @@ func (p *repairPlan) lay(s *survey, k *keep, n LSN) error {
 		}
 	}
 	p.man = Manifest{
-		LogID: s.man.LogID, Epoch: s.man.Epoch + 1, MadeUnixMs: s.man.MadeUnixMs,
-		Oldest: s.gens[k.from].gen, Newest: g.gen, Snapshot: k.barrier, Base: base, BaseCRC: baseCRC, Floor: n,
+		LogID: s.man.LogID, Epoch: s.man.Epoch + 1,
+		// Anew, so that whoever has copies of it, such as a backup, knows that it may have gone another way since.
+		MadeUnixMs: max(uint64(time.Now().UnixMilli()), s.man.MadeUnixMs+1),
+		Oldest:     s.gens[k.from].gen, Newest: g.gen, Snapshot: k.barrier, Base: base, BaseCRC: baseCRC, Floor: n,
 	}
 	if p.man.Kept = s.man.Kept; p.man.Kept == 0 || p.man.Kept > p.man.Oldest {
 		p.man.Kept = p.man.Oldest

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"os"
 	"path/filepath"
 	"time"
 )
@@ -33,7 +34,7 @@ func (l *Log) trim(now time.Time) {
 	warn := func(err error) {
 		l.opts.Logger.Warn("older generations of the log cannot be removed; the next start tries again", "dir", l.dir, "err", err)
 	}
-	if _, err := l.writeManifest(); err != nil {
+	if _, err := l.writeManifest(&l.man); err != nil {
 		// The manifest on the disk names them or not; they are there, so both is true.
 		l.genMu.Lock()
 		l.man.Kept = before
@@ -44,8 +45,10 @@ func (l *Log) trim(now time.Time) {
 	}
 	d, p0 := l.opts.Disk, filepath.Join(l.dir, partitionName)
 	for _, g := range gone {
-		if g.whole {
-			if err := removeFile(d, filepath.Join(p0, snapshotName(g.number))); err != nil {
+		// One that is damaged goes with its generation, too.
+		snapshot := filepath.Join(p0, snapshotName(g.number))
+		if _, err := os.Lstat(snapshot); g.whole || err == nil {
+			if err := removeFile(d, snapshot); err != nil {
 				warn(err)
 				return
 			}

@@ -286,31 +286,27 @@ func (s *scan) reading(r *reader, f segmentFile) func() segmentRead {
 	if got.err != nil {
 		return func() segmentRead { return got }
 	}
-	file := f.open
-	if file == nil {
-		var err error
-		if file, err = os.Open(filepath.Join(s.dir, f.file)); err != nil {
-			got.err = fmt.Errorf("wal: read segment: %w", err)
-			return func() segmentRead { return got }
-		}
+	// It is opened only by the function that is returned: that may never be called.
+	path := filepath.Join(s.dir, f.file)
+	st, err := os.Stat(path)
+	if f.open != nil {
+		st, err = f.open.Stat()
 	}
-	st, err := file.Stat()
 	if err != nil {
 		got.err = fmt.Errorf("wal: read segment: %w", err)
-	} else {
-		got.c = r.take(int(st.Size()), st.Size())
-	}
-	if got.c == nil && f.open == nil {
-		file.Close()
-	}
-	switch {
-	case got.err != nil:
 		return func() segmentRead { return got }
-	case got.c == nil:
+	}
+	if got.c = r.take(int(st.Size()), st.Size()); got.c == nil {
 		return nil
 	}
 	return func() segmentRead {
-		if f.open == nil {
+		file := f.open
+		if file == nil {
+			var err error
+			if file, err = os.Open(path); err != nil {
+				got.err = fmt.Errorf("wal: read segment: %w", err)
+				return got
+			}
 			defer file.Close()
 		}
 		got.err = got.c.load(file)

@@ -253,8 +253,11 @@ func decodeSnapshotHead(b []byte) (h snapshotHead, err error) {
 		return h, errSnapshotMagic
 	}
 	if v := le.Uint16(b[8:]); v > snapshotFormat {
-		// Before the checksum: a later version may keep it elsewhere.
-		return h, fmt.Errorf("snapshot has format version %d, this program knows version %d: it was made by a newer everloop", v, snapshotFormat)
+		// Before the checksum: a later version may keep it elsewhere. Unless it is right for this version, for then it is the version that has changed.
+		if versionDamaged(b[:snapshotHeadSize], 8, 92, snapshotFormat) {
+			return h, errors.New("checksum of the snapshot header does not match: its version is damaged")
+		}
+		return h, newerError{"snapshot", v, snapshotFormat}
 	}
 	h.crc = le.Uint32(b[92:])
 	if crc32.Checksum(b[:92], castagnoli) != h.crc {
@@ -503,7 +506,16 @@ func (s *snapshotFile) readAt(b []byte, at int64) error {
 }
 
 func (s *snapshotFile) damage(offset int64, err error) error {
-	return &CorruptionError{Dir: s.dir, File: s.name, Offset: offset, Err: err}
+	return snapshotDamage(s.dir, s.name, offset, err)
+}
+
+// snapshotDamage is a CorruptionError, or a NewerError where a later version explains what is found.
+func snapshotDamage(dir, file string, offset int64, err error) error {
+	var newer newerError
+	if errors.As(err, &newer) {
+		return &NewerError{Dir: dir, File: file, Err: err}
+	}
+	return &CorruptionError{Dir: dir, File: file, Offset: offset, Err: err}
 }
 
 func (s *snapshotFile) close() error { return s.file.Close() }

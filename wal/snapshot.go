@@ -66,7 +66,7 @@ func (l *Log) Size() Size {
 	defer l.genMu.Unlock()
 	s := Size{Log: l.written.Load(), KeptSince: time.UnixMilli(int64(l.man.MadeUnixMs))}
 	for i, g := range l.gens {
-		if i == 0 && g.whole {
+		if i == 0 && !g.time.IsZero() {
 			s.KeptSince = g.time
 		}
 		switch {
@@ -249,11 +249,9 @@ func (w *snapshotWriter) Install(barrier LSN) (SnapshotInfo, error) {
 	if err := syncDir(d, filepath.Dir(w.path)); err != nil {
 		return SnapshotInfo{}, w.giveUp(fmt.Errorf("wal: fsync %s: %w", filepath.Dir(w.path), err))
 	}
-	l.genMu.Lock()
-	before := l.man
-	l.man.Oldest, l.man.Snapshot, l.man.FloorSeq, l.man.Floor = w.number, barrier, floorSeq, floor
-	l.genMu.Unlock()
-	if replaced, err := l.writeManifest(); err != nil {
+	next := l.man
+	next.Oldest, next.Snapshot, next.FloorSeq, next.Floor = w.number, barrier, floorSeq, floor
+	if replaced, err := l.writeManifest(&next); err != nil {
 		if replaced {
 			l.commitMu.Lock()
 			l.fail(err)
@@ -261,12 +259,11 @@ func (w *snapshotWriter) Install(barrier LSN) (SnapshotInfo, error) {
 			w.end()
 			return SnapshotInfo{}, l.Err()
 		}
-		l.genMu.Lock()
-		l.man.Oldest, l.man.Snapshot, l.man.FloorSeq, l.man.Floor = before.Oldest, before.Snapshot, before.FloorSeq, before.Floor
-		l.genMu.Unlock()
 		return SnapshotInfo{}, w.giveUp(fmt.Errorf("wal: %w", err))
 	}
+	// Only now: a History that is opened meanwhile must not build on a snapshot that may still be given up.
 	l.genMu.Lock()
+	l.man.Oldest, l.man.Snapshot, l.man.FloorSeq, l.man.Floor = w.number, barrier, floorSeq, floor
 	g := l.generationAt(w.number)
 	g.whole, g.snapshot, g.time = true, w.offset, time.UnixMilli(now.UnixMilli())
 	l.genMu.Unlock()

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -694,4 +695,96 @@ func TestRemovalWaitsForReaders(t *testing.T) {
 		t.Fatalf("%d generations were removed", removed)
 	}
 	must(t, tidy(dir))
+}
+
+// Close while snapshots are started, written and installed: each of them ends in one way, and the next start finds everything.
+func TestCloseDuringSnapshots(t *testing.T) {
+	const rounds = 40
+	installed, refused := 0, 0
+	for range rounds {
+		k, _ := mustKeeper(t, ramDir(t), wal.Options{MaxDelay: time.Hour})
+		must(t, k.say("a=1", "b=2"))
+		must(t, k.commit())
+		var all sync.WaitGroup
+		begun := make(chan struct{})
+		all.Go(func() {
+			for first := true; ; first = false {
+				w, err := k.l.StartSnapshot()
+				if first {
+					close(begun)
+				}
+				if err == nil {
+					f := wal.NewFrame()
+					f.Add(1, []byte("a=1"))
+					f.Add(2, []byte("b=2"))
+					if err = w.Write(f); err == nil {
+						_, err = w.Install(k.l.Last())
+					}
+					if aerr := w.Abort(); aerr != nil {
+						t.Error(aerr)
+					}
+				}
+				if err != nil {
+					if !errors.Is(err, wal.ErrClosed) && !errors.Is(err, wal.ErrSnapshotOver) {
+						t.Errorf("a snapshot that Close has ended: %v", err)
+					}
+					refused++
+					return
+				}
+				installed++
+			}
+		})
+		<-begun
+		must(t, k.l.Close())
+		all.Wait()
+		must(t, tidy(k.l.Dir()))
+		again, _ := mustKeeper(t, k.l.Dir(), wal.Options{})
+		if !maps.Equal(again.state, k.state) {
+			t.Fatalf("after a restart %v, want %v", again.state, k.state)
+		}
+		again.l.Close()
+	}
+	t.Logf("%d rounds: %d snapshots installed, %d ended by Close", rounds, installed, refused)
+}
+
+// Readers that end early leave no file open.
+func TestReadersThatEndEarlyCloseTheirFiles(t *testing.T) {
+	dir := ramDir(t)
+	l, _, _ := open(t, dir, wal.SmallSegments(wal.Options{}, 300))
+	for i := range 200 {
+		put(t, l, fmt.Sprintf("record %d %s", i, strings.Repeat("x", 300)))
+	}
+	must(t, l.Close())
+	descriptors := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		must(t, err)
+		n := 0
+		for _, e := range entries {
+			if target, err := os.Readlink(filepath.Join("/proc/self/fd", e.Name())); err == nil && strings.HasPrefix(target, dir) {
+				n++
+			}
+		}
+		return n
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which would close what was forgotten
+	enough := errors.New("enough")
+	const rounds = 100
+	for round := range rounds {
+		l, err := wal.Open(dir, wal.SmallSegments(wal.Options{Logger: quiet}, 300))
+		must(t, err)
+		n := 0
+		_, err = l.Replay(func(*wal.Chunk) error {
+			if n++; n > round%20 {
+				return enough
+			}
+			return nil
+		}, nil)
+		if !errors.Is(err, enough) {
+			t.Fatal(err)
+		}
+		must(t, l.Close())
+	}
+	if left := descriptors(); left > 0 {
+		t.Errorf("%d files are left open by %d readers", left, rounds)
+	}
 }

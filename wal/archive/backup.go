@@ -179,8 +179,8 @@ func (p *pass) run(ctx context.Context) error {
 	group, sending := errgroup.WithContext(ctx)
 	group.SetLimit(senders)
 	err = p.read(sending, r, group)
-	if werr := group.Wait(); werr != nil && (err == nil || errors.Is(err, context.Canceled)) {
-		err = werr // it has ended the others
+	if werr := group.Wait(); werr != nil && (err == nil || errors.Is(err, context.Canceled) || errors.Is(err, errVanished)) {
+		err = werr // it has ended the others, or has left a run unsent that another try would take for sent
 	}
 	if err != nil {
 		return err

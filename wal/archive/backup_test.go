@@ -277,58 +277,60 @@ func TestBackupRefusesAnotherHistory(t *testing.T) {
 
 // Whatever operation of the store fails, done or not, what was whole before can be restored, and the next backup succeeds and cleans up.
 func TestBackupFailsAtEveryOperation(t *testing.T) {
-	prepare := func() (*live, *broken, int) {
-		l := newLive(t, wal.Options{})
-		store := &broken{Store: newDirectory(t)}
-		l.some(2)
-		l.backup(t, store, archive.Options{})
-		l.some(2)
-		l.backup(t, store, archive.Options{})
-		before := len(l.records)
-		for range 4 { // a list of closed generations comes into being, a segment is filled, a snapshot is sent
+	eachStore(t, func(t *testing.T, fresh func() archive.Store) {
+		prepare := func() (*live, *broken, int) {
+			l := newLive(t, wal.Options{})
+			store := &broken{Store: fresh()}
+			l.some(2)
+			l.backup(t, store, archive.Options{})
+			l.some(2)
+			l.backup(t, store, archive.Options{})
+			before := len(l.records)
+			for range 4 { // a list of closed generations comes into being, a segment is filled, a snapshot is sent
+				l.snapshot()
+				l.some(1)
+				l.backup(t, store, archive.Options{})
+				before = len(l.records)
+			}
+			l.fill(1)
 			l.snapshot()
 			l.some(1)
-			l.backup(t, store, archive.Options{})
-			before = len(l.records)
+			store.seen, store.puts = 0, nil
+			return l, store, before
 		}
-		l.fill(1)
-		l.snapshot()
-		l.some(1)
-		store.seen, store.puts = 0, nil
-		return l, store, before
-	}
-	l, store, _ := prepare()
-	l.backup(t, store, archive.Options{Keep: time.Nanosecond})
-	operations := store.seen
-	t.Logf("a backup is %d operations", operations)
-	kept := 0
-	for n := 1; n <= operations; n++ {
-		for _, done := range []bool{false, true} {
-			l, store, before := prepare()
-			store.n, store.done = n, done
-			_, err := tryBackup(store, l.dir, archive.Options{Keep: time.Nanosecond})
-			if err != nil && !errors.Is(err, errBroken) {
-				t.Fatalf("operation %d fails: %v", n, err)
+		l, store, _ := prepare()
+		l.backup(t, store, archive.Options{Keep: time.Nanosecond})
+		operations := store.seen
+		t.Logf("a backup is %d operations", operations)
+		kept := 0
+		for n := 1; n <= operations; n++ {
+			for _, done := range []bool{false, true} {
+				l, store, before := prepare()
+				store.n, store.done = n, done
+				_, err := tryBackup(store, l.dir, archive.Options{Keep: time.Nanosecond})
+				if err != nil && !errors.Is(err, errBroken) {
+					t.Fatalf("operation %d fails: %v", n, err)
+				}
+				store.n = 0
+				restored := restore(t, archive.FromBackup(store), archive.RestoreOptions{})
+				if got := len(contents(t, restored)); got == before {
+					kept++
+				} else if got != len(l.records) {
+					t.Fatalf("operation %d fails (done: %v): %d records can be restored, want %d or %d", n, done, got, before, len(l.records))
+				}
+				verify(t, store)
+				l.some(1)
+				l.backup(t, store, archive.Options{Keep: time.Nanosecond})
+				if report := verify(t, store); report.Leftover != 0 {
+					t.Errorf("operation %d fails (done: %v): %d objects are left over by the next backup", n, done, report.Leftover)
+				}
+				l.sameAs(t, restore(t, archive.FromBackup(store), archive.RestoreOptions{}), len(l.records))
 			}
-			store.n = 0
-			restored := restore(t, archive.FromBackup(store), archive.RestoreOptions{})
-			if got := len(contents(t, restored)); got == before {
-				kept++
-			} else if got != len(l.records) {
-				t.Fatalf("operation %d fails (done: %v): %d records can be restored, want %d or %d", n, done, got, before, len(l.records))
-			}
-			verify(t, store)
-			l.some(1)
-			l.backup(t, store, archive.Options{Keep: time.Nanosecond})
-			if report := verify(t, store); report.Leftover != 0 {
-				t.Errorf("operation %d fails (done: %v): %d objects are left over by the next backup", n, done, report.Leftover)
-			}
-			l.sameAs(t, restore(t, archive.FromBackup(store), archive.RestoreOptions{}), len(l.records))
 		}
-	}
-	if kept == 0 {
-		t.Error("no failure has left the backup before in place: nothing was tested")
-	}
+		if kept == 0 {
+			t.Error("no failure has left the backup before in place: nothing was tested")
+		}
+	})
 }
 
 // Of two backups at once, one fails, and neither harms what is there.

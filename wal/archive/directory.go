@@ -83,7 +83,14 @@ func (d *directory) sweepTemporary() error {
 }
 
 func (d *directory) Index(context.Context) (data []byte, tag string, err error) {
-	data, err = os.ReadFile(filepath.Join(d.root, indexName))
+	path := filepath.Join(d.root, indexName)
+	st, err := os.Stat(path)
+	if err == nil && st.Size() > 2*maxIndex {
+		return nil, "", damaged("the index has %d bytes", st.Size())
+	}
+	if err == nil {
+		data, err = os.ReadFile(path)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", nil
 	}

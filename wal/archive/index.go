@@ -21,10 +21,11 @@ const (
 	indexMagic   = "everloop backup "
 	maxIndex     = 64 << 20 // of an index or a list, before compression
 
-	maxFull  = 16 // runs of full segments in a generation before they become a chapter
-	maxParts = 8  // parts of one level before they become one of the next
-	maxOpen  = 3  // generations in the index itself
-	maxLevel = 16 // far more than a segment can need
+	maxFull  = 16                               // runs of full segments in a generation before they become a chapter
+	maxParts = 8                                // parts of one level before they become one of the next
+	maxOpen  = 3                                // generations in the index itself
+	maxLevel = 16                               // far more than a segment can need
+	maxRun   = 4<<20 + 1<<30 + wal.MaxEntryHead // the largest segment: one that was nearly full, and the largest batch
 )
 
 var (
@@ -301,7 +302,7 @@ func checkRuns(runs []*Run) error {
 		}
 		switch {
 		case r.First == 0 || r.Batches == 0 || r.end() < r.First || r.Segment == 0 || r.Segment > r.First,
-			r.From > r.To, r.Bytes <= 0, r.Level < 0 || r.Level > maxLevel, r.Level == 0 && r.Segment != r.First:
+			r.From > r.To, r.Bytes <= 0, r.Bytes > maxRun, r.Level < 0 || r.Level > maxLevel, r.Level == 0 && r.Segment != r.First:
 			return fmt.Errorf("the run at batch %d contradicts itself", r.First)
 		case i > 0 && (r.First != runs[i-1].end()+1 || r.Last < runs[i-1].Last || r.Segment != runs[i-1].Segment && r.Segment != r.First):
 			return fmt.Errorf("the run at batch %d does not follow the one before it", r.First)

@@ -61,8 +61,8 @@ func (r *reading) snapshot(generation uint64) (*os.File, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return f, err
 	}
-	if generation == r.man.Oldest && r.man.Snapshot != 0 {
-		return nil, r.missing(generation, err)
+	if err = r.missing(generation, err); errors.Is(err, errVanished) || generation == r.man.Oldest && r.man.HasSnapshot() {
+		return nil, err
 	}
 	return nil, nil //nolint:nilnil // there is none, as docs/format/wal.md allows
 }

@@ -370,7 +370,7 @@ func start(all []*Generation, end int, last wal.LSN) (int, error) {
 		if i < end && !follows(g, all[i+1]) {
 			break
 		}
-		if s := g.Snapshot; s != nil && s.Barrier <= last || s == nil && g.Base == 0 && g.BaseCRC == 0 {
+		if s := g.Snapshot; s != nil && s.Barrier <= last || s == nil && g.Generation == 1 {
 			return i, nil
 		}
 	}
@@ -629,6 +629,13 @@ func readRun(ctx context.Context, from *Source, r *Run) ([]byte, error) {
 
 // readWhole reads an object and decompresses it. size is what it must then have, or -1.
 func readWhole(ctx context.Context, name string, open func(context.Context, *Object) (io.ReadCloser, error), o *Object, size int64) ([]byte, error) {
+	limit := size
+	if size < 0 {
+		limit = maxIndex
+	}
+	if o.Size > limit { // what is stored is never larger than what it holds
+		return nil, damaged("%s in %s has %d bytes, more than the %d that it may hold", o.Name, name, o.Size, limit)
+	}
 	r, err := open(ctx, o)
 	if err != nil {
 		return nil, err
@@ -641,10 +648,6 @@ func readWhole(ctx context.Context, name string, open func(context.Context, *Obj
 	}
 	data := text.Bytes()
 	if o.Codec == codecZstd {
-		limit := size
-		if size < 0 {
-			limit = maxIndex
-		}
 		decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(max(limit, 1<<20))))
 		if err != nil {
 			return nil, err
