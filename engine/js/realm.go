@@ -104,7 +104,7 @@ type realm struct {
 	turn      uint64 // counts turns
 	refused   bool   // a write was, in this turn
 	broken    []broken
-	collectAt int64  // the size of the heap, in bytes, from which it is collected
+	collectAt int64 // the size of the heap, in bytes, from which it is collected
 	buf       []byte
 	out       web.Reply
 }

@@ -78,7 +78,8 @@ func (rl *realm) refusalOf(e *engine.Error) *refusal {
 
 // uncaught takes what nobody caught, borrowed.
 func (rl *realm) uncaught(v vm.Value) {
-	if known := rl.recall(v); rl.refusalOf(known) != nil {
+	known := rl.recall(v)
+	if rl.refusalOf(known) != nil {
 		rl.breakGate(known, sourceStack(rl.app.bundle, rl.r.Describe(rl.r.Dup(v)).Stack))
 	}
 }
@@ -102,8 +103,9 @@ func (rl *realm) breakGate(known *engine.Error, stack string) {
 // resetBroken resets the objects whose gate was broken in this turn: what they have sent in it is dropped, and what was answered
 // fails.
 func (rl *realm) resetBroken() {
-	for i := 0; i < len(rl.broken); i++ { // a reset may run code of the program
-		b := rl.broken[i]
+	for len(rl.broken) > 0 {
+		b := rl.broken[0]
+		rl.broken = rl.broken[1:]
 		if !b.o.alive() {
 			continue
 		}
@@ -111,6 +113,5 @@ func (rl *realm) resetBroken() {
 			"object", b.failure.Object, "err", b.failure.Message, "stack", b.failure.Stack)
 		b.o.st.Abort(b.failure)
 	}
-	clear(rl.broken)
-	rl.broken = rl.broken[:0]
+	rl.broken = nil
 }
