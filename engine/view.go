@@ -54,6 +54,8 @@ type ViewObject struct {
 	Named bool
 	LSN   wal.LSN // of its last write
 	rec   *record
+	// Staged: its next start restores it to what it was before, or makes it the fork that it is to be. The keys are what they are until then.
+	Staged bool
 	// Alarm is what is set, Failed what was given up; at most one of them is there.
 	Alarm  *ViewAlarm
 	Failed *ViewFailure
@@ -224,6 +226,9 @@ func (v *View) Object(class uint32, id *[32]byte) *ViewObject {
 func (v *View) object(o *owner, slot uint32) *ViewObject {
 	r := o.table.at(slot)
 	x := &ViewObject{Class: v.byNumber[r.class], ID: r.id, LSN: r.lsn, rec: r}
+	if p := o.pasts[slot]; p != nil {
+		x.Staged = p.ready != nil
+	}
 	if r.name != nil {
 		x.Name, x.Named = *r.name, true
 	}

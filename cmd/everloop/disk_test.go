@@ -14,6 +14,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// loose are the writes of the program faults that nobody looks at.
+var loose = []string{
+	"loose-put", "loose-unconfirmed", "loose-put-many", "loose-delete", "loose-delete-many", "loose-delete-all", "loose-set-alarm", "loose-delete-alarm", "loose-kv",
+	"loose-transaction", "loose-wait",
+}
+
+// wantNoneAcknowledged holds that none of them is answered as if it had been done, and that a program that looks may answer what it likes.
+func (p *process) wantNoneAcknowledged() {
+	p.t.Helper()
+	for _, what := range loose {
+		p.want("/loose/"+what, 503, "Service Unavailable")
+	}
+	p.logged("a write was refused and the program did not catch it; the object is reset", p.idOf("loose"))
+	p.want("/loose/caught-put", 200, "not stored")
+	p.want("/loose/read", 200, "0")
+}
+
 // smallDisk mounts a file system of so many MiB, where that can be done.
 func smallDisk(t *testing.T, mib int) (dir string) {
 	t.Helper()
@@ -57,6 +74,10 @@ func TestDiskNearlyFull(t *testing.T) {
 	data := filepath.Join(disk, "data")
 	p := serve(t, faults, "--data", data)
 	p.want("/a/count", 200, "1")
+	for _, what := range loose {
+		p.want("/well/"+what, 200, "undefined")
+	}
+	p.want("/well/caught-put", 200, "stored")
 
 	file := fill(t, disk, 60<<20)
 	p.logged(`"level":"WARN"`, "disk is nearly full: writes are refused, reads go on", data)
@@ -74,6 +95,15 @@ func TestDiskNearlyFull(t *testing.T) {
 		t.Errorf("%s, retry-after %q", resp.Status, resp.Header.Get("retry-after"))
 	}
 	p.logged(`"status":503`, `"class":"Subject"`, `"object":"`+p.idOf("a")+`"`, "the disk is nearly full")
+	resp, err = p.client.Get("http://everloop/a/loose-put")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 503 || resp.Header.Get("retry-after") != "30" {
+		t.Errorf("a put that nobody looks at: %s, retry-after %q", resp.Status, resp.Header.Get("retry-after"))
+	}
+	p.wantNoneAcknowledged()
 
 	// A restart in this state reads, too.
 	p.kill()
@@ -248,6 +278,7 @@ func TestDiskBecomesReadOnly(t *testing.T) {
 	shut()
 	p.want("/a/count", 503, "Service Unavailable")
 	p.logged(`"level":"ERROR"`, "the log has failed", data, "restart")
+	p.wantNoneAcknowledged()
 	p.want("/new/read", 200, "0")
 	p.want("/new/count", 503, "Service Unavailable")
 	resp, err := http.Get("http://" + p.admin + "/healthz")

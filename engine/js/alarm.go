@@ -25,7 +25,7 @@ func (rl *realm) StorageSetAlarm(s web.Store, ms int64, flags web.WriteFlags) er
 	if err != nil {
 		return err
 	}
-	return rl.storageError(st.SetAlarmMillis(ms, options(flags)))
+	return rl.refusedWrite(s, st.SetAlarmMillis(ms, options(flags)))
 }
 
 // StorageDeleteAlarm is part of [web.StorageHost].
@@ -34,7 +34,7 @@ func (rl *realm) StorageDeleteAlarm(s web.Store, flags web.WriteFlags) error {
 	if err != nil {
 		return err
 	}
-	return rl.storageError(st.DeleteAlarm(options(flags)))
+	return rl.refusedWrite(s, st.DeleteAlarm(options(flags)))
 }
 
 // alarm starts the handler of an alarm.

@@ -41,7 +41,7 @@ func (rl *realm) bookmark(object uint64, start func(*engine.Storage, func(engine
 	start(o.st.Storage(), func(b engine.Bookmark, err error) {
 		rl.resumeWith(o, held, func() (vm.Value, error) {
 			if err != nil {
-				return vm.Undefined, rl.bookmarkError(err)
+				return vm.Undefined, rl.bookmarkError(o, err)
 			}
 			return rl.r.String(string(b))
 		})
@@ -49,10 +49,10 @@ func (rl *realm) bookmark(object uint64, start func(*engine.Storage, func(engine
 	return p, nil
 }
 
-// bookmarkError makes an error of time travel one that JavaScript sees.
-func (rl *realm) bookmarkError(err error) error {
+// bookmarkError makes an error of time travel in o one that JavaScript sees.
+func (rl *realm) bookmarkError(o *object, err error) error {
 	if errors.Is(err, engine.ErrBookmark) || errors.Is(err, engine.ErrForeignBookmark) {
 		return vm.TypeError("%s", err.Error())
 	}
-	return rl.storageError(err)
+	return rl.refusedBy(o, err)
 }

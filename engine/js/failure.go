@@ -127,6 +127,7 @@ func (rl *realm) engineError(err error, w *waiting) *engine.Error {
 		}
 		if v, ok := rl.r.Thrown(e); ok {
 			if known := rl.recall(v); known != nil {
+				rl.breakGate(known, failure.Stack)
 				known = passed(known, w)
 				known.Name, known.Message = failure.Name, failure.Message
 				if known.Stack == "" {
@@ -241,8 +242,7 @@ func (rl *realm) storageError(err error) error {
 		return vm.RangeError("%s", err.Error())
 	case errors.Is(err, engine.ErrListBounds), errors.Is(err, engine.ErrListLimit), errors.Is(err, engine.ErrAlarmTime), errors.Is(err, engine.ErrNoAlarmHandler):
 		return vm.TypeError("%s", err.Error())
-	case errors.Is(err, engine.ErrNoSpace), errors.Is(err, engine.ErrBacklog),
-		errors.Is(err, engine.ErrUnavailable), errors.Is(err, engine.ErrClosed):
+	case ofDisk(err):
 		// If the program lets it pass, its caller is to see what it is.
 		v, verr := rl.errorValue(engine.AsError(err))
 		if verr != nil {

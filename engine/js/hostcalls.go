@@ -41,6 +41,7 @@ func (rl *realm) attrs() []slog.Attr {
 
 // ReportError logs an error that nobody caught.
 func (rl *realm) ReportError(v vm.Value) {
+	rl.uncaught(v)
 	e := rl.r.Describe(rl.r.Dup(v))
 	attrs := append(rl.attrs(), slog.String("err", e.Error()), slog.String("stack", sourceStack(rl.app.bundle, e.Stack)))
 	rl.app.opts.Logger.LogAttrs(context.Background(), slog.LevelError, "uncaught error", attrs...)

@@ -102,7 +102,9 @@ type realm struct {
 	following map[*engine.Event]*follower
 	kept      map[*engine.Event]*keptResult
 	turn      uint64 // counts turns
-	collectAt int64  // the size of the heap, in bytes, from which it is collected
+	refused   bool   // a write was, in this turn
+	broken    []broken
+	collectAt int64 // the size of the heap, in bytes, from which it is collected
 	buf       []byte
 	out       web.Reply
 }
@@ -494,9 +496,15 @@ func (rl *realm) end(err error) {
 		rl.lose(err)
 		return
 	}
+	if len(rl.broken) > 0 {
+		rl.resetBroken() // what waits for an answer is not to succeed first
+	}
 	rl.settle()
+	if len(rl.broken) > 0 { // a handler has failed
+		rl.resetBroken()
+	}
 	rl.in.ForgetSaid()
-	rl.current = nil
+	rl.current, rl.refused = nil, false
 	if len(rl.later) > 0 {
 		rl.r.FreeAll(rl.later...)
 		rl.later = rl.later[:0]
@@ -508,6 +516,7 @@ func (rl *realm) end(err error) {
 // of them prevents that.
 func (rl *realm) unhandled(w actor) {
 	rl.r.Unhandled(func(promise, reason vm.Value) {
+		rl.uncaught(reason)
 		prevented, err := rl.in.UnhandledRejection(promise, reason)
 		if prevented || err != nil {
 			return

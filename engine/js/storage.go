@@ -100,7 +100,7 @@ func (rl *realm) StoragePut(s web.Store, key []byte, v vm.Value, flags web.Write
 	if cap(encoded) <= 64<<10 {
 		rl.buf = encoded
 	}
-	return rl.storageError(err)
+	return rl.refusedWrite(s, err)
 }
 
 // StoragePutMany is part of [web.StorageHost]. All values are encoded before the first is stored: one that cannot be
@@ -121,7 +121,7 @@ func (rl *realm) StoragePutMany(s web.Store, keys [][]byte, vs []vm.Value, flags
 		}
 		entries[i] = engine.Entry{Key: string(keys[i]), Value: encoded}
 	}
-	return rl.storageError(st.PutEntries(entries, options(flags)))
+	return rl.refusedWrite(s, st.PutEntries(entries, options(flags)))
 }
 
 // StorageDelete is part of [web.StorageHost].
@@ -131,7 +131,7 @@ func (rl *realm) StorageDelete(s web.Store, key []byte, flags web.WriteFlags) (b
 		return false, err
 	}
 	existed, err := st.DeleteWith(view(key), options(flags))
-	return existed, rl.storageError(err)
+	return existed, rl.refusedWrite(s, err)
 }
 
 // StorageDeleteMany is part of [web.StorageHost].
@@ -145,7 +145,7 @@ func (rl *realm) StorageDeleteMany(s web.Store, keys [][]byte, flags web.WriteFl
 		names[i] = view(k)
 	}
 	n, err := st.DeleteKeys(options(flags), names...)
-	return n, rl.storageError(err)
+	return n, rl.refusedWrite(s, err)
 }
 
 // StorageList is part of [web.StorageHost].
@@ -180,11 +180,12 @@ func (rl *realm) StorageList(s web.Store, o web.ListOptions, out *web.Entries) e
 
 // StorageDeleteAll is part of [web.StorageHost].
 func (rl *realm) StorageDeleteAll(object uint64, _ web.WriteFlags) error {
-	st, err := rl.storage(web.Store{ID: object})
+	s := web.Store{ID: object}
+	st, err := rl.storage(s)
 	if err != nil {
 		return err
 	}
-	return rl.storageError(st.DeleteAllWith(engine.DeleteAllOptions{KeepAlarm: !rl.app.project.On(project.DeleteAllDeletesAlarm)}))
+	return rl.refusedWrite(s, st.DeleteAllWith(engine.DeleteAllOptions{KeepAlarm: !rl.app.project.On(project.DeleteAllDeletesAlarm)}))
 }
 
 // StorageSync is part of [web.StorageHost].
@@ -258,7 +259,10 @@ func (rl *realm) TxnCommit(txn uint64) error {
 		return engine.ErrTransactionDone
 	}
 	rl.txns.Remove(txn)
-	return t.t.Commit()
+	if err := t.t.Commit(); err != nil {
+		return rl.refusedBy(t.o, err)
+	}
+	return nil
 }
 
 // TxnRollback is part of [web.StorageHost].

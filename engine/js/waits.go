@@ -73,6 +73,7 @@ func (rl *realm) WaitEnd(_ web.Owner, _ uint64, n int64, failed bool, reason vm.
 	delete(rl.waits, n)
 	w.cancel()
 	if failed {
+		rl.uncaught(reason)
 		e := rl.r.Describe(rl.r.Dup(reason))
 		class, id := w.by.where()
 		rl.app.opts.Logger.Warn("a promise given to waitUntil was rejected", "class", class, "object", id,

@@ -83,7 +83,8 @@ func (e *ProblemsError) SQL() bool { return e.has("sql") }
 // Facets reports whether there are problems that SkipFacets passes over.
 func (e *ProblemsError) Facets() bool { return e.has("facets") }
 
-// ErrExists is wrapped by a problem with an object that the data directory has with other content.
+// ErrExists is wrapped by a problem with an object that the data directory has with other content, or that is to get another one: a restore or fork waits
+// for its next start.
 var ErrExists = errors.New("the data directory has this object with other content")
 
 // Import writes the objects of a source into a data directory that no engine is running on: it takes the directory's lock. The source is read twice, the first time to see that
@@ -327,10 +328,11 @@ func (im *importer) existing(t *target, o *Object) *engine.ViewObject {
 	return im.view.Object(t.number, &o.ID)
 }
 
-// same reports whether an object of the directory has just what o has. The name does not count: it says nothing that the ID does not.
+// same reports whether an object of the directory has just what o has, and will have it at its next start. The name does not count: it says nothing that
+// the ID does not.
 func same(was *engine.ViewObject, o *Object) bool {
 	is := fromView(was)
-	if was.Len() != len(o.Keys) || (is.Alarm == nil) != (o.Alarm == nil) || (is.Failed == nil) != (o.Failed == nil) ||
+	if was.Staged || was.Len() != len(o.Keys) || (is.Alarm == nil) != (o.Alarm == nil) || (is.Failed == nil) != (o.Failed == nil) ||
 		is.Failed != nil && *is.Failed != *o.Failed || is.Alarm != nil && !is.Alarm.same(o.Alarm) {
 		return false
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -28,7 +29,9 @@ func openLog(dir string, logger *slog.Logger) (*log, error) {
 	l := &log{next: 1, durable: make(chan struct{}, 1)}
 	_, err := os.Stat(filepath.Join(dir, "p0", "MANIFEST"))
 	l.exists = err == nil
-	l.Log, err = wal.Open(dir, wal.Options{Logger: logger, OnDurable: func(wal.LSN, error) {
+	// The history that there is stays as it is: what is kept is for the daemon to decide.
+	all := wal.Retain{Age: math.MaxInt64, Bytes: math.MaxInt64}
+	l.Log, err = wal.Open(dir, wal.Options{Logger: logger, Retain: all, OnDurable: func(wal.LSN, error) {
 		select {
 		case l.durable <- struct{}{}:
 		default:
@@ -93,7 +96,7 @@ func (l *log) object(class uint32, o *Object, replace bool) error {
 	} else {
 		b = redo.AppendObject(b, class, &o.ID)
 	}
-	if replace {
+	if replace { // what it is to be restored to goes with the keys
 		b = redo.AppendDeleteAlarm(redo.AppendDeleteAll(b))
 	}
 	if a := o.Alarm; a != nil {

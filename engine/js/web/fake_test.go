@@ -330,6 +330,8 @@ func (h *fakeHost) StoragePut(s Store, key []byte, v vm.Value, flags WriteFlags)
 	return nil
 }
 
+func (h *fakeHost) RefusedWrite(vm.Value) bool { return false }
+
 func (h *fakeHost) StoragePutMany(s Store, keys [][]byte, vs []vm.Value, flags WriteFlags) error {
 	for i := range keys {
 		if err := h.StoragePut(s, keys[i], vs[i], flags); err != nil {

@@ -262,4 +262,7 @@ type StorageHost interface {
 	TxnBegin(object uint64, sync bool) (uint64, error)
 	TxnCommit(txn uint64) error
 	TxnRollback(txn uint64) error
+	// RefusedWrite reports whether reason, borrowed, is the exception of a write that was refused in this turn for a reason of
+	// the disk. A promise that is rejected with it counts as unhandled until somebody handles it.
+	RefusedWrite(reason vm.Value) bool
 }

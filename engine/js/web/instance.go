@@ -289,7 +289,25 @@ func (in *Instance) rejected(err error) (vm.Value, error) {
 	if errors.Is(err, vm.ErrInterrupted) || in.r.Err() != nil {
 		return vm.Undefined, err
 	}
-	return in.r.RejectedWith(err)
+	reason, err := in.r.ErrorValue(err)
+	if err != nil {
+		return vm.Undefined, err
+	}
+	return in.rejectedFor(reason)
+}
+
+// rejectedFor makes a promise rejected with reason, which it consumes. That of a refused write is one whose fate the host
+// follows; others are nobody's concern.
+func (in *Instance) rejectedFor(reason vm.Value) (vm.Value, error) {
+	if !in.Host.RefusedWrite(reason) {
+		return in.r.RejectedPromise(reason)
+	}
+	p, err := in.r.PendingPromise()
+	if err != nil {
+		in.r.Free(reason)
+		return vm.Undefined, err
+	}
+	return p, in.r.Reject(p, reason)
 }
 
 func (in *Instance) promise(v vm.Value, err error) (vm.Value, error) {
@@ -304,7 +322,7 @@ var (
 		return in.r.ResolvedPromise(in.r.Dup(args.At(0)))
 	})
 	_ = register("rejected", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
-		return in.r.RejectedPromise(in.r.Dup(args.At(0)))
+		return in.rejectedFor(in.r.Dup(args.At(0)))
 	})
 	_ = register("promiseState", 1, func(in *Instance, args vm.Args) (vm.Value, error) {
 		state := in.r.PromiseState(args.At(0))

@@ -67,6 +67,8 @@ export class Subject extends DurableObject {
     if (wrong[what] === undefined) return new Response("no such thing", { status: 404 });
     return shown(url.searchParams.has("caught"), () => wrong[what](storage));
   }
+
+  alarm(): void {}
 }
 
 // No fetch handler.

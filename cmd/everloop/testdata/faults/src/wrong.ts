@@ -48,6 +48,20 @@ export const wrong: Record<string, (storage: DurableObjectStorage) => unknown> =
     for (let i = 0; i < 100; i++) sparse = Object.create(sparse);
     return Array.prototype.includes.call(sparse, 1);
   },
+  // Nobody looks at what becomes of the write.
+  "loose-put": (storage) => void storage.put("n", 1),
+  "loose-unconfirmed": (storage) => void storage.put("n", 1, { allowUnconfirmed: true }),
+  "loose-put-many": (storage) => void storage.put({ a: 1, b: 2 }),
+  "loose-delete": (storage) => void storage.delete("n"),
+  "loose-delete-many": (storage) => void storage.delete(["a", "b"]),
+  "loose-delete-all": (storage) => void storage.deleteAll(),
+  "loose-set-alarm": (storage) => void storage.setAlarm(Date.now() + 1e9),
+  "loose-delete-alarm": (storage) => void storage.deleteAlarm(),
+  "loose-kv": (storage) => void (async () => storage.kv.put("n", 1))(),
+  "loose-transaction": (storage) => void (async () => storage.transactionSync(() => storage.kv.put("n", 1)))(),
+  "loose-wait": (storage) => void storage.put("n", 1).finally(() => {}),
+  // Somebody does.
+  "caught-put": (storage) => storage.put("n", 1).then(() => "stored", () => "not stored"),
   recursion: () => {
     const deeper = (): number => deeper() + 1;
     return deeper();

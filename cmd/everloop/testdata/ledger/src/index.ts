@@ -26,13 +26,11 @@ export class Ledger extends DurableObject<Env> {
     const storage = this.ctx.storage;
     if (request.url.endsWith("/read")) return stored(storage);
     const step: Step = await request.json();
-    // One turn, so all of it or nothing: nothing is awaited before all is asked for. A write that is refused fails the request.
-    const writes: Promise<unknown>[] = [];
-    if (step.wipe) writes.push(storage.deleteAll());
-    if (step.delete) writes.push(storage.delete(step.delete));
-    if (step.put) writes.push(storage.put(step.put));
-    if (step.alarm) writes.push(storage.setAlarm(step.alarm));
-    await Promise.all(writes);
+    // One turn, so all of it or nothing. Nobody waits for a write or looks at it: one that is refused must not be answered all the same.
+    if (step.wipe) storage.deleteAll();
+    if (step.delete) storage.delete(step.delete);
+    if (step.put) storage.put(step.put);
+    if (step.alarm) storage.setAlarm(step.alarm);
     if (step.tell) await this.env.INBOX.getByName(step.tell).note(step.from!, step.number!);
     return new Response("taken");
   }
