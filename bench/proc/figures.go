@@ -87,3 +87,25 @@ func parseStatus(b []byte) (m Memory, err error) {
 	}
 	return m, nil
 }
+
+// WrittenBy reads how many bytes a process, by its number or "self", has caused to be sent to a disk so far, with the children that it
+// has waited for: whole pages, as the kernel counts them when they become dirty. On a file system in memory that is none.
+func WrittenBy(pid string) (int64, error) {
+	b, err := os.ReadFile("/proc/" + pid + "/io")
+	if err != nil {
+		return 0, fmt.Errorf("bytes written by process %s: %w", pid, err)
+	}
+	return parseIO(b)
+}
+
+func parseIO(b []byte) (written int64, err error) {
+	for line := range strings.Lines(string(b)) {
+		if value, ok := strings.CutPrefix(line, "write_bytes:"); ok {
+			if written, err = strconv.ParseInt(strings.TrimSpace(value), 10, 64); err != nil {
+				return 0, fmt.Errorf("/proc/PID/io: write_bytes: %w", err)
+			}
+			return written, nil
+		}
+	}
+	return 0, errors.New("/proc/PID/io has no write_bytes")
+}
