@@ -546,6 +546,9 @@ func TestRestoreObject(t *testing.T) {
 	b.do("a", "DeleteAll")
 	b.pool.Advance(time.Minute)
 	b = b.restart(false)
+	if err := b.View().Objects(func(o *engine.ViewObject) error { return fmt.Errorf("%+v", o) }); err != nil {
+		t.Errorf("a view tells of an object that is empty: %v", err)
+	}
 	if got, err = b.restore("a", engine.RestorePoint{Bookmark: got.Undo}); err != nil || got.Keys != 2 {
 		t.Fatal(got, err)
 	}

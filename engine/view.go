@@ -188,7 +188,7 @@ func (v *View) Objects(fn func(*ViewObject) error) error {
 	for _, o := range v.owners {
 		for slot := range uint32(len(o.table.slabs)) * slabSize {
 			r := o.table.at(slot)
-			if !r.used {
+			if !r.used || !v.tells(o, slot) {
 				continue
 			}
 			class, known := order[r.class]
@@ -210,6 +210,12 @@ func (v *View) Objects(fn func(*ViewObject) error) error {
 		}
 	}
 	return nil
+}
+
+// tells reports whether there is anything to tell of an object. One that was restored and is empty keeps its place, for the sake of an undo.
+func (v *View) tells(o *owner, slot uint32) bool {
+	r, p := o.table.at(slot), o.pasts[slot]
+	return r.store.Len() > 0 || r.alarm != 0 || o.alarms.failed[slot] != nil || p != nil && p.ready != nil
 }
 
 // Object returns an object of the view, or nil. Valid as long as the view.

@@ -52,7 +52,7 @@ func (n *node) serve(ctx context.Context, listen, admin string) error {
 	probing.Go(func() { p.run(ctx, n.pool.Loop(0)) })
 	defer probing.Wait()
 	s := &series{eng: n.eng}
-	defer s.off()
+	defer func() { _ = s.off() }() // the one who ends the program has asked for it by then
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /phase", func(w http.ResponseWriter, _ *http.Request) {
 		got := p.take()

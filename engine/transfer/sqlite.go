@@ -112,15 +112,15 @@ func copyFile(from, to string) error {
 	return errors.Join(err, out.Close())
 }
 
-// tables are the names of the tables and views of a database. real has those that hold rows of their own: reading from a view, or from a virtual table, would run what
+// tables are the names of the tables and views of a database. plain has those that hold rows of their own: reading from a view, or from a virtual table, would run what
 // somebody else wrote.
-func tables(db *sql.DB) (names []string, real map[string]bool, err error) {
+func tables(db *sql.DB) (names []string, plain map[string]bool, err error) {
 	rows, err := db.Query("SELECT name, type = 'table' AND rootpage > 0 FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name")
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	real = map[string]bool{}
+	plain = map[string]bool{}
 	for rows.Next() {
 		var name string
 		var is bool
@@ -128,7 +128,7 @@ func tables(db *sql.DB) (names []string, real map[string]bool, err error) {
 			return nil, nil, err
 		}
 		names = append(names, name)
-		real[name] = is
+		plain[name] = is
 	}
-	return names, real, rows.Err()
+	return names, plain, rows.Err()
 }

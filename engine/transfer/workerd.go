@@ -190,7 +190,7 @@ func (s *State) names(path string) (map[string]string, error) {
 		return nil, err
 	}
 	defer done()
-	if _, real, err := tables(db); err != nil || !real["_cf_ALARM"] {
+	if _, plain, err := tables(db); err != nil || !plain["_cf_ALARM"] {
 		return nil, err
 	}
 	var known int
@@ -220,12 +220,12 @@ func (s *State) object(c Class, id [32]byte, name, place string, fn func(*Object
 		return wrong(Problem{Place: place, Err: err})
 	}
 	defer done()
-	names, real, err := tables(db)
+	names, plain, err := tables(db)
 	if err != nil {
 		return wrong(Problem{Place: place, Err: err})
 	}
 	for _, n := range []string{nameTable, "_cf_KV", "_cf_METADATA"} {
-		if slices.Contains(names, n) && !real[n] {
+		if slices.Contains(names, n) && !plain[n] {
 			return wrong(Problem{Place: place, Err: fmt.Errorf("%s is a view or a virtual table: workerd never makes such a file", n)})
 		}
 	}
