@@ -21,7 +21,7 @@ func TestSmoke(t *testing.T) {
 	}
 	o := options{
 		rounds: 2, elapsed: 50 * time.Millisecond, warm: 10 * time.Millisecond, conns: 4, objects: 3, memoryObjects: 2000, instances: 500, alarms: 20, sockets: 30,
-		only: []string{"go", "ts", "broadcast", "echo", "alarms", "start", "instances", "sockets", "memory"}, work: t.TempDir(), results: t.TempDir(), root: root, command: "bench/run",
+		only: []string{"go", "ts", "broadcast", "echo", "alarms", "start", "instances", "sockets", "memory", "recover", "snapshot", "overwrite"}, work: t.TempDir(), results: t.TempDir(), root: root, command: "bench/run",
 	}
 	var out, progress strings.Builder
 	if err := run(t.Context(), o, &out, &progress); err != nil {
@@ -51,6 +51,12 @@ func TestSmoke(t *testing.T) {
 		`(?m)^\| memory an instance \| -?\d+ bytes \| at most 1536 bytes: (met|MISSED) \|$`,
 		`(?m)^\| longest wait of another object, while instances are made \| \d+\.\d\d ms \| at most 20 ms: (met|MISSED) \|$`,
 		`(?m)^## Memory: 2000 objects`,
+		`(?m)^\| from the log alone: records/s, GOMAXPROCS=1 \| [1-9]\d* \(\d+-\d+\) \| at least 1000000: (met|MISSED) \|$`,
+		`(?m)^\| from a snapshot: objects/s, GOMAXPROCS=2 \| [1-9]\d* \(\d+-\d+\) \| at least 500000: (met|MISSED) \|$`,
+		`(?m)^\| throughput with, of without \| \d+\.\d\d \(.*\) \| at least 0\.8: (met|MISSED) \|$`,
+		`(?m)^\| snapshots made in a round \| [1-9]\d* \(`,
+		`(?m)^\| disk, at most, MB \| \d+ \| at most 256: (met|MISSED) \|$`,
+		`(?m)^\| everloop serve on it, from its start to the first answer, s \| \d+\.\d\d \(.*\) \| at most 3: (met|MISSED) \|$`,
 		`(?m)^\| recovered from the log \| \d+\.\d\d s \| [1-9]\d* MB \|`,
 	} {
 		if !regexp.MustCompile(want).MatchString(out.String()) {

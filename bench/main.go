@@ -43,7 +43,7 @@ type options struct {
 }
 
 // scenarios are the parts of a run, in order.
-var scenarios = []string{"go", "ts", "broadcast", "echo", "alarms", "start", "instances", "sockets", "fsync", "memory"}
+var scenarios = []string{"go", "ts", "broadcast", "echo", "alarms", "start", "instances", "sockets", "fsync", "memory", "recover", "snapshot", "overwrite"}
 
 func main() {
 	o := options{command: "bench/run " + strings.Join(os.Args[1:], " ")}
@@ -54,7 +54,7 @@ func main() {
 	flag.DurationVar(&o.warm, "warm-up", time.Second, "`time` of load before that")
 	flag.IntVar(&o.conns, "conns", 64, "keep-alive `connections`")
 	flag.IntVar(&o.objects, "objects", 1000, "`objects`, where there are many")
-	flag.IntVar(&o.memoryObjects, "memory-objects", 1_000_000, "`objects` of the memory scenario")
+	flag.IntVar(&o.memoryObjects, "memory-objects", 1_000_000, "`objects` of the memory and recover scenarios; a tenth of them in snapshot, and ten overwrites for each in overwrite")
 	flag.IntVar(&o.instances, "instances", 100_000, "live `instances` of the instances scenario")
 	flag.IntVar(&o.alarms, "alarms", 10_000, "`alarms` that are due at the same instant")
 	flag.IntVar(&o.sockets, "sockets", 50_000, "idle `sockets` of the sockets scenario; fewer where there are not as many descriptors")
@@ -170,6 +170,9 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 		{"sockets", b.measureSockets},
 		{"fsync", b.countSyncs},
 		{"memory", b.measureMemory},
+		{"recover", b.measureRecovery},
+		{"snapshot", b.measureSnapshots},
+		{"overwrite", b.measureOverwrites},
 	} {
 		if !b.wants(scenario.name) {
 			continue

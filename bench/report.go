@@ -19,6 +19,7 @@ type results struct {
 	tables  []*table
 	syncs   []syncCount
 	starts  []startTimes
+	years   []*years
 	memory  []memoryReport // of memoryRuns
 
 	instances []instanceReport
@@ -116,10 +117,11 @@ func (t target) String() string {
 	if t == (target{}) {
 		return "-"
 	}
+	value := strconv.FormatFloat(t.value, 'f', -1, 64)
 	if t.most {
-		return fmt.Sprintf("at most %g", t.value)
+		return "at most " + value
 	}
-	return fmt.Sprintf("at least %g", t.value)
+	return "at least " + value
 }
 
 func verdict(met bool) string {
@@ -191,6 +193,7 @@ func (r *results) markdown() string {
 		t.write(p)
 	}
 	r.writeStarts(p)
+	r.writeFigures(p)
 	r.writeInstances(p)
 	r.writeSockets(p)
 	r.writeSyncs(p)

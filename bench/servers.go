@@ -96,7 +96,7 @@ func (b *bench) build(ctx context.Context) error {
 	b.say("building")
 	for name, pkg := range map[string]string{
 		"everloop": "./cmd/everloop", "counter-go": "./docs/examples/counter-go", "hello": "./bench/hello", "memory": "./bench/memory",
-		"bells": "./bench/bells",
+		"bells": "./bench/bells", "keep": "./bench/keep",
 	} {
 		cmd := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(b.bin, name), pkg)
 		cmd.Dir = b.root

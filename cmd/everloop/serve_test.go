@@ -247,7 +247,7 @@ func TestDamage(t *testing.T) {
 	write(damaged)
 	code, log := refused(t, setup{}, counter, "--data", data)
 	place := regexp.MustCompile(regexp.QuoteMeta(filepath.Base(segment)) + ` is damaged at offset \d+`).FindString(log)
-	if code != exitFailed || place == "" || !strings.Contains(log, "Restore the directory from a backup") || !strings.Contains(log, "everloop wal verify "+data) {
+	if code != exitFailed || place == "" || !strings.Contains(log, "or restore a backup into another directory") || !strings.Contains(log, "everloop wal verify "+data) {
 		t.Errorf("exit code %d, %s", code, log)
 	}
 	if after, err := os.ReadFile(segment); err != nil || !bytes.Equal(after, damaged) {

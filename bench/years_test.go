@@ -1,0 +1,30 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestParseRedisBenchmark(t *testing.T) {
+	const head = `"test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms","max_latency_ms"` + "\n"
+	rate, p99, err := parseRedisBenchmark(head + `"SET","80032.01","0.589","0.168","0.567","0.887","1.263","3.823"` + "\n")
+	if err != nil || rate != 80032.01 || p99 != 1.263 {
+		t.Errorf("%v, %v, %v", rate, p99, err)
+	}
+	for _, bad := range []string{"", head, `"GET","1","1","1","1","1","1","1"`, `"SET","much","1","1","1","1","1","1"`, `"SET","1","2"`} {
+		if _, _, err := parseRedisBenchmark(bad); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}
+
+func TestRedisLoaded(t *testing.T) {
+	for line, want := range map[string]string{
+		"1:M 24 Nov 2026 17:20:58.690 * DB loaded from disk: 0.412 seconds":             "0.412",
+		"1:M 24 Nov 2026 17:20:58.690 * DB loaded from append only file: 1.025 seconds": "1.025",
+	} {
+		if got := redisLoaded.FindStringSubmatch(line); got == nil || got[1] != want {
+			t.Errorf("%s: %s", line, strings.Join(got, " "))
+		}
+	}
+}
