@@ -30,7 +30,6 @@ type Log struct {
 	state   atomic.Int32  // stateOpen...
 	active  atomic.Bool   // the committer ticks
 	noSpace atomic.Bool   //
-	making  atomic.Bool   // a snapshot is being made: its bytes make fsyncs slow
 	_       [64]byte      // what follows is written by others than the loops
 	durable atomic.Uint64 // Invariant: durable <= cut <= last
 	demand  atomic.Uint64 // highest number that something waits for; Invariant: <= last
@@ -185,13 +184,12 @@ func (l *Log) Flush() {
 
 // EndRound is called by a loop at the end of its round, after it has handed everything over. If something waits
 // for a commit, it starts one: inline, if there is one loop and syncs are short, in which case OnDurable has been
-// called when it returns; otherwise by waking the committer. While a snapshot is made it is always the committer: an
-// fsync may have to wait for the snapshot's bytes then, and a round must not.
+// called when it returns; otherwise by waking the committer.
 func (l *Log) EndRound(buffer int) {
 	if l.demand.Load() <= l.durable.Load() {
 		return
 	}
-	if len(l.buffers) == 1 && !l.making.Load() && l.syncAverage.Load() < int64(inlineLimit) && l.commitMu.TryLock() {
+	if len(l.buffers) == 1 && l.syncAverage.Load() < int64(inlineLimit) && l.commitMu.TryLock() {
 		l.commit(commitInline)
 		l.commitMu.Unlock()
 		return

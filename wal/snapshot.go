@@ -83,7 +83,16 @@ func (l *Log) Size() Size {
 
 // syncSnapshotEvery bounds how much of a snapshot waits in the page cache: a commit's fsync should not find all of it before
 // itself.
-const syncSnapshotEvery = 4 << 20
+const syncSnapshotEvery = 1 << 20
+
+const (
+	// snapshotPace is how many bytes of a snapshot are written in a second: a share of a disk that commits hardly notice. Where the log grows fast it is
+	// twice the pace of the log, so that the log grows by half a snapshot at most until that is done. The first freeSnapshot bytes are free.
+	snapshotPace = 24 << 20
+	freeSnapshot = 1 << 20
+	// maxSnapshotPause bounds one pause, and so how long Close waits for it.
+	maxSnapshotPause = 50 * time.Millisecond
+)
 
 // snapshotWriter implements SnapshotWriter. Everything but the encoder is guarded by Log.snapMu.
 type snapshotWriter struct {
@@ -95,6 +104,7 @@ type snapshotWriter struct {
 	offset   int64
 	unsynced int64
 	began    time.Time
+	logged   uint64 // bytes that the log had written by then
 	over     bool
 }
 
@@ -117,16 +127,17 @@ func (l *Log) StartSnapshot() (SnapshotWriter, error) {
 	if err := l.room(l.Size().Snapshot); err != nil {
 		return nil, err
 	}
-	l.making.Store(true)
 	head, err := l.rotate()
 	if err != nil {
-		l.making.Store(false)
 		return nil, noSpace(err)
 	}
 	w := &snapshotWriter{
 		l: l, enc: newSnapshotEncoder(head), number: head.generation, began: began,
 		path: filepath.Join(l.dir, partitionName, snapshotName(head.generation)),
 	}
+	l.statsMu.Lock()
+	w.logged = l.stats.Bytes
+	l.statsMu.Unlock()
 	l.writer = w
 	if err := w.create(); err != nil {
 		return nil, w.giveUp(err)
@@ -201,23 +212,44 @@ func (w *snapshotWriter) begin() error {
 // Write implements SnapshotWriter.
 func (w *snapshotWriter) Write(f *Frame) error {
 	b, encErr := w.enc.frame(f)
+	pause, err := w.write(b, encErr)
+	time.Sleep(pause) // nobody waits for a snapshot, and commits wait for the disk
+	return err
+}
+
+// write appends a frame, and returns how long the next one should wait.
+func (w *snapshotWriter) write(b []byte, encErr error) (pause time.Duration, err error) {
 	if err := w.begin(); err != nil {
-		return err
+		return 0, err
 	}
 	defer w.l.snapMu.Unlock()
 	if encErr != nil {
-		return w.giveUp(encErr)
+		return 0, w.giveUp(encErr)
 	}
 	if len(b) == 0 {
-		return nil
+		return 0, nil
 	}
 	if err := w.l.room(0); err != nil {
-		return w.giveUp(err)
+		return 0, w.giveUp(err)
 	}
 	if err := w.append(b); err != nil {
-		return w.giveUp(err)
+		return 0, w.giveUp(err)
 	}
-	return nil
+	return w.ahead(time.Now()), nil
+}
+
+// ahead is how long the snapshot has to stand still so as not to be ahead of its pace.
+func (w *snapshotWriter) ahead(now time.Time) time.Duration {
+	elapsed := now.Sub(w.began)
+	w.l.statsMu.Lock()
+	logged := int64(w.l.stats.Bytes - w.logged)
+	w.l.statsMu.Unlock()
+	pace := float64(snapshotPace)
+	if s := elapsed.Seconds(); s > 0 {
+		pace = max(pace, 2*float64(logged)/s)
+	}
+	due := time.Duration(float64(w.offset-freeSnapshot) / pace * float64(time.Second))
+	return min(max(due-elapsed, 0), maxSnapshotPause)
 }
 
 // Install implements SnapshotWriter.
@@ -302,7 +334,6 @@ func (l *Log) syncPast(n LSN) (seq uint64, last LSN, err error) {
 func (w *snapshotWriter) end() {
 	w.over = true
 	w.l.writer = nil
-	w.l.making.Store(false)
 	if w.file != nil {
 		_ = w.file.Close() // it was fsynced, or is removed
 	}

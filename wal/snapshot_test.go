@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -17,6 +18,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"everloop/wal"
@@ -786,5 +788,45 @@ func TestReadersThatEndEarlyCloseTheirFiles(t *testing.T) {
 	}
 	if left := descriptors(); left > 0 {
 		t.Errorf("%d files are left open by %d readers", left, rounds)
+	}
+}
+
+// A snapshot keeps to its pace, and is faster where the log is.
+func TestSnapshotPace(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		logged      int // bytes of the log meanwhile, for each MiB of the snapshot
+		least, most time.Duration
+	}{
+		// 12 MiB, of which the first is free and the last pause is not waited for by a frame: 11 / 24 s.
+		{"quiet", 0, 400 * time.Millisecond, 500 * time.Millisecond},
+		{"busy", 4 << 20, 0, 200 * time.Millisecond},
+	} {
+		dir := ramDir(t)
+		synctest.Test(t, func(t *testing.T) {
+			l, _, err := openIn(dir, wal.Options{Reserve: -1})
+			must(t, err)
+			defer l.Close()
+			w, err := l.StartSnapshot()
+			must(t, err)
+			began, f, record := time.Now(), wal.NewFrame(), make([]byte, 1<<20)
+			chaos := rand.NewChaCha8([32]byte{1})
+			for range 12 {
+				if c.logged > 0 {
+					_, err := l.Append(0, make([]byte, c.logged))
+					must(t, err)
+					l.Flush()
+					time.Sleep(10 * time.Millisecond) // the log's pace needs time to be one
+				}
+				_, _ = chaos.Read(record)
+				f.Reset()
+				f.Add(1, record)
+				must(t, w.Write(f))
+			}
+			if took := time.Since(began); took < c.least || took > c.most {
+				t.Errorf("%s: it took %v, want %v to %v", c.name, took, c.least, c.most)
+			}
+			must(t, w.Abort())
+		})
 	}
 }
