@@ -649,3 +649,45 @@ func (d *hookedDisk) Do(op wal.Op, perform func() error) error {
 	}
 	return d.Disk.Do(op, perform)
 }
+
+// A generation above the manifest's that another process makes and removes while a history is opened is none of its business.
+func TestHistoryBesideAGenerationThatGoes(t *testing.T) {
+	dir := ramDir(t)
+	k, _ := mustKeeper(t, dir, wal.Options{})
+	must(t, k.say("a=1"))
+	must(t, k.commit())
+	must(t, k.l.Close())
+	stop, ended := make(chan struct{}), make(chan struct{})
+	gone := 0
+	go func() {
+		defer close(ended)
+		above := filepath.Join(dir, "p0", "gen-0000000009")
+		for ; ; gone++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if err := errors.Join(os.Mkdir(above, 0o700), os.Remove(above)); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	opened := 0
+	for ; opened < 3000; opened++ {
+		h, err := wal.OpenHistory(dir, wal.ReadOptions{})
+		if err != nil {
+			t.Errorf("after %d: %v", opened, err)
+			break
+		}
+		if err := h.Read(h.End().LSN, func(*wal.Chunk) error { return nil }); err != nil {
+			t.Errorf("after %d, while it was read: %v", opened, err)
+			break
+		}
+		must(t, h.Close())
+	}
+	close(stop)
+	<-ended
+	t.Logf("%d histories were opened beside %d generations that went", opened, gone)
+}

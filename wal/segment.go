@@ -31,6 +31,9 @@ func newerGeneration(dir string, newest uint64) (gen uint64, holds bool, err err
 			continue
 		}
 		files, err := os.ReadDir(filepath.Join(p0, e.Name()))
+		if errors.Is(err, os.ErrNotExist) {
+			continue // another process has made it and removed it while we looked
+		}
 		if err != nil {
 			return 0, false, fmt.Errorf("wal: list %s: %w", filepath.Join(p0, e.Name()), err)
 		}

@@ -345,7 +345,7 @@ func TestBucketWithoutConditions(t *testing.T) {
 	transport := transportFunc(func(r *http.Request) (*http.Response, error) {
 		if r.Method == http.MethodPut && (r.Header.Get("If-Match") != "" || r.Header.Get("If-None-Match") != "") {
 			refused++
-			return &http.Response{StatusCode: http.StatusNotImplemented, Status: "501 Not Implemented", Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+			return &http.Response{StatusCode: 501, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 		}
 		return http.DefaultTransport.RoundTrip(r)
 	})
