@@ -628,8 +628,7 @@ func TestRedis(t *testing.T) {
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 	o := Options{Addr: "127.0.0.1:" + strconv.Itoa(port), Dialect: Redis, Rooms: []string{"room"}, Members: 100}
 	var c *Crowd
-	// Until it listens: another program, which tells of that only by taking connections.
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) { // until it listens: another program, which tells of that only by taking connections
 		if c, err = Gather(t.Context(), o); err == nil || time.Now().After(deadline) {
 			break
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -15,23 +14,6 @@ import (
 	"testing"
 	"time"
 )
-
-// runOn starts the program with a command that goes on, and does not wait for anything. What is left of it is killed when the test ends.
-func runOn(t *testing.T, env []string, args ...string) *process {
-	t.Helper()
-	p := &process{t: t, cmd: exec.Command(binary, args...), ended: make(chan struct{})}
-	p.cmd.Env = append(environment(), env...)
-	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.log
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		_ = p.cmd.Wait() // the state says how it ended
-		close(p.ended)
-	}()
-	t.Cleanup(p.kill)
-	return p
-}
 
 // must runs a command that succeeds, and returns what it prints.
 func must(t *testing.T, args ...string) string {
@@ -58,7 +40,7 @@ func TestBackupUnderLoad(t *testing.T) {
 	for round := range rounds {
 		p := serve(t, counter, "--data", data)
 		if follower == nil {
-			follower = runOn(t, nil, "backup", dest, "--data", data, "--follow", "--interval", "50ms", "--keep", "forever")
+			follower = launchLine(t, nil, binary, "backup", dest, "--data", data, "--follow", "--interval", "50ms", "--keep", "forever")
 		}
 		k.ended.Store(false)
 		k.acks.Store(0)
@@ -113,7 +95,7 @@ func TestBackupUnderLoad(t *testing.T) {
 func TestLossOfTheMachine(t *testing.T) {
 	data, dest := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "backup")
 	p := serve(t, counter, "--data", data)
-	follower := runOn(t, nil, "backup", dest, "--data", data, "--follow", "--interval", "20ms")
+	follower := launchLine(t, nil, binary, "backup", dest, "--data", data, "--follow", "--interval", "20ms")
 	var count atomic.Int64
 	stop := make(chan struct{})
 	var client sync.WaitGroup

@@ -91,7 +91,7 @@ func TestKillsOfTheProgram(t *testing.T) {
 			"--retain-size", []string{"0", "100KiB", "1GiB"}[r.IntN(3)])
 		wait := time.Duration(r.IntN(2000)) * time.Microsecond // into what the sign is of
 		if place == "start" {
-			time.Sleep(time.Duration(r.IntN(200)) * time.Millisecond) // anywhere in the start, or just behind it
+			time.Sleep(time.Duration(r.IntN(200)) * time.Millisecond) // the kill is to come anywhere in the start of a real process, or just behind it
 			p.kill()
 		} else {
 			if !p.started() {
@@ -116,7 +116,7 @@ func TestKillsOfTheProgram(t *testing.T) {
 			go func() {
 				for e := range w.Events {
 					if sign(e) == place {
-						time.Sleep(wait)
+						time.Sleep(wait) // the kill is to come anywhere in what the sign is of: a real process, on real time
 						p.kill()
 						return
 					}

@@ -216,7 +216,7 @@ func realDisk(t *testing.T) (dir string, shut, open func()) {
 	t.Helper()
 	for _, program := range []string{"mkfs.ext4", "losetup", "mount"} {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("a disk cannot be made here: %v", err)
+			t.Skipf("a disk cannot be made here: %v", err) // no program of this repository's, and what it needs besides is root: see below
 		}
 	}
 	image, dir := filepath.Join(t.TempDir(), "disk"), t.TempDir()
@@ -227,11 +227,11 @@ func realDisk(t *testing.T) (dir string, shut, open func()) {
 		t.Fatal(err)
 	}
 	if out, err := exec.Command("mkfs.ext4", "-q", image).CombinedOutput(); err != nil {
-		t.Skipf("a disk cannot be made here: %v: %s", err, out)
+		t.Skipf("a disk cannot be made here: %v: %s", err, out) // a kernel, or a container, that does not let us
 	}
 	device, err := exec.Command("losetup", "--find", "--show", image).Output()
 	if err != nil {
-		t.Skipf("a disk cannot be made here (it takes root): %v", err)
+		t.Skipf("a disk cannot be made here (it takes root): %v", err) // loop devices are root's
 	}
 	loopDevice := strings.TrimSpace(string(device))
 	t.Cleanup(func() {
@@ -241,14 +241,14 @@ func realDisk(t *testing.T) (dir string, shut, open func()) {
 	})
 	open = func() {
 		if out, err := exec.Command("mount", "-o", "errors=remount-ro", loopDevice, dir).CombinedOutput(); err != nil {
-			t.Skipf("a disk cannot be mounted here: %v: %s", err, out)
+			t.Skipf("a disk cannot be mounted here: %v: %s", err, out) // mounting is root's, and forbidden in most containers
 		}
 	}
 	unmount := func() error { return unix.Unmount(dir, unix.MNT_DETACH) }
 	trigger := filepath.Join("/sys/fs/ext4", filepath.Base(loopDevice), "trigger_fs_error")
 	shut = func() {
 		if err := os.WriteFile(trigger, []byte("test"), 0); err != nil {
-			t.Skipf("a file system cannot be made to fail here: %v", err)
+			t.Skipf("a file system cannot be made to fail here: %v", err) // a kernel without ext4's switch for it
 		}
 	}
 	open()

@@ -29,15 +29,10 @@ func (rl *realm) StorageRestoreNext(object uint64, bookmark string) (vm.Value, e
 
 // bookmark is a promise of what start ends with.
 func (rl *realm) bookmark(object uint64, start func(*engine.Storage, func(engine.Bookmark, error))) (vm.Value, error) {
-	o, ok := rl.objects.Get(object)
-	if !ok {
-		return vm.Undefined, engine.ErrReset
-	}
-	p, err := rl.r.PendingPromise()
+	o, p, held, err := rl.promiseOf(object)
 	if err != nil {
 		return vm.Undefined, err
 	}
-	held := rl.r.Dup(p)
 	start(o.st.Storage(), func(b engine.Bookmark, err error) {
 		rl.resumeWith(o, held, func() (vm.Value, error) {
 			if err != nil {

@@ -26,7 +26,8 @@ type stepped struct {
 	log  *waltest.MemLog
 }
 
-func stepProgram(t *testing.T, source string, loops int) *stepped {
+// bundled is a program of one file, as a project and as its bundle.
+func bundled(t *testing.T, source string) (*project.Project, *project.Bundle) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "program.ts")
 	if err := os.WriteFile(file, []byte(source), 0o600); err != nil {
@@ -40,6 +41,13 @@ func stepProgram(t *testing.T, source string, loops int) *stepped {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p, b
+}
+
+func stepProgram(t *testing.T, source string, loops int) *stepped {
+	t.Helper()
+	p, b := bundled(t, source)
+	var err error
 	s := &stepped{t: t, pool: looptest.New(loops, 1)}
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	s.eng, err = engine.Open(engine.Options{Pool: s.pool, Logger: logger, OpenLog: func(n int, durable func(wal.LSN, error)) (engine.Log, error) {

@@ -210,17 +210,24 @@ func (rl *realm) ObjectID(object uint64) (hex, name string, named bool) {
 	return id.String(), name, named
 }
 
-// BlockEnter is part of [web.ObjectHost].
-func (rl *realm) BlockEnter(object uint64) (vm.Value, error) {
+// promiseOf makes a promise for an object, to be returned, and a hold on it for whoever resolves it.
+func (rl *realm) promiseOf(object uint64) (o *object, p, held vm.Value, err error) {
 	o, ok := rl.objects.Get(object)
 	if !ok {
-		return vm.Undefined, engine.ErrReset
+		return nil, p, held, engine.ErrReset
 	}
-	p, err := rl.r.PendingPromise()
+	if p, err = rl.r.PendingPromise(); err != nil {
+		return nil, p, held, err
+	}
+	return o, p, rl.r.Dup(p), nil
+}
+
+// BlockEnter is part of [web.ObjectHost].
+func (rl *realm) BlockEnter(object uint64) (vm.Value, error) {
+	o, p, held, err := rl.promiseOf(object)
 	if err != nil {
 		return vm.Undefined, err
 	}
-	held := rl.r.Dup(p)
 	err = o.st.Block(func(end func(error)) {
 		n := rl.sections.Add(end)
 		rl.resume(o, held, vm.Int64(int64(n)), nil)

@@ -2,7 +2,6 @@ package js_test
 
 import (
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,9 +10,6 @@ import (
 
 	"everloop/engine"
 	"everloop/engine/js"
-	"everloop/engine/js/project"
-	"everloop/wal"
-	"everloop/wal/waltest"
 )
 
 // passing is a program whose objects fail, or ask one that fails.
@@ -120,33 +116,7 @@ func TestRecallForgets(t *testing.T) {
 
 // TestRefusedWrites holds what a full disk and a log that has failed look like from outside.
 func TestRefusedWrites(t *testing.T) {
-	var log *waltest.MemLog
-	file := filepath.Join(t.TempDir(), "program.ts")
-	if err := os.WriteFile(file, []byte(passing), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p, err := project.Load(file, project.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := p.Bundle()
-	if err != nil {
-		t.Fatal(err)
-	}
-	v := &served{t: t, logs: new(logBuffer)}
-	logger := slog.New(slog.NewTextHandler(v.logs, nil))
-	v.eng, err = engine.Open(engine.Options{Logger: logger, OpenLog: func(_ int, durable func(wal.LSN, error)) (engine.Log, error) {
-		log = waltest.NewMemLog(waltest.MemOptions{Auto: true, OnDurable: durable})
-		return log, nil
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(v.close)
-	if v.app, err = js.Load(v.eng, p, b, js.Options{Logger: logger}); err != nil {
-		t.Fatal(err)
-	}
-	v.ports = append(v.ports, v.eng.Port(v.eng.Pool().Loop(0)))
+	v, log := onMemory(t, passing)
 	if got := v.get("/put"); got != "put" {
 		t.Fatal(got)
 	}

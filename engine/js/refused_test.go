@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +11,6 @@ import (
 
 	"everloop/engine"
 	"everloop/engine/js"
-	"everloop/engine/js/project"
 	"everloop/wal"
 	"everloop/wal/waltest"
 )
@@ -135,18 +132,8 @@ func behind(what, by string) bool {
 func onMemory(t *testing.T, source string) (*served, *waltest.MemLog) {
 	t.Helper()
 	var log *waltest.MemLog
-	file := filepath.Join(t.TempDir(), "program.ts")
-	if err := os.WriteFile(file, []byte(source), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p, err := project.Load(file, project.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := p.Bundle()
-	if err != nil {
-		t.Fatal(err)
-	}
+	p, b := bundled(t, source)
+	var err error
 	v := &served{t: t, logs: new(logBuffer)}
 	logger := slog.New(slog.NewTextHandler(v.logs, nil))
 	v.eng, err = engine.Open(engine.Options{Logger: logger, IdleTimeout: time.Hour, OpenLog: func(_ int, durable func(wal.LSN, error)) (engine.Log, error) {

@@ -190,15 +190,10 @@ func (rl *realm) StorageDeleteAll(object uint64, _ web.WriteFlags) error {
 
 // StorageSync is part of [web.StorageHost].
 func (rl *realm) StorageSync(object uint64) (vm.Value, error) {
-	o, ok := rl.objects.Get(object)
-	if !ok {
-		return vm.Undefined, engine.ErrReset
-	}
-	p, err := rl.r.PendingPromise()
+	o, p, held, err := rl.promiseOf(object)
 	if err != nil {
 		return vm.Undefined, err
 	}
-	held := rl.r.Dup(p)
 	o.st.Storage().StartSync(func(err error) {
 		rl.resume(o, held, vm.Undefined, err)
 	})

@@ -107,11 +107,14 @@ func TestFromJSONRefuses(t *testing.T) {
 		`{"$int":"99999999999999999999"}`:  "64 bits",
 		`{"$typed":["Int16Array","AA=="]}`: "makes no value",
 		`{"$typed":["Foo","AA=="]}`:        "wants a list",
+
 		`{"$view":["DataView",{"$buffer":"AA=="},0,2]}`: "makes no value",
+
 		`{"$ref":0}`:             "makes no value",
 		`{"$map":[[1]]}`:         "list of two",
 		`{"$regexp":["a"]}`:      "source and flags",
 		`{"$error":["Error",1]}`: "$error wants",
+
 		`{"$error":["Error",{"$undefined":true}]}`: "makes no value",
 		`{"$holes":[-1,[]]}`:                       "$holes wants",
 		`{"$holes":[1,[[1,1]]]}`:                   "makes no value",
