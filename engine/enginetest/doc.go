@@ -9,7 +9,7 @@
 //
 // Everything is played on one goroutine, inside a bubble of testing/synctest, on virtual time (package looptest):
 // work off the loop and a committer of the real log run until they can go no further before the next choice is
-// made. So a seed, or a script of a byte a choice, gives the same history every time.
+// made, on one processor. So a seed, or a script of a byte a choice, gives the same history every time.
 //
 // # What is checked
 //

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -148,6 +149,8 @@ type revealed struct {
 // Run runs one history, and returns what went wrong.
 func Run(t *testing.T, c Config) (failure *Failure) {
 	t.Helper()
+	// On one processor: a goroutine off the loops that is started and called off in one step would do so in either order on two.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	w := &world{config: c, byName: map[string]*object{}}
 	if c.Script != nil {
 		w.source = &scripted{c.Script}
