@@ -290,57 +290,61 @@ func (w *world) moments(t testing.TB, h wal.History) {
 // Records that a crash has cut are not in the history of those that have their numbers now.
 func TestHistoryAfterATornTail(t *testing.T) {
 	dir := ramDir(t)
-	w := newWorld(1, dir)
-	w.open(t, wal.Options{Idle: time.Hour})
-	for range 5 {
-		w.write(t)
-	}
-	img := readImage(t, dir)
-	w.l.Close()
-	segment := img[segment1]
-	img.with(segment1, segment[:len(segment)-1]).write(t, dir)
-	lost := w.marks[4]
-	w.records = w.records[:w.marks[3].last]
-	w.now = w.at(w.marks[3].last)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(1, dir)
+		w.open(t, wal.Options{Idle: time.Hour})
+		for range 5 {
+			w.write(t)
+			time.Sleep(2 * time.Millisecond) // of the bubble's clock: each batch has a millisecond of its own
+		}
+		img := readImage(t, dir)
+		w.l.Close()
+		segment := img[segment1]
+		img.with(segment1, segment[:len(segment)-1]).write(t, dir)
+		lost := w.marks[4]
+		w.records = w.records[:w.marks[3].last]
+		w.now = w.at(w.marks[3].last)
 
-	// As it stands there, the last batch is torn.
-	h, err := wal.OpenHistory(dir, wal.ReadOptions{Torn: true})
-	if err != nil || h.End().LSN != w.marks[3].last {
-		t.Fatalf("of a stopped one: %v", err)
-	}
-	w.everyMoment(t, h)
-	for i, m := range w.marks[:4] {
-		want := m
-		for _, later := range w.marks[i:4] { // of the same millisecond
-			if later.at.Equal(m.at) {
-				want = later
+		// As it stands there, the last batch is torn.
+		h, err := wal.OpenHistory(dir, wal.ReadOptions{Torn: true})
+		if err != nil || h.End().LSN != w.marks[3].last {
+			t.Fatalf("of a stopped one: %v", err)
+		}
+		w.everyMoment(t, h)
+		for i, m := range w.marks[:4] {
+			want := m
+			for _, later := range w.marks[i:4] { // of the same millisecond
+				if later.at.Equal(m.at) {
+					want = later
+				}
+			}
+			if p, err := h.At(m.at); err != nil || p.LSN != want.last {
+				t.Fatalf("at the moment of batch %d, in the segment that is torn: %+v, %v; want record %d", i+1, p, err, want.last)
 			}
 		}
-		if p, err := h.At(m.at); err != nil || p.LSN != want.last {
-			t.Fatalf("at the moment of batch %d, in the segment that is torn: %+v, %v; want record %d", i+1, p, err, want.last)
+		h.Close()
+		if h, err = wal.OpenHistory(dir, wal.ReadOptions{}); err != nil || h.End().LSN != w.marks[2].last {
+			t.Fatalf("of one that may be running: %v", err)
 		}
-	}
-	h.Close()
-	if h, err = wal.OpenHistory(dir, wal.ReadOptions{}); err != nil || h.End().LSN != w.marks[2].last {
-		t.Fatalf("of one that may be running: %v", err)
-	}
-	w.everyMoment(t, h)
-	h.Close()
+		w.everyMoment(t, h)
+		h.Close()
 
-	w.marks = w.marks[:4]
-	w.open(t, wal.Options{})
-	for len(w.records) < int(lost.last)+5 {
-		w.write(t)
-	}
-	if h, err = w.l.History(); err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	w.moments(t, h)
-	if p, err := h.Find(1, lost.last); !errors.Is(err, wal.ErrNoHistory) || !strings.Contains(err.Error(), "lost in a crash") {
-		t.Fatalf("a record that was cut: %+v, %v", p, err)
-	}
-	w.l.Close()
+		w.marks = w.marks[:4]
+		w.open(t, wal.Options{})
+		for len(w.records) < int(lost.last)+5 {
+			w.write(t)
+			time.Sleep(2 * time.Millisecond) // of the bubble's clock: each batch has a millisecond of its own
+		}
+		if h, err = w.l.History(); err != nil {
+			t.Fatal(err)
+		}
+		defer h.Close()
+		w.moments(t, h)
+		if p, err := h.Find(1, lost.last); !errors.Is(err, wal.ErrNoHistory) || !strings.Contains(err.Error(), "lost in a crash") {
+			t.Fatalf("a record that was cut: %+v, %v", p, err)
+		}
+		w.l.Close()
+	})
 }
 
 // A log that has lost its end since its history was opened is damaged, also where it ends with a whole batch.

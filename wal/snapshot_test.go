@@ -16,6 +16,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -173,8 +174,12 @@ func TestEveryOperationOfASnapshotFails(t *testing.T) {
 			kind, again := kinds[i/2], i%2 == 0
 			for nth := 1; ; nth++ {
 				disk := newDisk(t)
-				var told error
-				k, _, err := openKeeper(disk.Root(), wal.Options{Disk: disk, MaxDelay: time.Hour, OnDurable: func(_ wal.LSN, err error) { told = err }})
+				var told atomic.Pointer[error] // by the committer, which may be another goroutine
+				k, _, err := openKeeper(disk.Root(), wal.Options{Disk: disk, MaxDelay: time.Hour, OnDurable: func(_ wal.LSN, err error) {
+					if err != nil {
+						told.Store(&err)
+					}
+				}})
 				must(t, err)
 				must(t, k.say("a=1", "b=2"))
 				must(t, k.commit())
@@ -188,13 +193,13 @@ func TestEveryOperationOfASnapshotFails(t *testing.T) {
 					must(t, err) // there are not so many
 				case k.l.Err() != nil:
 					failed++
-					if !errors.Is(err, wal.ErrFailed) || !errors.Is(err, cause) || told == nil {
-						t.Fatalf("%s: %v; told %v", name, err, told)
+					if !errors.Is(err, wal.ErrFailed) || !errors.Is(err, cause) || told.Load() == nil {
+						t.Fatalf("%s: %v; told %v", name, err, told.Load())
 					}
 				case err != nil:
 					gaveUp++
-					if !errors.Is(err, cause) || told != nil || errors.Is(err, wal.ErrNoSpace) != (cause == syscall.ENOSPC) {
-						t.Fatalf("%s: %v; told %v", name, err, told)
+					if !errors.Is(err, cause) || told.Load() != nil || errors.Is(err, wal.ErrNoSpace) != (cause == syscall.ENOSPC) {
+						t.Fatalf("%s: %v; told %v", name, err, told.Load())
 					}
 					// The log goes on, and so does the next snapshot.
 					must(t, k.say("d=4"))
