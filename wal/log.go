@@ -30,6 +30,7 @@ type Log struct {
 	state   atomic.Int32  // stateOpen...
 	active  atomic.Bool   // the committer ticks
 	noSpace atomic.Bool   //
+	behind  atomic.Bool   // an fsync of a snapshot is under way: one of the log would stand behind it
 	_       [64]byte      // what follows is written by others than the loops
 	durable atomic.Uint64 // Invariant: durable <= cut <= last
 	demand  atomic.Uint64 // highest number that something waits for; Invariant: <= last
@@ -184,12 +185,13 @@ func (l *Log) Flush() {
 
 // EndRound is called by a loop at the end of its round, after it has handed everything over. If something waits
 // for a commit, it starts one: inline, if there is one loop and syncs are short, in which case OnDurable has been
-// called when it returns; otherwise by waking the committer.
+// called when it returns; otherwise by waking the committer. While a snapshot is fsynced it is the committer: an fsync would have to wait
+// for the snapshot's bytes, and a round must not.
 func (l *Log) EndRound(buffer int) {
 	if l.demand.Load() <= l.durable.Load() {
 		return
 	}
-	if len(l.buffers) == 1 && l.syncAverage.Load() < int64(inlineLimit) && l.commitMu.TryLock() {
+	if len(l.buffers) == 1 && !l.behind.Load() && l.syncAverage.Load() < int64(inlineLimit) && l.commitMu.TryLock() {
 		l.commit(commitInline)
 		l.commitMu.Unlock()
 		return

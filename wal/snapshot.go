@@ -88,10 +88,10 @@ const syncSnapshotEvery = 1 << 20
 const (
 	// snapshotPace is how many bytes of a snapshot are written in a second: a share of a disk that commits hardly notice. Where the log grows fast it is
 	// twice the pace of the log, so that the log grows by half a snapshot at most until that is done. The first freeSnapshot bytes are free.
-	snapshotPace = 24 << 20
+	snapshotPace = 16 << 20
 	freeSnapshot = 1 << 20
 	// maxSnapshotPause bounds one pause, and so how long Close waits for it.
-	maxSnapshotPause = 50 * time.Millisecond
+	maxSnapshotPause = 100 * time.Millisecond
 )
 
 // snapshotWriter implements SnapshotWriter. Everything but the encoder is guarded by Log.snapMu.
@@ -185,6 +185,8 @@ func (w *snapshotWriter) append(b []byte) error {
 }
 
 func (w *snapshotWriter) sync() error {
+	w.l.behind.Store(true)
+	defer w.l.behind.Store(false)
 	tmp := w.path + ".tmp"
 	if err := w.l.opts.Disk.Do(Op{Kind: OpSync, Path: tmp}, w.file.Sync); err != nil {
 		return fmt.Errorf("wal: fsync %s: %w", tmp, err)
