@@ -56,6 +56,7 @@ type Core struct {
 	did       bool // something ran in this round that the hooks should hear of
 	finished  bool // shut, and nothing is left
 	calling   bool // foreign code is running: a task, a timer, a hook or a handler
+	mailed    bool // the last Turn ran what was posted
 	now, wall int64
 	run       []Task // the batch taken from in; run[ran:] has not run yet
 	ran       int
@@ -217,6 +218,17 @@ func (c *Core) Begin() {
 	c.Wakeup()
 }
 
+// Expect says that a call of Turn follows in any case, so that nothing needs to wake the loop for one. Called on the loop, by a driver that brings in
+// events and then calls Turn itself.
+func (c *Core) Expect() {
+	c.mu.Lock()
+	c.awake = true
+	c.mu.Unlock()
+}
+
+// Mailed reports whether the last Turn ran what was posted.
+func (c *Core) Mailed() bool { return c.mailed }
+
 // wantTurn sees to it that a round follows what was just left for one. Inside a round there is nothing to do:
 // its Turn is coming, or looks at its end for what was left.
 func (c *Core) wantTurn() {
@@ -287,6 +299,7 @@ func (c *Core) runMailbox() {
 		c.mu.Unlock()
 		c.ran = 0
 	}
+	c.mailed = c.ran < len(c.run)
 	for range min(len(c.run)-c.ran, maxTasksARound) {
 		t := c.run[c.ran]
 		c.run[c.ran] = nil

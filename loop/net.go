@@ -113,6 +113,10 @@ func New(o Options) (*Net, error) {
 		}
 		taken[l.el] = true
 	}
+	for _, l := range n.loops {
+		l.yields = o.Loops >= runtime.GOMAXPROCS(0)
+		l.enter()
+	}
 	return n, nil
 }
 
@@ -210,8 +214,13 @@ func (n *Net) released(s *socket) {
 // enrol gives c to gnet and returns a channel for the outcome.
 func (n *Net) enrol(c net.Conn, s *socket) <-chan error {
 	outcome := make(chan error, 1)
-	result, err := s.loop.el.Enroll(gnet.NewContext(context.Background(), s), c)
 	go func() {
+		l, polls := s.loop, make(chan struct{})
+		// Whoever is here was counted in by acquire, so the mailbox is open.
+		l.core.Post(Func(func() { l.leaving++; close(polls) }))
+		<-polls
+		defer l.core.Post(Func(func() { l.leaving-- }))
+		result, err := l.el.Enroll(gnet.NewContext(context.Background(), s), c)
 		if err == nil {
 			err = (<-result).Err
 		} else {

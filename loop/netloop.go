@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,18 +18,18 @@ import (
 
 // How a round comes about on gnet.
 //
-// gnet's loop waits in epoll_wait, handles every event that came back, and then runs what was given to
-// Execute, until that queue is empty. It has no hook before it waits again. So the first event of a round
-// (Core.Begin), or the first post to an idle mailbox, gives the loop's one task to Execute: Core.Turn, which
-// runs the mailbox and all that follows. gnet wakes its own epoll for that with one write to an eventfd, at
-// most once a round however many events and posts the round has; if the wake-up came by a post, the events
-// of the same poll share it. A further poll, without waiting, separates the events from Turn: what arrives in
-// between joins the round.
+// gnet's loop waits in epoll_wait and handles every event that came back. It has no hook before it waits again, and a task that is given to it by
+// Execute costs a write to an eventfd, two further polls, a yield to the scheduler that most often ends on another thread, and two allocations. So its
+// goroutine spends its life in serve: a poll of our own on the same epoll, entered from a handler of gnet's. It reads the connections that are ready, ends the round
+// with Core.Turn, and waits again: one epoll_wait a round. What a poll reports that is gnet's affair (a hang-up, its own eventfd) is left to it: serve returns,
+// and as events are level-triggered gnet finds them in its next poll. The next event of the wake-up eventfd leads back into serve.
 //
-// A task given to Execute by a task runs in the same go, before gnet polls again. A loop that kept itself
-// busy in this way would never read a connection again. So Turn asks for a further Turn in another way, by a
-// byte on a socket of the loop's own (Again), which gnet reads in the next poll, in its turn among the ready
-// connections.
+// gnet's own eventfd is edge-triggered, and gnet must not be in a handler when it is woken: it would never hear of it. It is woken to take up connections
+// and to stop. So whoever enrols a connection has the loop leave serve before (see Net.enrol), until all are taken up; and serve is left for good
+// before gnet is stopped. While connections are on their way, rounds come about by gnet's polls, and end when the wake-up is read.
+//
+// When serve is entered, gnet may be in the middle of the events of a poll, which are old when it goes on. They do no harm: a connection that
+// has closed is not found, and none with the same descriptor can have been taken up meanwhile, as that is gnet's to do.
 
 // netLoop drives one Core from one event loop of gnet's.
 type netLoop struct {
@@ -38,6 +39,7 @@ type netLoop struct {
 	poll int // gnet's epoll; see poller.go
 	side int // the side epoll, nested in it
 
+	wake     int // an eventfd in gnet's epoll, reported as one of the sentinel's descriptor; see Wake
 	again    int // our end of the socket that Again writes to
 	sentinel int // our end of the socket whose other end always holds a byte
 	ready    chan struct{}
@@ -47,7 +49,16 @@ type netLoop struct {
 	over     bool // finished is closed
 
 	watched map[int32]*socket // by descriptor: what the side epoll watches
-	events  []unix.EpollEvent
+	events  []unix.EpollEvent // of the side epoll
+
+	// Of serve; owned by the loop.
+	enabled bool // start has ended
+	leaving int  // connections for which gnet must poll by itself
+	inside  bool // in serve
+	yields  bool // the loops need all processors: others get their turn only when a loop yields
+	sockets []*socket
+	polled  []unix.EpollEvent
+	buffer  []byte // what is read into
 
 	timer   *time.Timer
 	armed   int64        // the moment that timer is set for, or never
@@ -60,6 +71,7 @@ func newNetLoop(n *Net, index int, panics func(any, []byte)) *netLoop {
 	l := &netLoop{
 		net:      n,
 		side:     -1,
+		wake:     -1,
 		again:    -1,
 		sentinel: -1,
 		armed:    never,
@@ -67,6 +79,7 @@ func newNetLoop(n *Net, index int, panics func(any, []byte)) *netLoop {
 		finished: make(chan struct{}),
 		watched:  make(map[int32]*socket),
 		events:   make([]unix.EpollEvent, 64),
+		polled:   make([]unix.EpollEvent, polledAtOnce),
 	}
 	l.core = NewCore(index, l, n.log, panics)
 	return l
@@ -81,18 +94,101 @@ type control struct {
 	err      error
 }
 
-// Run is the loop's task for Execute.
-func (l *netLoop) Run(context.Context) error {
-	l.turn()
-	return nil
-}
-
 // turn ends a round and, once the mailbox is shut and empty, reports the loop finished.
-func (l *netLoop) turn() {
-	if l.core.Turn(); l.core.Finished() && !l.over {
+func (l *netLoop) turn() (more bool) {
+	if more = l.core.Turn(); l.core.Finished() && !l.over {
 		l.over = true
 		close(l.finished)
 	}
+	return more
+}
+
+const (
+	// polledAtOnce is the number of events that one poll of serve brings.
+	polledAtOnce = 256
+	// readBytes is how much is read of a connection in one round; see ListenOptions.MaxInbound.
+	readBytes = 64 << 10
+
+	// What tells our own events in gnet's epoll, all reported as the sentinel's, from each other.
+	padWake = 1
+	padSide = 2
+)
+
+// serve polls in gnet's place until it is gnet's turn.
+func (l *netLoop) serve() {
+	if !l.enabled || l.inside || l.leaving > 0 || l.over {
+		return
+	}
+	l.inside = true
+	if l.buffer == nil {
+		l.buffer = make([]byte, readBytes)
+	}
+	wait, more, theirs := -1, false, false
+	for l.leaving == 0 && !l.over && !theirs {
+		n, err := unix.EpollWait(l.poll, l.polled, wait)
+		if err != nil && err != unix.EINTR {
+			break // gnet gets the same, and says so
+		}
+		if n <= 0 && !more {
+			if wait = -1; err == nil {
+				runtime.Gosched()
+			}
+			continue
+		}
+		l.core.Expect()
+		for i := range l.polled[:max(n, 0)] {
+			theirs = !l.event(&l.polled[i]) || theirs
+		}
+		more = l.turn()
+		if wait = -1; more || l.yields || l.core.Mailed() {
+			// What was posted may have made goroutines ready, and this processor is the one that they wait for.
+			wait = 0
+		}
+	}
+	l.inside = false
+	if more {
+		l.Again()
+	}
+}
+
+// event handles one, and reports whether it is ours.
+func (l *netLoop) event(ev *unix.EpollEvent) bool {
+	switch {
+	case ev.Pad == padWake:
+	case ev.Pad == padSide:
+		l.serveSide()
+	default:
+		s := l.socket(ev.Fd)
+		if s == nil || ev.Events&^readInterest != 0 {
+			return false
+		}
+		s.readable(l.buffer)
+	}
+	return true
+}
+
+// socket returns the connection with a descriptor, if it is one that gnet reads.
+func (l *netLoop) socket(fd int32) *socket {
+	if int(fd) < len(l.sockets) {
+		return l.sockets[fd]
+	}
+	return nil
+}
+
+// register notes the connection with a descriptor; nil: there is none any more.
+func (l *netLoop) register(fd int, s *socket) {
+	if fd >= len(l.sockets) {
+		if s == nil {
+			return
+		}
+		l.sockets = append(l.sockets, make([]*socket, fd+1-len(l.sockets))...)
+	}
+	l.sockets[fd] = s
+}
+
+// enter lets serve begin when the loop next wakes up. Any goroutine.
+func (l *netLoop) enter() {
+	l.core.Post(Func(func() { l.enabled = true }))
 }
 
 // finish returns when the loop, whose core was shut, has run everything that was left, and when no goroutine is
@@ -104,10 +200,12 @@ func (l *netLoop) finish() {
 	}
 }
 
-// Wake is part of [Driver]. Its two allocations inside gnet are once a round, not once a post.
+var eventfdOne = binary.NativeEndian.AppendUint64(nil, 1)
+
+// Wake is part of [Driver]. The eventfd is edge-triggered and never read: its count fits all the wake-ups of a long life.
 func (l *netLoop) Wake() {
 	l.waking.Add(1)
-	if err := l.el.Execute(context.Background(), l); err != nil {
+	if _, err := unix.Write(l.wake, eventfdOne); err != nil {
 		l.net.log.Error("cannot wake an event loop", "loop", l.core.index, "err", err)
 	}
 	l.waking.Add(-1)
@@ -115,8 +213,12 @@ func (l *netLoop) Wake() {
 
 var oneByte = []byte{1}
 
-// Again is part of [Driver]. If the socket is full, the byte that is needed is in it.
-func (l *netLoop) Again() { _, _ = unix.Write(l.again, oneByte) }
+// Again is part of [Driver]. If the socket is full, the byte that is needed is in it. Within serve, Turn's result says the same.
+func (l *netLoop) Again() {
+	if !l.inside {
+		_, _ = unix.Write(l.again, oneByte)
+	}
+}
 
 // Arm is part of [Driver]. A timer that is set too early is left alone: it wakes the loop once for nothing,
 // which is cheaper than setting it again whenever a time-out is put off.
@@ -240,7 +342,13 @@ func (l *netLoop) openSide(sentinel gnet.Conn) error {
 	if l.side, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return fmt.Errorf("loop: epoll_create: %w", err)
 	}
-	if err = epollCtl(l.poll, unix.EPOLL_CTL_ADD, l.side, fd, unix.EPOLLIN); err != nil {
+	if err = epollAdd(l.poll, l.side, fd, padSide, unix.EPOLLIN); err != nil {
+		return err
+	}
+	if l.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return fmt.Errorf("loop: eventfd: %w", err)
+	}
+	if err = epollAdd(l.poll, l.wake, fd, padWake, unix.EPOLLIN|unix.EPOLLET); err != nil {
 		return err
 	}
 	return epollCtl(l.side, unix.EPOLL_CTL_ADD, l.again, l.again, unix.EPOLLOUT) // ready at once: the trial
@@ -251,7 +359,7 @@ func (l *netLoop) free() {
 	if l.timer != nil {
 		l.timer.Stop()
 	}
-	for _, fd := range []int{l.side, l.again, l.sentinel} {
+	for _, fd := range []int{l.side, l.wake, l.again, l.sentinel} {
 		if fd >= 0 {
 			_ = unix.Close(fd)
 		}
@@ -287,11 +395,12 @@ func (*events) OnTraffic(c gnet.Conn) gnet.Action {
 		}
 	case *control:
 		if x.sentinel {
+			// By the side epoll, or by the wake-up: gnet cannot tell which.
 			_, _ = unix.Write(x.loop.sentinel, oneByte)
 			x.loop.serveSide()
-		} else {
-			x.loop.turn()
 		}
+		x.loop.turn()
+		x.loop.serve()
 	}
 	return gnet.None
 }

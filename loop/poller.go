@@ -56,6 +56,14 @@ func epollCtl(epfd, op, fd, reportAs int, events uint32) error {
 	return nil
 }
 
+// epollAdd is epollCtl with what tells an event from others that are reported as of the same descriptor. gnet looks at the descriptor only.
+func epollAdd(epfd, fd, reportAs int, pad int32, events uint32) error {
+	if err := unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Fd: int32(reportAs), Pad: pad, Events: events}); err != nil {
+		return fmt.Errorf("loop: epoll_ctl: %w", err)
+	}
+	return nil
+}
+
 // socketPair returns two connected, non-blocking sockets.
 func socketPair() (a, b int, err error) {
 	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 
 	"github.com/panjf2000/gnet/v2"
 	"golang.org/x/sys/unix"
@@ -30,6 +31,8 @@ type socket struct {
 	taken bool // the loop has it; read by the enrolling goroutine after that
 	out   bool // the side epoll watches fd
 	gone  bool // the descriptor is closed, or about to be
+
+	cause error // why readable has closed it
 }
 
 // opened makes the stream; called by gnet on the loop.
@@ -43,6 +46,7 @@ func (s *socket) opened(c gnet.Conn) {
 	}
 	core := s.loop.core
 	core.Begin()
+	s.loop.register(s.fd, s)
 	s.stream = NewStream(core, s, s.net.nextID.Add(1), s.handler, s.opts, s.local, s.remote, s.closed)
 	s.stream.Open()
 	if s.net.draining.Load() {
@@ -53,6 +57,23 @@ func (s *socket) opened(c gnet.Conn) {
 // closed is called after the handler's Closed.
 func (s *socket) closed() { s.net.released(s) }
 
+// readable reads what the peer has sent, into b, in gnet's place.
+func (s *socket) readable(b []byte) {
+	n, err := unix.Read(s.fd, b)
+	switch {
+	case n > 0:
+		s.loop.core.Begin()
+		s.stream.Receive(b[:n])
+	case err == unix.EAGAIN || err == unix.EINTR:
+	default:
+		if err == nil {
+			err = io.EOF
+		}
+		s.cause = os.NewSyscallError("read", err)
+		_ = s.loop.el.Close(s.conn) // calls ended
+	}
+}
+
 // ended is called by gnet, on the loop, when the connection has ended by itself; gnet closes the descriptor
 // right after.
 func (s *socket) ended(err error) {
@@ -60,7 +81,11 @@ func (s *socket) ended(err error) {
 		return // it was closed from here
 	}
 	s.loop.core.Begin()
+	s.loop.register(s.fd, nil)
 	s.conn = nil
+	if err == nil {
+		err = s.cause
+	}
 	switch {
 	case err == nil:
 		s.stream.Lost(ErrClosed) // gnet itself is shutting down
@@ -207,6 +232,9 @@ func (s *socket) CloseWrite() { _ = unix.Shutdown(s.fd, unix.SHUT_WR) }
 // Close is part of [Transport]. The kernel may give the number of the descriptor to the next connection at
 // once; nothing here touches it after gone is set.
 func (s *socket) Close() {
+	if s.conn != nil {
+		s.loop.register(s.fd, nil)
+	}
 	s.letGo()
 	if s.conn == nil {
 		_ = unix.Close(s.fd)

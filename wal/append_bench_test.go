@@ -7,6 +7,7 @@ type discard struct{}
 
 func (discard) Append(uint64, []byte) (bool, error) { return false, nil }
 func (discard) Sync() error                         { return nil }
+func (discard) Trim() (bool, error)                 { return false, nil }
 func (discard) Close() error                        { return nil }
 
 // BenchmarkHandOver is this package's own part of a record's way: Append, and its share of a cut, frame and

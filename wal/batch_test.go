@@ -341,8 +341,9 @@ func (f *fence) Append(epoch uint64, _ []byte) (bool, error) {
 	f.epoch = epoch
 	return false, ErrFenced
 }
-func (f *fence) Sync() error  { return nil }
-func (f *fence) Close() error { return nil }
+func (f *fence) Sync() error         { return nil }
+func (f *fence) Trim() (bool, error) { return false, nil }
+func (f *fence) Close() error        { return nil }
 
 func FuzzDecodeEntry(f *testing.F) {
 	h := header{logID: 1, epoch: 1, seq: 1, first: 1}

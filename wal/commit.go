@@ -162,6 +162,21 @@ func (l *Log) sync() bool {
 	return true
 }
 
+// trimAndSync makes every batch so far durable, and the end of the segment that of the last one. The caller holds commitMu, and looks at Err.
+func (l *Log) trimAndSync() {
+	if l.Err() != nil {
+		return
+	}
+	trimmed, err := l.sink.Trim()
+	if err != nil {
+		l.fail(err)
+		return
+	}
+	if trimmed || l.synced < l.seq {
+		l.sync()
+	}
+}
+
 func (l *Log) counted(h *header, kind commitKind, full bool) {
 	l.statsMu.Lock()
 	defer l.statsMu.Unlock()
@@ -300,10 +315,8 @@ func (l *Log) finish() {
 	}
 	if l.Err() == nil && c.claimed < c.lastData {
 		l.commit(commitClaim)
-		if l.Err() == nil && c.synced < c.seq && !l.sync() {
-			return
-		}
 	}
+	l.trimAndSync()
 	if l.Err() != nil {
 		return
 	}

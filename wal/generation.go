@@ -119,9 +119,7 @@ func (l *Log) rotate() (snapshotHead, error) {
 	err = l.ready()
 	if err == nil {
 		l.commit(commitBackground)
-		if l.Err() == nil && c.synced < c.seq {
-			l.sync()
-		}
+		l.trimAndSync()
 		err = l.Err()
 	}
 	old, man := l.sink, l.man
@@ -171,7 +169,7 @@ func (l *Log) prepare(p0, dir string, number uint64) (*dirSink, error) {
 	err := makeGeneration(d, p0, number)
 	var s *dirSink
 	if err == nil {
-		s, err = openDirSink(d, dir, 0, filepath.Join(dir, segmentName(1)), 0, l.opts.segmentSize)
+		s, err = openDirSink(d, dir, 0, filepath.Join(dir, segmentName(1)), 0, l.opts.segmentSize, l.opts.Sync == SyncAlways)
 	}
 	if err != nil {
 		l.abandon(func() error { return l.removeGeneration(number) }, func() error { return syncDir(d, p0) })

@@ -160,7 +160,7 @@ func (l *Log) Replay(fn func(c *Chunk) error, end func() error) (Recovery, error
 func (l *Log) settle(s *scan) error {
 	d, path := l.opts.Disk, filepath.Join(l.dir, s.file)
 	dir := filepath.Dir(path)
-	if s.torn != nil {
+	if s.end < len(s.data) {
 		if err := truncate(d, path, int64(s.end)); err != nil {
 			return err
 		}
@@ -195,7 +195,7 @@ func (l *Log) settle(s *scan) error {
 	if err := l.takeStock(); err != nil {
 		return err
 	}
-	sink, err := openDirSink(d, dir, s.chain.seq, path, end, l.opts.segmentSize)
+	sink, err := openDirSink(d, dir, s.chain.seq, path, end, l.opts.segmentSize, l.opts.Sync == SyncAlways)
 	if err != nil {
 		return err
 	}

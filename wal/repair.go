@@ -268,11 +268,11 @@ func (p *repairPlan) lay(s *survey, k *keep, n LSN) error {
 		case first > p.cut.segment:
 			p.moved = append(p.moved, file)
 		case first == p.cut.segment:
-			st, err := os.Stat(filepath.Join(p.dir, file))
+			b, err := os.ReadFile(filepath.Join(p.dir, file))
 			if err != nil {
-				return fmt.Errorf("wal: %w", err)
+				return fmt.Errorf("wal: read segment: %w", err)
 			}
-			if st.Size() > p.cut.offset {
+			if int64(len(b)) > p.cut.offset && !onlyZeros(b[p.cut.offset:]) {
 				p.copied, p.report.Cut, p.report.CutAt = file, file, p.cut.offset+int64(len(p.rewrite))
 			}
 		}

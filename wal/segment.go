@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -107,7 +108,7 @@ type scan struct {
 	batches     uint64
 	records     uint64
 	bytes       int64 // of complete batches
-	torn        error // why the bytes from end on are no batch; nil when there are none
+	torn        error // why the bytes from end on are no batch; nil when there are none, or when all are zeros
 	beyond      int   // readable headers among the torn bytes
 
 	// Of the segment read last:
@@ -444,6 +445,9 @@ func (s *scan) judge(err error, gen uint64, last bool) error {
 		return s.damage(s.file, int64(s.end),
 			fmt.Errorf("batch %d: %w; the manifest knows that it was on disk", seq, err))
 	}
+	if onlyZeros(s.data[s.end:]) {
+		return nil // room
+	}
 	at, beyond := s.chain.claimPast(s.data[s.end:], seq)
 	if at >= 0 {
 		return s.damage(s.file, int64(s.end),
@@ -452,6 +456,9 @@ func (s *scan) judge(err error, gen uint64, last bool) error {
 	s.torn, s.beyond = err, beyond
 	return nil
 }
+
+// onlyZeros reports whether b is what room consists of.
+func onlyZeros(b []byte) bool { return len(bytes.TrimLeft(b, "\x00")) == 0 }
 
 // unclaimed is the offset in the last segment from where on nothing says that the bytes are on disk.
 func (s *scan) unclaimed() int {

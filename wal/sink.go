@@ -2,9 +2,11 @@ package wal
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 
 	tidwall "github.com/tidwall/wal"
+	"golang.org/x/sys/unix"
 )
 
 // sink is where batches go. The local directory is the one there is; a log that others read along would be
@@ -15,6 +17,9 @@ type sink interface {
 	Append(epoch uint64, frame []byte) (synced bool, err error)
 	// Sync makes every batch appended so far durable.
 	Sync() error
+	// Trim takes away what the sink keeps behind the last batch for batches to come, and reports whether there was any; a Sync makes that
+	// durable.
+	Trim() (trimmed bool, err error)
 	// Close releases the sink. It neither writes nor promises anything.
 	Close() error
 }
@@ -37,13 +42,32 @@ type dirSink struct {
 	limit  int64         // length at which it is full
 	dirty  bool          // something in it is not synced
 
-	doWrite, doSync func() error // made once: a func literal in Append would be an allocation a commit
+	// file is the same segment once more: tidwall/wal has no fdatasync, and keeps its descriptor to itself. It is opened before anything is
+	// written, as only then it is told of every write that fails.
+	file    *os.File
+	fd      int
+	makes   bool  // room is made
+	room    int64 // where the zeros behind the last batch end; not above offset: there are none
+	resized bool  // it was cut since the last sync: fdatasync promises nothing of that
+
+	doWrite, doSync, doRoom func() error // made once: a func literal in Append would be an allocation a commit
 }
+
+const (
+	minRoom = 16 << 10
+	maxRoom = 512 << 10
+)
+
+// zeros are what room is made of.
+var zeros [maxRoom]byte
 
 // openDirSink opens a recovered generation for appending after batch seq. The segment that the next batch goes
 // to exists and is shorter than segmentSize: this package makes sure of that, so that tidwall/wal never creates
 // one at open.
-func openDirSink(d Disk, dir string, seq uint64, path string, offset, segmentSize int64) (*dirSink, error) {
+//
+// With room, zeros are kept behind the last batch, as docs/format/wal.md says under Room: a batch that overwrites them changes neither the
+// length of the file nor the map of its blocks, so a sync has only the batch to write.
+func openDirSink(d Disk, dir string, seq uint64, path string, offset, segmentSize int64, room bool) (*dirSink, error) {
 	log, err := tidwall.Open(dir, &tidwall.Options{
 		NoSync: true, SegmentSize: int(segmentSize), SegmentCacheSize: 1, NoCopy: true, DirPerms: 0o750, FilePerms: 0o640,
 	})
@@ -58,10 +82,43 @@ func openDirSink(d Disk, dir string, seq uint64, path string, offset, segmentSiz
 		_ = log.Close() // nothing was written through it
 		return nil, fmt.Errorf("wal: open %s for appending: %w", dir, err)
 	}
-	s := &dirSink{disk: d, dir: dir, log: log, seq: seq, path: path, offset: offset, limit: segmentSize}
+	s := &dirSink{disk: d, dir: dir, log: log, seq: seq, path: path, offset: offset, limit: segmentSize, makes: room}
 	s.doWrite = func() error { return s.log.WriteBatch(&s.batch) }
-	s.doSync = s.log.Sync
+	s.doSync = s.fsync
+	s.doRoom = func() error {
+		_, err := s.file.WriteAt(zeros[:s.room-s.offset], s.offset)
+		return err
+	}
+	if err := s.open(); err != nil {
+		_ = log.Close() // nothing was written through it
+		return nil, fmt.Errorf("wal: open %s for appending: %w", dir, err)
+	}
 	return s, nil
+}
+
+// open opens the segment for itself.
+func (s *dirSink) open() error {
+	f, err := os.OpenFile(s.path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	if s.file != nil {
+		_ = s.file.Close() // all of it was fsynced
+	}
+	s.file, s.fd, s.room = f, int(f.Fd()), 0
+	return nil
+}
+
+// fsync takes the segment's bytes to the disk.
+func (s *dirSink) fsync() error {
+	if s.resized {
+		return s.file.Sync()
+	}
+	for {
+		if err := unix.Fdatasync(s.fd); err != unix.EINTR {
+			return err
+		}
+	}
 }
 
 func (s *dirSink) Append(_ uint64, frame []byte) (synced bool, err error) {
@@ -81,7 +138,7 @@ func (s *dirSink) Append(_ uint64, frame []byte) (synced bool, err error) {
 	s.seq++
 	s.offset += int64(len(entry))
 	if s.offset < s.limit {
-		return false, nil
+		return false, s.makeRoom()
 	}
 
 	// The write has filled the segment: tidwall/wal has also fsynced it and created the next.
@@ -96,6 +153,32 @@ func (s *dirSink) Append(_ uint64, frame []byte) (synced bool, err error) {
 		return false, fmt.Errorf("fsync %s: %w", s.dir, err)
 	}
 	s.dirty = false
+	if err := s.open(); err != nil {
+		return false, fmt.Errorf("open %s: %w", s.path, err)
+	}
+	return true, nil
+}
+
+// makeRoom puts zeros behind a batch that has used up what there was.
+func (s *dirSink) makeRoom() error {
+	if !s.makes || s.offset <= s.room {
+		return nil
+	}
+	s.room = min(s.limit, s.offset+min(max(s.offset, minRoom), maxRoom))
+	if err := s.disk.Do(Op{Kind: OpWrite, Path: s.path, Offset: s.offset, Data: zeros[:s.room-s.offset]}, s.doRoom); err != nil {
+		return fmt.Errorf("write %s: %w", s.path, err)
+	}
+	return nil
+}
+
+func (s *dirSink) Trim() (trimmed bool, err error) {
+	if s.room <= s.offset {
+		return false, nil
+	}
+	if err := truncate(s.disk, s.path, s.offset); err != nil {
+		return false, fmt.Errorf("truncate %s: %w", s.path, err)
+	}
+	s.room, s.dirty, s.resized = 0, true, true
 	return true, nil
 }
 
@@ -106,11 +189,12 @@ func (s *dirSink) Sync() error {
 	if err := s.disk.Do(Op{Kind: OpSync, Path: s.path}, s.doSync); err != nil {
 		return fmt.Errorf("fsync %s: %w", s.path, err)
 	}
-	s.dirty = false
+	s.dirty, s.resized = false, false
 	return nil
 }
 
 func (s *dirSink) Close() error {
+	_ = s.file.Close() // it has synced what it had to
 	if err := s.log.Close(); err != nil {
 		return fmt.Errorf("close %s: %w", s.path, err)
 	}

@@ -16,6 +16,8 @@ type survey struct {
 	man  Manifest
 	gens []surveyed // from the oldest that there is to the newest, gaps included
 
+	newest uint64 // the generation whose last segment may have room
+
 	// visit, if set, is called for each batch of a generation that can be read. An error ends it.
 	visit func(file string, offset int64, size int, h *header, payload []byte) error
 }
@@ -65,6 +67,9 @@ func (s *survey) take() error {
 		}
 	}
 	slices.Sort(all)
+	if s.newest = s.man.Newest; s.newest == 0 && len(all) > 0 {
+		s.newest = all[len(all)-1]
+	}
 	for _, gen := range slices.Compact(all) {
 		g := surveyed{gen: gen}
 		if err := s.snapshot(&g); err != nil {
@@ -142,6 +147,9 @@ func (s *survey) generation(g *surveyed) error {
 			}
 			if err == nil {
 				err = c.follow(&h)
+			}
+			if err != nil && g.gen == s.newest && i == len(segments)-1 && onlyZeros(b[g.end.offset:]) {
+				break // room
 			}
 			if err != nil {
 				damage(file, g.end.offset, fmt.Errorf("batch %d: %w", c.seq+1, err))
