@@ -11,6 +11,7 @@ import (
 // call is one command and its answer. It belongs to its caller until it is queued, then to its connection, and again to its
 // caller when the answer is there; or to nobody, when the caller has given up: then the connection recycles it.
 type call struct {
+	home  *callPool
 	next  *call  // in the connection's queue
 	epoch uint64 // of the connection when the command was queued; see conn.epoch
 	state atomic.Uint32
@@ -38,9 +39,16 @@ const (
 	abandoned        // nobody waits any more
 )
 
-var calls = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
+// callPool has calls that are not in use. Every client has its own: their channels belong to the bubble of the test (testing/synctest) that they were
+// made in, as the client does.
+type callPool struct{ pool sync.Pool }
 
-func newCall() *call { return calls.Get().(*call) }
+func (p *callPool) get() *call {
+	if k, ok := p.pool.Get().(*call); ok {
+		return k
+	}
+	return &call{home: p, done: make(chan struct{}, 1)}
+}
 
 // recycle gives the memory of k to the next call.
 func (k *call) recycle() {
@@ -55,7 +63,7 @@ func (k *call) recycle() {
 	k.verb, k.class, k.object, k.method = "", "", "", ""
 	k.words, k.whole, k.value = 0, false, resp.Value{}
 	k.scratch, k.reply = k.scratch[:0], k.reply[:0]
-	calls.Put(k)
+	k.home.pool.Put(k)
 }
 
 // appendTo writes the command.

@@ -19,6 +19,7 @@ type Client struct {
 	seed  maphash.Seed
 	conns []*conn
 	g     group
+	calls callPool
 	cut   context.CancelFunc // ends the wait for answers
 	ended context.Context    // ends with cut
 
@@ -96,7 +97,7 @@ func (c *Client) Do(ctx context.Context, command ...string) (resp.Value, error) 
 	case "HELLO", "AUTH", "RESET", "QUIT", "SELECT", "CLIENT", "SUBSCRIBE", "UNSUBSCRIBE", "PUBLISH":
 		return resp.Value{}, fmt.Errorf("client: %s changes the connection, which other calls share: connections are set up by Options, and rooms have their own", command[0])
 	}
-	k := newCall()
+	k := c.calls.get()
 	k.scratch = resp.AppendCommand(k.scratch[:0], command...)
 	k.body = k.scratch
 	k.whole = true

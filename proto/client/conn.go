@@ -323,7 +323,7 @@ func (r *reading) run() error {
 	var (
 		replies resp.ReplyReader
 		v       resp.Value
-		limits  = resp.ReplyLimits{Bytes: r.n.o.MaxReply}
+		limits  = resp.ReplyLimits{Bytes: r.n.o.MaxReply, Depth: 32}
 		buf     = make([]byte, max(64<<10, len(r.in)))
 		start   = 0
 		end     = copy(buf, r.in)

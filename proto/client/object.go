@@ -165,7 +165,7 @@ func (o *Object) newCall(method string, args []any) (*call, error) {
 
 // rawCall makes a call of a method; args is nil or one encoded array.
 func (o *Object) rawCall(method string, args []byte) *call {
-	k := newCall()
+	k := o.c.calls.get()
 	k.verb = "CALL"
 	if o.byID {
 		k.verb = "CALLID"
@@ -182,7 +182,7 @@ func (o *Object) bytesCall(method string, args [][]byte) (*call, error) {
 	if o.byID {
 		return nil, fmt.Errorf("client: object %s of %s is given by its ID, and bytes go to objects with a name: use Call, with []byte", o.key, o.class)
 	}
-	k := newCall()
+	k := o.c.calls.get()
 	k.verb = "CALLB"
 	k.class, k.object, k.method = o.class, o.key, method
 	k.bytesOf(args)
