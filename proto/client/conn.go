@@ -363,7 +363,9 @@ func (r *reading) run() error {
 			end = copy(buf, buf[start:end])
 			start = 0
 		case end == len(buf):
-			buf = append(buf, make([]byte, len(buf))...)
+			bigger := make([]byte, 2*len(buf))
+			copy(bigger, buf)
+			buf = bigger
 		}
 		k, err := r.nc.Read(buf[end:])
 		end += k

@@ -28,7 +28,7 @@ func (o *Options) connect(ctx context.Context, forCalls bool) (nc net.Conn, rest
 	if nc, err = o.dial(ctx, o.Address, o.TLS); err != nil {
 		return failed("connect", err)
 	}
-	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 
 	hello := []string{"HELLO", "3"}

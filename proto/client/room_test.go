@@ -295,6 +295,7 @@ func TestCloseOfFullRoom(t *testing.T) {
 		if err := r.Close(4000, "enough"); err != nil || time.Since(start) != 0 {
 			t.Errorf("after %v: %v", time.Since(start), err)
 		}
+		synctest.Wait()
 		if len(f.closes) != 1 || f.closes[0].Code != 4000 || f.closes[0].Reason != "enough" {
 			t.Errorf("the server saw %v", f.closes)
 		}
@@ -363,6 +364,7 @@ func TestWebSocket(t *testing.T) {
 		if m, err := r.Receive(background); err != nil || !m.Text || string(m.Data) != "early" {
 			t.Errorf("%v, %v", m, err)
 		}
+		synctest.Wait()
 		seen := map[string]string{}
 		for _, x := range f.fields {
 			seen[x.Name] = x.Value
