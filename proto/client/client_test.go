@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -163,6 +164,36 @@ func TestPassword(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A server that takes connections and says nothing, or too much, is given up.
+func TestLogInIsBounded(t *testing.T) {
+	for _, says := range []string{"", "$100000\r\n" + strings.Repeat("x", maxHello)} {
+		synctest.Test(t, func(t *testing.T) {
+			var wg sync.WaitGroup
+			c, err := New(Options{Address: "fake:1", Attempts: 1, DialTimeout: time.Second, Dial: func(context.Context, string, string) (net.Conn, error) {
+				ours, theirs := net.Pipe()
+				wg.Go(func() {
+					_, _ = ours.Read(make([]byte, 1000))
+					_, _ = ours.Write([]byte(says))
+					_, _ = ours.Read(make([]byte, 1000))
+				})
+				return theirs, nil
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			err = c.Ping(background)
+			if !errors.Is(err, ErrNotSent) || says == "" && !(errors.Is(err, context.DeadlineExceeded) && time.Since(start) == time.Second) || says != "" && !strings.Contains(err.Error(), "is this a RESP server") {
+				t.Errorf("after %v: %v", time.Since(start), err)
+			}
+			if err := c.Close(background); err != nil {
+				t.Error(err)
+			}
+			wg.Wait()
+		})
+	}
 }
 
 // What goroutines ask for while there is no connection, or while a write is under way, goes out in one piece.
@@ -453,8 +484,8 @@ func TestClose(t *testing.T) {
 				t.Fatal(err)
 			}
 			f.hold = make(chan struct{})
-			p := c.Class("Counter").Get("a").Go("nothing", nil) // on a connection that is not made yet, or behind
-			q := c.Class("Counter").Get("b").Go("nothing", nil)
+			p := c.Class("Counter").Get("a").Go("wait", nil) // on connections that are not made yet, or wait
+			q := c.Class("Counter").Get("b").Go("wait", nil)
 			closed := make(chan error)
 			go func() { closed <- c.Close(background) }()
 			synctest.Wait()
@@ -494,6 +525,35 @@ func TestClose(t *testing.T) {
 			close(f.hold)
 		})
 	})
+	t.Run("at once for calls that wait for room", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake(t)
+			c := f.client(Options{MaxCalls: 1})
+			if err := c.Ping(background); err != nil {
+				t.Fatal(err)
+			}
+			f.hold = make(chan struct{})
+			p := c.Class("Counter").Get("a").Go("wait", nil)
+			waits := make(chan error, 1)
+			go func() { waits <- c.Class("Counter").Get("a").Call(background, "add", nil, 1) }()
+			synctest.Wait()
+			closed := make(chan error)
+			go func() { closed <- c.Close(background) }()
+			synctest.Wait()
+			select {
+			case err := <-waits:
+				if !errors.Is(err, ErrClosed) {
+					t.Error(err)
+				}
+			default:
+				t.Error("it waits on")
+			}
+			close(f.hold)
+			if err := errors.Join(<-closed, p.Wait(background)); err != nil {
+				t.Error(err)
+			}
+		})
+	})
 	t.Run("while it cannot connect", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFake(t)
@@ -504,7 +564,7 @@ func TestClose(t *testing.T) {
 				go func() { errs <- c.Ping(background) }()
 			}
 			time.Sleep(time.Minute) // of the bubble: they try on
-			if err := c.Close(within(t, time.Second)); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			if err := c.Close(canceled()); err != nil && !errors.Is(err, context.Canceled) {
 				t.Error(err)
 			}
 			for range 3 {
@@ -513,6 +573,63 @@ func TestClose(t *testing.T) {
 				}
 			}
 		})
+	})
+}
+
+// What was never handed to a connection that failed stays in its place, before what comes later.
+func TestUnsentCallsStayQueued(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		ours, theirs := net.Pipe()
+		c, err := New(Options{Address: "fake:1", Conns: 1, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if theirs != nil {
+				nc := theirs
+				theirs = nil
+				return nc, nil
+			}
+			return f.dial(ctx, network, address)
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := c.Class("Counter").Get("a")
+		read := func() {
+			if _, err := ours.Read(make([]byte, 1000)); err != nil {
+				t.Error(err)
+			}
+		}
+		write := func(s string) {
+			if _, err := ours.Write([]byte(s)); err != nil {
+				t.Error(err)
+			}
+		}
+		answered := o.Go("add", nil, 1)
+		read()
+		write("%0\r\n+OK\r\n")
+		read()
+		sent := o.Go("add", nil, 1) // nobody reads it
+		synctest.Wait()
+		var first, second int
+		unsent := o.Go("add", &first, 10)
+		write("$1\r\n\x01\r\n") // the goroutine that reads takes all that is queued
+		if err := answered.Wait(background); err != nil {
+			t.Error(err)
+		}
+		f.hold = make(chan struct{})
+		ours.Close()
+		if err := sent.Wait(background); !errors.Is(err, ErrMaybeDone) {
+			t.Error(err)
+		}
+		synctest.Wait()
+		later := o.Go("add", &second, 100)
+		close(f.hold)
+		if err := errors.Join(unsent.Wait(background), later.Wait(background)); err != nil || first != 10 || second != 110 {
+			t.Errorf("%d, %d, %v", first, second, err)
+		}
+		if err := c.Close(background); err != nil {
+			t.Error(err)
+		}
+		f.close()
 	})
 }
 
@@ -614,6 +731,10 @@ func TestPipeline(t *testing.T) {
 		}
 		if p.Len() != 0 || p.Run(background) != nil {
 			t.Error("it is not empty")
+		}
+		p.Call(counters.Get("a"), "never", nil)
+		if err := p.Run(background); err == nil || f.times("never") != DefaultAttempts {
+			t.Errorf("%d times: %v", f.times("never"), err)
 		}
 		q := p.Call(counters.Get("a"), "add", nil, 1)
 		if err := p.Run(canceled()); !errors.Is(err, ErrNotSent) || q.Err() != err {

@@ -448,6 +448,9 @@ func TestWebSocket(t *testing.T) {
 		if err := r.Close(1000, ""); err != nil || time.Since(start) != closeWait {
 			t.Errorf("a Close without an answer: after %v, %v", time.Since(start), err)
 		}
+		if _, err := r.Receive(canceled()); err == nil || errors.Is(err, context.Canceled) {
+			t.Error("it has not ended:", err)
+		}
 	})
 }
 
