@@ -28,7 +28,7 @@ func AppendBulkError(dst []byte, v Version, codeAndText string) []byte {
 	return append(append(appendHeader(dst, '!', len(codeAndText)), codeAndText...), "\r\n"...)
 }
 
-func appendLine(dst []byte, s string) []byte {
+func appendLine[T string | []byte](dst []byte, s T) []byte {
 	start := len(dst)
 	dst = append(dst, s...)
 	for i := start; i < len(dst); i++ {
