@@ -42,6 +42,9 @@ type Engine struct {
 	lastDefined wal.LSN // the newest record that gave a class its number, 0 if there was none since Open
 
 	snapshots snapshots
+
+	cursorOnce sync.Once
+	cursor     uint16 // of lists of objects: see cursorTag
 }
 
 // class is a registered class.
