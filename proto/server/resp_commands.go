@@ -237,13 +237,15 @@ func (s *respSession) authenticate(password []byte) bool {
 	x.text, x.known = []byte("-WRONGPASS invalid username-password pair or user is disabled.\r\n"), true
 	s.c.Queue(&x.Slot, x)
 	s.c.Await()
+	s.punished = true
 	last := s.failures >= maxAuthFailures
 	s.here.loop.At(s.here.loop.Now()+delay, loop.Func(func() {
+		s.punished = false
 		x.Reply(engine.Reply{})
 		if last {
 			s.c.Finish()
 		}
-		s.c.Proceed()
+		s.proceed()
 	}))
 	return false
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"everloop/engine"
+	"everloop/loop"
 	"everloop/proto"
 	"everloop/proto/resp"
 )
@@ -18,21 +19,25 @@ type respSession struct {
 	v        resp.Version
 	encoding encoding
 	authed   bool
-	failures int // to authenticate
+	failures int  // to authenticate
+	punished bool // the answer to the last of them is still to come: nothing is read
 	name     string
 	lib      [2]string // LIB-NAME, LIB-VER
 
 	// long is what has come of a long command, and behind it: more than the connection's buffer should hold. It counts for the loop.
-	long []byte
+	long   []byte
+	stuck  bool // something in long was not read because there was no room for its answer
+	posted bool // Data will be called for long
 
 	since   int64 // when the present stretch of a command, or of having none, began
 	got     int   // bytes that have come in it
 	left    int   // bytes of the connection's buffer that have been counted and are still there
 	partial bool  // a command has begun to come
 
-	rooms     map[string]*room // by "class:name"; nil: none
-	listening int              // rooms that are no silent ones, as the client will have been told when all that is under way is answered
-	confirmed int              // as it has been told
+	rooms     map[string]*roomMember // by "class:name"; nil: none
+	listening int                    // rooms that are no silent ones, as the client will have been told when all that is under way is answered
+	confirmed int                    // as it has been told
+	refused   *roomMember            // the last silent membership that there was not to be, for the PUBLISH that waits for it
 
 	// Messages that the connection has no room for. They go out between answers, never within one, and an answer never within one of them.
 	waiting   []piece
@@ -93,6 +98,7 @@ func (s *respSession) Data() {
 		in = s.long
 	}
 	used, began := 0, s.partial
+	s.stuck = false
 	s.partial = false
 	kept := s.here.args // nobody else reads commands into it meanwhile
 	s.here.args = nil
@@ -120,6 +126,7 @@ func (s *respSession) Data() {
 		used += n
 		s.since, s.got, began = s.here.loop.Now(), len(in)-used, false
 	}
+	s.stuck = s.long != nil && used < len(in) && !s.partial && !s.c.Held()
 	if kept = kept[:cap(kept)]; cap(kept) <= maxScratch/24 {
 		clear(kept)
 		s.here.args = kept[:0]
@@ -130,6 +137,29 @@ func (s *respSession) Data() {
 	s.consume(in, used)
 	s.left = len(s.c.Inbound())
 	s.schedule()
+}
+
+// proceed goes on with reading after Hold and Await.
+func (s *respSession) proceed() {
+	if s.punished {
+		return
+	}
+	s.c.Proceed()
+	s.again()
+}
+
+// again has Data called for what is left in long, as nothing else does when the connection's buffer is empty.
+func (s *respSession) again() {
+	if s.long == nil || s.posted {
+		return
+	}
+	s.posted = true
+	s.here.loop.Post(loop.Func(func() {
+		s.posted = false
+		if !s.c.Gone() && !s.c.Finishing() && !s.c.Held() {
+			s.Data()
+		}
+	}))
 }
 
 // consume discards what was read, and keeps elsewhere what a long command has of the connection's buffer.
@@ -240,11 +270,12 @@ type respSlot struct {
 	ev       *engine.Event
 	class    string
 	method   string
-	held     int64 // bytes of arguments, as they count for the loop
-	join     *room // whose confirmation it is
-	leave    string
+	held     int64       // bytes of arguments, as they count for the loop
+	join     *roomMember // whose confirmation it is
+	leave    string      // the room that was left
 	leaves   leaving
-	rest     []byte // of the answer: what has not been written
+	listed   *listed // of OBJECTS
+	rest     []byte  // of the answer: what has not been written
 	begun    bool
 	starting bool // the call that it is of has not returned
 	finished bool // answered while starting
@@ -293,7 +324,9 @@ func clip(text string) string {
 func (x *respSlot) Answer(r *engine.Reply) bool {
 	s := x.s
 	if s.c.Gone() {
-		x.abandoned(r)
+		if x.join != nil {
+			x.join.lost()
+		}
 		x.finish()
 		return true
 	}
@@ -304,7 +337,10 @@ func (x *respSlot) Answer(r *engine.Reply) bool {
 		x.begun = true
 		h := s.here
 		b := x.text
-		if !x.known {
+		switch {
+		case x.leaves == leavesAll:
+			s.confirmed = 0
+		case !x.known:
 			b = x.render(h.rendered[:0], r)
 		}
 		n := min(len(b), s.c.WriteRoom())
@@ -332,11 +368,11 @@ func (x *respSlot) Answer(r *engine.Reply) bool {
 	if len(s.waiting) > 0 {
 		s.flush()
 	}
+	if s.stuck {
+		s.again()
+	}
 	return true
 }
-
-// abandoned ends what belongs to an answer that nobody gets.
-func (x *respSlot) abandoned(*engine.Reply) {}
 
 // finish gives back what the command has of the loop's bounds.
 func (x *respSlot) finish() {
