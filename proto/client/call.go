@@ -82,6 +82,12 @@ func (k *call) appendTo(dst []byte) []byte {
 	return append(dst, k.body...)
 }
 
+// size is at least the number of bytes that appendTo writes.
+func (k *call) size() int {
+	const framing = 6 * len("$12345678\r\n\r\n")
+	return framing + len(k.verb) + len(k.class) + len(k.object) + len(k.method) + len(k.body)
+}
+
 func appendLine(dst []byte, kind byte, n int) []byte {
 	return append(strconv.AppendInt(append(dst, kind), int64(n), 10), "\r\n"...)
 }

@@ -477,6 +477,43 @@ func TestQueuedBytesAreBounded(t *testing.T) {
 	})
 }
 
+// What a server would not take, and end the connection for, is not sent.
+func TestTooLarge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		c := f.client(Options{MaxQueued: 1})
+		o := c.Class("Counter").Get("a")
+		if err := c.Ping(background); err != nil {
+			t.Fatal(err)
+		}
+		huge := make([]byte, MaxCommand)
+		if err := o.Call(background, "echo", nil, huge[:MaxCommand-20]); !errors.Is(err, ErrTooLarge) {
+			t.Error(err)
+		}
+		if _, err := o.CallBytes(background, "echo", make([][]byte, MaxWords+1)...); !errors.Is(err, ErrTooLarge) {
+			t.Error(err)
+		}
+		if _, err := o.CallBytes(background, "echo", make([][]byte, MaxWords)...); err != nil {
+			t.Error(err)
+		}
+		if err := o.Start("echo", huge, nil); !errors.Is(err, ErrTooLarge) {
+			t.Error(err)
+		}
+		p := c.Pipeline()
+		q := p.Call(o, "echo", nil, huge[:MaxCommand-20])
+		p.Call(o, "add", nil, 1)
+		if err := p.Run(background); !errors.Is(err, ErrTooLarge) || q.Err() != err || f.counter("a") != 1 {
+			t.Error(err)
+		}
+		if _, err := (&respRoom{}).appendMessage(nil, Message{Data: huge}); !errors.Is(err, ErrTooLarge) {
+			t.Error(err)
+		}
+		if _, err := (&wsRoom{}).appendMessage(nil, Message{Data: make([]byte, MaxCommand+1)}); !errors.Is(err, ErrTooLarge) {
+			t.Error(err)
+		}
+	})
+}
+
 func TestClose(t *testing.T) {
 	t.Run("lets calls end", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

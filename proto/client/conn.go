@@ -50,6 +50,9 @@ func newConn(ctx context.Context, o *Options) *conn {
 // queue takes k's command. With a context it waits for room; without one it fails when there is none. An error means that k was
 // not queued. With hold the command may wait until the caller calls flush.
 func (n *conn) queue(ctx context.Context, g *group, k *call, hold bool) error {
+	if k.size() > MaxCommand || k.words > MaxWords {
+		return ErrTooLarge
+	}
 	n.mu.Lock()
 	for first := true; !n.closed && (!n.hasRoom() || first && len(n.waiters) > 0); first = false {
 		if ctx == nil {

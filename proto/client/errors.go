@@ -15,6 +15,8 @@ var (
 	// ErrQueueFull: as many calls are under way, or as many bytes wait, as [Options] allow on one connection. The call was not
 	// sent.
 	ErrQueueFull = errors.New("client: too many calls are under way: wait for answers before starting more, or raise Options.MaxCalls or MaxQueued")
+	// ErrTooLarge: the call, or what was to be said in a room, is more than a server takes: [MaxCommand], [MaxWords]. It was not sent.
+	ErrTooLarge = errors.New("client: the arguments are too large: a server takes 32 MiB and 16,380 arguments of bytes")
 	// ErrMaybeDone: the call was handed to a connection, or could still be, and its answer will not be known: it may have been run. It is never
 	// repeated, unless [Object.Idempotent] allows it.
 	ErrMaybeDone = errors.New("client: the call may have been run")

@@ -15,10 +15,15 @@ import (
 const (
 	DefaultMaxCalls     = 4096
 	DefaultMaxQueued    = 8 << 20
+	DefaultMaxReply     = 65 << 20
 	DefaultDialTimeout  = 5 * time.Second
 	DefaultAttempts     = 3
-	DefaultMessageBytes = 32 << 20
 	DefaultPing         = 30 * time.Second
+
+	// MaxCommand is how many bytes a call has at most, with all its words and their framing, and MaxWords how many arguments of bytes. It is what
+	// servers take (docs/format/resp.md, "Limits"): one that gets more closes the connection, on which others' calls are under way.
+	MaxCommand = 32 << 20
+	MaxWords   = 16<<10 - 4
 
 	// MaxDefaultConns is the largest default of [Options].Conns.
 	MaxDefaultConns = 4
@@ -62,7 +67,7 @@ type Options struct {
 	// MaxQueued bounds the bytes of one connection that wait to be written, in the same way. Default 8 MiB. One call may go beyond
 	// it by its own size.
 	MaxQueued int
-	// MaxReply bounds the bytes of one answer. Default 64 MiB. A longer one ends its connection.
+	// MaxReply bounds the bytes of one answer. Default 65 MiB, as servers send 64 MiB at most. A longer one ends its connection.
 	MaxReply int
 
 	// Attempts is how often a call is tried at most, counting the first. Default 3; see [Object.Attempts].
@@ -92,6 +97,7 @@ func (o Options) withDefaults() (Options, error) {
 		{&o.Conns, min(runtime.GOMAXPROCS(0), MaxDefaultConns)},
 		{&o.MaxCalls, DefaultMaxCalls},
 		{&o.MaxQueued, DefaultMaxQueued},
+		{&o.MaxReply, DefaultMaxReply},
 		{&o.Attempts, DefaultAttempts},
 	} {
 		if *f.field <= 0 {

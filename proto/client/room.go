@@ -32,9 +32,9 @@ type Room interface {
 	Close(code int, reason string) error
 }
 
-// Message is what goes through a room.
+// Message is what goes through a room, at most 32 MiB.
 type Message struct {
-	// Text says that Data is text, in UTF-8, and not bytes. Over RESP both look the same, and what is received is text if it can be.
+	// Text says that Data is text, in UTF-8, and not bytes. Over RESP both look the same: at either end it is text if it can be.
 	Text bool
 	Data []byte
 }

@@ -11,11 +11,13 @@ import (
 )
 
 // Join makes the caller a member of the room that o is, over RESP, on a connection of its own: the object sees a WebSocket. If it does not open one, the
-// error is an [ErrNoRoom], or what the object's handler failed with.
+// error is an [ErrNoRoom], or what the object's handler failed with. ctx bounds that, together with [Options].DialTimeout, and nothing later.
 func (o Object) Join(ctx context.Context) (Room, error) {
 	if o.byID {
 		return nil, fmt.Errorf("client: object %s of %s is given by its ID, and rooms are joined by name", o.key, o.class)
 	}
+	ctx, cancel := context.WithTimeout(ctx, o.c.o.DialTimeout)
+	defer cancel()
 	nc, in, err := o.c.o.connect(ctx, false)
 	if err != nil {
 		return nil, err
@@ -71,6 +73,9 @@ func (w *respRoom) isPush(kind string) bool {
 func (w *respRoom) appendMessage(dst []byte, m Message) ([]byte, error) {
 	if m.Text && !utf8.Valid(m.Data) {
 		return dst, errNotText
+	}
+	if len(m.Data) > MaxCommand-len(w.class)-len(w.name)-64 {
+		return dst, ErrTooLarge
 	}
 	dst = append(dst, "*4\r\n$7\r\nPUBLISH\r\n"...)
 	dst = resp.AppendBulkString(dst, w.class)

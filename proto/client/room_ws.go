@@ -251,6 +251,9 @@ func (w *wsRoom) appendMessage(dst []byte, m Message) ([]byte, error) {
 	if m.Text && !utf8.Valid(m.Data) {
 		return dst, errNotText
 	}
+	if len(m.Data) > ws.DefaultMessageBytes {
+		return dst, ErrTooLarge
+	}
 	return w.deflate.AppendMaskedMessage(dst, m.Text, m.Data, newMask()), nil
 }
 
