@@ -282,6 +282,24 @@ func TestCloseClosesRooms(t *testing.T) {
 	})
 }
 
+// A room whose other side does not answer lasts no longer than the context of the client's Close.
+func TestCloseCutsRooms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := (&fakeHTTP{t: t}).client(Options{})
+		r, err := c.WebSocket(background, "/deaf", SocketOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		if err := c.Close(within(t, time.Second)); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+			t.Errorf("after %v: %v", time.Since(start), err)
+		}
+		if _, err := r.Receive(background); !errors.Is(err, ErrClosed) {
+			t.Error(err)
+		}
+	})
+}
+
 // A room ends in Close also when nobody has received for long, so that its reading goroutine waits.
 func TestCloseOfFullRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
