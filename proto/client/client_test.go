@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -496,6 +497,15 @@ func TestTooLarge(t *testing.T) {
 		if _, err := o.CallBytes(background, "echo", make([][]byte, MaxWords)...); err != nil {
 			t.Error(err)
 		}
+		for range 2 { // the buffers of a large call are not kept
+			if _, err := o.CallBytes(background, "echo", make([]byte, 2*maxKept)); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
+			if n := c.conns[0]; cap(n.out) > maxKept || cap(n.spare) > maxKept {
+				t.Errorf("buffers of %d and %d bytes are kept", cap(n.out), cap(n.spare))
+			}
+		}
 		if err := o.Start("echo", huge, nil); !errors.Is(err, ErrTooLarge) {
 			t.Error(err)
 		}
@@ -670,6 +680,62 @@ func TestUnsentCallsStayQueued(t *testing.T) {
 		}
 		f.close()
 	})
+}
+
+// Answers are read in whatever pieces they come, the first one behind the log-in.
+func TestAnswersInPieces(t *testing.T) {
+	for _, piece := range []int{1, 7, 4096, 65536, 1 << 20} {
+		sizes := []int{1, 500, 0, 30}
+		if piece > 1000 {
+			sizes = append(sizes, 50000, 50000, 0, 65000, 300000, 3, 20000, 20000, 20000)
+		}
+		synctest.Test(t, func(t *testing.T) {
+			ours, theirs := net.Pipe()
+			c, err := New(Options{Address: "fake:1", Conns: 1, Dial: func(context.Context, string, string) (net.Conn, error) { return theirs, nil }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				buf := make([]byte, 1<<16)
+				for range 2 { // the log-in, and the calls
+					if _, err := ours.Read(buf); err != nil {
+						t.Error(err)
+					}
+					var out []byte
+					if theirs != nil {
+						out, theirs = []byte("%0\r\n+OK\r\n>1\r\n$4\r\nwe"), nil
+					} else {
+						out = []byte("ll\r\n")
+						for _, size := range sizes {
+							out = append(fmt.Appendf(out, "$%d\r\n", size), make([]byte, size)...)
+							out = append(out, "\r\n"...)
+						}
+					}
+					for part := range slices.Chunk(out, piece) {
+						if _, err := ours.Write(part); err != nil {
+							t.Error(err)
+						}
+					}
+				}
+			})
+			o := c.Class("Counter").Get("a")
+			var got []int
+			for range sizes {
+				if err := o.Start("echo", nil, ReceiverFunc(func(v []byte, err error) {
+					if got = append(got, len(v)); err != nil {
+						t.Error(err)
+					}
+				})); err != nil {
+					t.Error(err)
+				}
+			}
+			wg.Wait()
+			if err := c.Close(background); err != nil || !slices.Equal(got, sizes) {
+				t.Errorf("in pieces of %d: %v, %v", piece, got, err)
+			}
+		})
+	}
 }
 
 // What happens when either side's bytes end anywhere: no call is run twice, none that is said not to have been sent is run, and the client goes

@@ -13,12 +13,12 @@ import (
 
 // Defaults of [Options], and bounds that are not settable.
 const (
-	DefaultMaxCalls     = 4096
-	DefaultMaxQueued    = 8 << 20
-	DefaultMaxReply     = 65 << 20
-	DefaultDialTimeout  = 5 * time.Second
-	DefaultAttempts     = 3
-	DefaultPing         = 30 * time.Second
+	DefaultMaxCalls    = 4096
+	DefaultMaxQueued   = 8 << 20
+	DefaultMaxReply    = 65 << 20
+	DefaultDialTimeout = 5 * time.Second
+	DefaultAttempts    = 3
+	DefaultPing        = 30 * time.Second
 
 	// MaxCommand is how many bytes a call has at most, with all its words and their framing, and MaxWords how many arguments of bytes. It is what
 	// servers take (docs/format/resp.md, "Limits"): one that gets more closes the connection, on which others' calls are under way.

@@ -289,8 +289,6 @@ func (r *room) Send(ctx context.Context, m Message) error {
 	select {
 	case <-r.over:
 		return r.err
-	case <-r.leave:
-		return &ConnError{Op: "send", Address: r.address, Err: ErrClosed}
 	default:
 	}
 	if r.closing {

@@ -463,6 +463,12 @@ func TestWebSocket(t *testing.T) {
 			t.Fatal(err)
 		}
 		start := time.Now()
+		go func() {
+			time.Sleep(closeWait / 2) // of the bubble: Close was sent, and nothing may follow it
+			if err := r.Send(background, Text("x")); !errors.Is(err, ErrClosed) {
+				t.Error("behind Close:", err)
+			}
+		}()
 		if err := r.Close(1000, ""); err != nil || time.Since(start) != closeWait {
 			t.Errorf("a Close without an answer: after %v, %v", time.Since(start), err)
 		}
