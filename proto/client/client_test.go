@@ -760,7 +760,7 @@ func TestCutAnywhere(t *testing.T) {
 				case e == nil:
 					least++
 					most++
-					if n[i] != i+1 {
+					if n[i] < 1 || n[i] > len(n) || slices.Contains(n[:i], n[i]) { // one that is repeated comes behind the others
 						t.Errorf("call %d returned %d", i, n[i])
 					}
 				case errors.Is(e, ErrMaybeDone):
