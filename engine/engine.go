@@ -42,6 +42,9 @@ type Engine struct {
 	lastDefined wal.LSN // the newest record that gave a class its number, 0 if there was none since Open
 
 	snapshots snapshots
+
+	cursorOnce sync.Once
+	cursor     uint16 // of lists of objects: see cursorTag
 }
 
 // class is a registered class.
@@ -49,7 +52,8 @@ type class struct {
 	eng    *Engine
 	name   string
 	number uint32
-	class  atomic.Pointer[Class] // replaced by Update
+	class  atomic.Pointer[Class]       // replaced by Update
+	direct atomic.Pointer[directClass] // the same, if it is one of DirectOf
 	key    *idKey
 	// known is a record at or behind the one that gave the class its number, 0 if that was found at the start. Whatever tells the number, as
 	// bookmarks do, waits for it.
@@ -100,6 +104,7 @@ func Open(opts Options) (*Engine, error) {
 			sockets: make(map[uint32]*sockets), socketEvents: make(map[*origin]struct{}),
 			closeTimers: make(map[*socketEnd]loop.Timer),
 			pasts:       make(map[uint32]*pasts), travels: make(map[*travel]struct{}),
+			directs: make(map[*class]*direct),
 		}
 		e.owners[i].outside = origin{own: e.owners[i]}
 		e.owners[i].flush = e.owners[i].flushFrames
@@ -228,7 +233,7 @@ func (e *Engine) Register(name string, c Class, opts ...RegisterOption) (*Namesp
 		}
 	}
 	k := &class{eng: e, name: name, number: def.number, key: newIDKey(r.uniqueKey), known: e.lastDefined}
-	k.class.Store(&c)
+	k.setClass(c)
 	grown, numbers := make(map[string]*class, len(old)+1), make(map[uint32]*class, len(old)+1)
 	for n, o := range old {
 		grown[n], numbers[o.number] = o, o

@@ -16,6 +16,8 @@ type Reply struct {
 	// Caps travel beside Value, as [Event.Caps] do beside the arguments.
 	Caps []Cap
 	Err  error
+	// Borrowed says that Value belongs to the loop, and is valid until Replier.Reply returns: see [Namespace.CallByName].
+	Borrowed bool
 }
 
 // drop says that nobody gets the reply.

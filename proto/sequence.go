@@ -35,12 +35,18 @@ type Slot struct {
 	next     *Slot
 	reply    engine.Reply
 	done     bool // reply is there
+	// borrowed is where a value is copied to that belongs to the engine and cannot be written at once; its memory is kept for the
+	// next one, as long as it is small.
+	borrowed []byte
 }
+
+// maxBorrowed is the largest copy whose memory is kept.
+const maxBorrowed = 512
 
 // Queue puts s behind the answers under way. The call that it is the Replier of is started next; a protocol that
 // knows the answer itself calls s.Reply.
 func (c *Conn) Queue(s *Slot, a Answerer) {
-	*s = Slot{conn: c, answerer: a}
+	*s = Slot{conn: c, answerer: a, borrowed: s.borrowed}
 	c.inFlight++
 	if c.gone {
 		return
@@ -56,12 +62,26 @@ func (c *Conn) Queue(s *Slot, a Answerer) {
 // Reply is the answer. It is called once, on the connection's loop.
 func (s *Slot) Reply(r engine.Reply) {
 	s.reply, s.done = r, true
-	switch c := s.conn; {
+	c := s.conn
+	switch {
 	case c.gone:
 		c.write(s)
-	case c.first == s:
+		return
+	case c.first == s && !c.advancing:
 		c.advance()
 		c.giveRoom()
+	}
+	if r.Borrowed && s.done && s.reply.Borrowed && s.conn == c {
+		s.keep()
+	}
+}
+
+// keep copies a value that the engine has lent, as it was not written at once.
+func (s *Slot) keep() {
+	b := append(s.borrowed[:0], s.reply.Value...)
+	s.reply.Value, s.reply.Borrowed = b, false
+	if s.borrowed = nil; cap(b) <= maxBorrowed {
+		s.borrowed = b[:0]
 	}
 }
 

@@ -28,6 +28,7 @@ const (
 // A report is what a person wants to know when the daemon has started.
 type report struct {
 	listen   string   // where the program is: the real address, also where the port was 0
+	resp     string   // where clients of Redis are served, or ""
 	admin    string   // where the admin side is
 	loops    int      //
 	classes  []string // each as "Counter as env.COUNTER"
@@ -196,6 +197,9 @@ func printReport(to io.Writer, c *serveCmd, p *project.Project, r report) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "everloop serves %s (%s)\n", p.Name, c.Project)
 	fmt.Fprintf(&b, "  listening on  %s\n", r.listen)
+	if r.resp != "" {
+		fmt.Fprintf(&b, "  resp on       %s\n", r.resp)
+	}
 	fmt.Fprintf(&b, "  admin on      %s\n", r.admin)
 	fmt.Fprintf(&b, "  data in       %s, sync %s, %s\n", c.dataDir(), c.Sync, plural(uint64(r.loops), "loop"))
 	classes := "none"
@@ -215,7 +219,7 @@ func (c *serveCmd) explain(err error) error {
 	var remedy string
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		remedy = "Another program listens there. Stop it, or choose another address with --listen or --admin."
+		remedy = "Another program listens there. Stop it, or choose another address with --listen, --resp or --admin."
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		remedy = "This machine has no such address. Choose one that it has, or 127.0.0.1."
 	case errors.Is(err, wal.ErrLocked):

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -25,6 +26,9 @@ type serveCmd struct {
 	Listen        string `default:"127.0.0.1:8787" env:"EVERLOOP_LISTEN" placeholder:"ADDR" help:"Where the program is served: HOST:PORT or unix:PATH. Default ${default}."`
 	Admin         string `default:"127.0.0.1:8788" env:"EVERLOOP_ADMIN" placeholder:"ADDR" help:"Where /healthz and /metrics are. Beyond loopback it wants a token. Default ${default}."`
 	AdminToken    string `env:"EVERLOOP_ADMIN_TOKEN" placeholder:"TOKEN" help:"What a request to --admin must carry as its bearer token. Others on the machine can read flags: use the variable."`
+	RESP          string `name:"resp" env:"EVERLOOP_RESP" placeholder:"ADDR" help:"Where objects are served to clients of Redis: HOST:PORT or unix:PATH. Whoever may connect may call every public method of every object. Beyond loopback it wants a password. Default: nowhere."`
+	RESPPassword  string `name:"resp-password" env:"EVERLOOP_RESP_PASSWORD" placeholder:"PASSWORD" help:"What clients of --resp must say by AUTH. Others on the machine can read flags: use the variable or --resp-password-file."`
+	RESPFile      string `name:"resp-password-file" env:"EVERLOOP_RESP_PASSWORD_FILE" placeholder:"FILE" help:"A file with that password in its first line."`
 	Data          string `env:"EVERLOOP_DATA" placeholder:"DIR" help:"The data directory. Default .everloop in the project's folder."`
 	Loops         int    `default:"0" env:"EVERLOOP_LOOPS" placeholder:"N" help:"The number of event loops. Default: what measures best here."`
 	Sync          string `default:"always" enum:"always,interval,none" env:"EVERLOOP_SYNC" placeholder:"WHEN" help:"When a write counts as durable: always (after its fsync), interval (fsync once a second) or none. Default ${default}."`
@@ -67,7 +71,55 @@ func (c *serveCmd) Validate() error {
 	case c.CPULimit <= 0:
 		return fmt.Errorf("--cpu-limit: %v is not a time above zero", c.CPULimit)
 	}
-	return errors.Join(c.keepFlags.check(), c.snapshotFlags.check())
+	return errors.Join(c.checkRESP(), c.keepFlags.check(), c.snapshotFlags.check())
+}
+
+// checkRESP reads the password of --resp, and reports what is wrong with it and with the address.
+func (c *serveCmd) checkRESP() error {
+	if c.RESPFile != "" {
+		if c.RESPPassword != "" {
+			return errors.New("--resp-password-file: the password is given by --resp-password or EVERLOOP_RESP_PASSWORD, too: leave one of them out")
+		}
+		password, err := readPassword(c.RESPFile)
+		if err != nil {
+			return fmt.Errorf("--resp-password-file: %w", err)
+		}
+		c.RESPPassword = password
+	}
+	if c.RESP == "" {
+		return nil
+	}
+	a, err := parseAddress(c.RESP)
+	switch {
+	case err != nil:
+		return fmt.Errorf("--resp: %w", err)
+	case c.RESPPassword != "" && len(c.RESPPassword) < minToken:
+		return fmt.Errorf("--resp-password: the password has %d characters: give it at least %d, drawn at random", len(c.RESPPassword), minToken)
+	case !a.local() && c.RESPPassword == "":
+		return fmt.Errorf("--resp: %s can be reached from other machines: set EVERLOOP_RESP_PASSWORD, or listen on 127.0.0.1", c.RESP)
+	}
+	return nil
+}
+
+// maxPasswordFile bounds what is read of a file with a password.
+const maxPasswordFile = 4 << 10
+
+// readPassword is the first line of a file.
+func readPassword(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	b, err := io.ReadAll(io.LimitReader(f, maxPasswordFile))
+	if err != nil {
+		return "", err
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	if line = strings.TrimSuffix(line, "\r"); line == "" {
+		return "", fmt.Errorf("the first line of %s is empty", path)
+	}
+	return line, nil
 }
 
 // folder is the project's folder.

@@ -34,6 +34,8 @@ type daemon struct {
 	files  *server.Files
 	http   *server.Server
 	listen *loop.Listener
+	resp   *server.RESP   // nil without --resp
+	redis  *loop.Listener // of resp
 	admin  *admin.Server
 	broken chan error    // an error if the daemon cannot go on by itself
 	stop   chan struct{} // ends the compression of static files; nil where there are none
@@ -105,10 +107,18 @@ func wire(ctx context.Context, c *serveCmd, loops int, p *project.Project, bundl
 	if err != nil {
 		return nil, err
 	}
+	if c.RESP != "" {
+		if d.resp, err = server.NewRESP(d.eng, server.RESPOptions{
+			Password: c.RESPPassword, Version: version(), Started: processStart.UnixMilli(), Persistence: d.appendLogInfo, Logger: logger,
+		}); err != nil {
+			return nil, err
+		}
+	}
 	if d.admin, err = admin.Listen(admin.Options{
 		Addr: c.Admin, Token: c.AdminToken, Engine: d.eng, Version: version(), Logger: logger,
 		HTTP:              func() admin.HTTP { return admin.HTTP(d.http.Metrics()) },
 		HTTPLatencyBounds: server.LatencyBounds[:],
+		RESP:              d.respFigures(),
 		Log:               d.logStats,
 	}); err != nil {
 		return nil, err
@@ -116,6 +126,11 @@ func wire(ctx context.Context, c *serveCmd, loops int, p *project.Project, bundl
 	// The program's address comes last: whoever can connect is served.
 	if d.listen, err = d.http.Listen(d.pool, c.Listen); err != nil {
 		return nil, err
+	}
+	if d.resp != nil {
+		if d.redis, err = d.resp.Listen(d.pool, c.RESP); err != nil {
+			return nil, err
+		}
 	}
 	return d, nil
 }
@@ -201,10 +216,32 @@ func (d *daemon) logStats() admin.Log {
 	}
 }
 
+// respFigures reads the figures of the server of RESP, if there is one.
+func (d *daemon) respFigures() func() admin.RESP {
+	if d.resp == nil {
+		return nil
+	}
+	return func() admin.RESP { return admin.RESP(d.resp.Metrics()) }
+}
+
+// appendLogInfo appends what INFO says of the log.
+func (d *daemon) appendLogInfo(dst []byte) []byte {
+	l, ok := d.eng.Log().(*wal.Log)
+	if !ok {
+		return dst
+	}
+	s := l.Stats()
+	return fmt.Appendf(dst, "log_records:%d\r\nlog_bytes:%d\r\nlog_commits:%d\r\nlog_fsyncs:%d\r\nlog_segments:%d\r\nlog_waiting_bytes:%d\r\nlog_fsync_usec:%d\r\n",
+		s.Records, s.Bytes, s.Commits, s.Syncs, s.Segments, s.Waiting, s.SyncAverage.Microseconds())
+}
+
 // report says what there is to say at the start.
 func (d *daemon) report() report {
 	r := report{
 		listen: d.listen.Addr().String(), admin: d.admin.Addr().String(), loops: d.pool.Len(),
+	}
+	if d.redis != nil {
+		r.resp = d.redis.Addr().String()
 	}
 	for _, b := range d.app.Bindings() {
 		r.classes = append(r.classes, fmt.Sprintf("%s as env.%s", b.Class, b.Name))
@@ -232,6 +269,9 @@ func (d *daemon) drain(ctx context.Context) error {
 	}
 	if d.listen != nil {
 		errs = append(errs, d.listen.Close())
+	}
+	if d.redis != nil {
+		errs = append(errs, d.redis.Close())
 	}
 	if d.eng != nil {
 		if err := d.pool.Drain(ctx); err != nil {

@@ -78,6 +78,8 @@ type Options struct {
 	HTTP func() HTTP
 	// HTTPLatencyBounds are the upper bounds of HTTP.Latency in seconds, one fewer than it has counts.
 	HTTPLatencyBounds []float64
+	// RESP reads the figures of the server of RESP, if there is one. It is called from any goroutine.
+	RESP func() RESP
 	// Log reads the figures of the log, if it has any. It is called from any goroutine.
 	Log func() Log
 

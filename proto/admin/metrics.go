@@ -32,6 +32,24 @@ type HTTP struct {
 	ClientsRefused                            uint64
 }
 
+// RESP are the figures of a server of RESP. The type has the fields of package server's RESPMetrics, in its order, so that one converts to
+// the other.
+type RESP struct {
+	Conns                   int
+	Opened                  uint64
+	Commands                uint64
+	Calls                   uint64
+	InFlight                int64
+	Errors                  uint64
+	AuthFailures            uint64
+	ProtocolErrors          uint64
+	Rooms                   int64
+	RoomsJoined             uint64
+	RoomsSlow               uint64
+	MessagesIn, MessagesOut uint64
+	ClientsRefused          uint64
+}
+
 // Log are the figures of a log, as package wal's Stats has them.
 type Log struct {
 	Commits      uint64
@@ -151,6 +169,19 @@ var figures = []figure{
 	{"websocket_connections_total", nil, "Connections of clients that became WebSockets."},
 	{"websocket_client_faults_total", []string{"fault"}, "WebSockets closed through the client's fault: failed (it broke the protocol), slow (it did not take what it was sent), silent (it did not answer a Ping)."},
 	{"websocket_messages_total", []string{"direction"}, "Messages of clients (in) and to clients (out)."},
+	{"resp_connections", nil, "Open connections of clients of Redis."},
+	{"resp_connections_total", nil, "Connections of clients of Redis there ever were."},
+	{"resp_connections_refused_total", nil, "Clients of Redis that were told that there are too many connections."},
+	{"resp_commands_total", nil, "Commands of any kind."},
+	{"resp_calls_total", nil, "Commands that call an object."},
+	{"resp_calls_in_flight", nil, "Calls that are not answered yet."},
+	{"resp_errors_total", nil, "Answers that are errors."},
+	{"resp_auth_failures_total", nil, "Wrong passwords."},
+	{"resp_protocol_errors_total", nil, "Connections closed because what came is no RESP, or more than is taken."},
+	{"resp_rooms", nil, "Memberships of rooms."},
+	{"resp_rooms_total", nil, "Memberships of rooms there ever were."},
+	{"resp_rooms_slow_total", nil, "Connections closed because they did not take the messages of their rooms."},
+	{"resp_messages_total", []string{"direction"}, "Messages of members (in) and to members (out)."},
 }
 
 func newCollector(s *Server) *collector {
@@ -274,6 +305,28 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		counter("websocket_messages_total", h.MessagesIn, "in")
 		counter("websocket_messages_total", h.MessagesOut, "out")
 	}
+	if c.s.opts.RESP != nil {
+		c.resp(gauge, counter)
+	}
+}
+
+// resp sends the figures of a server of RESP.
+func (c *collector) resp(gauge func(string, float64), counter func(string, uint64, ...string)) {
+	r := c.s.opts.RESP()
+	gauge("resp_connections", float64(r.Conns))
+	counter("resp_connections_total", r.Opened)
+	counter("resp_connections_refused_total", r.ClientsRefused)
+	counter("resp_commands_total", r.Commands)
+	counter("resp_calls_total", r.Calls)
+	gauge("resp_calls_in_flight", float64(r.InFlight))
+	counter("resp_errors_total", r.Errors)
+	counter("resp_auth_failures_total", r.AuthFailures)
+	counter("resp_protocol_errors_total", r.ProtocolErrors)
+	gauge("resp_rooms", float64(r.Rooms))
+	counter("resp_rooms_total", r.RoomsJoined)
+	counter("resp_rooms_slow_total", r.RoomsSlow)
+	counter("resp_messages_total", r.MessagesIn, "in")
+	counter("resp_messages_total", r.MessagesOut, "out")
 }
 
 // histogram sends one. unit is what its values are in, in the unit of the figure.
