@@ -146,10 +146,16 @@ func (p *printer) flush(w io.Writer) error {
 }
 
 // headline names a run.
-func (r *Result) headline() string {
-	s := clean(strings.TrimSpace(r.Scenario + "  " + r.Target))
-	if r.Label != "" {
-		s += "  (" + clean(r.Label) + ")"
+func (r *Result) headline() string { return joined("  ", clean(r.Scenario), r.named()) }
+
+// named is what the load went to, and the run's label.
+func (r *Result) named() string {
+	s := clean(r.Target)
+	switch {
+	case r.Label != "" && s != "":
+		s += " (" + clean(r.Label) + ")"
+	case r.Label != "":
+		s = clean(r.Label)
 	}
 	return s
 }
