@@ -404,7 +404,7 @@ func percentileTicks(_, high float64, room int) []plot.Tick {
 		label string
 	}{{0, "0 %"}, {0.5, "50 %"}, {0.9, "90 %"}, {0.99, "99 %"}, {0.999, "99.9 %"}, {0.9999, "99.99 %"}, {0.99999, "99.999 %"}} {
 		x := nines(t.q)
-		if t.q == 0 && room < 8 || x > high*1.001 {
+		if t.q == 0 && room < 12 || x > high*1.001 {
 			continue // no room beside 50 %
 		}
 		all = append(all, plot.Tick{Value: x, Label: t.label})

@@ -169,9 +169,12 @@ func quotient(a, b float64) float64 {
 	return b / a
 }
 
+// onlyOne is why nothing is said about most figures.
+const onlyOne = "one figure a run"
+
 // single adds a figure that a run has only once, so that nothing says how much of a difference is luck.
 func (c *Comparison) single(name, a, b string, x, y float64) {
-	c.Measures = append(c.Measures, Measure{Name: name, A: a, B: b, Ratio: quotient(x, y), Why: "one figure a run"})
+	c.Measures = append(c.Measures, Measure{Name: name, A: a, B: b, Ratio: quotient(x, y), Why: onlyOne})
 }
 
 // timed adds a figure that each second has, too. better is 1 if more is better, -1 if less is.
@@ -236,15 +239,17 @@ const caveat = "The ranges have 95 % confidence and come from the seconds within
 func (c *Comparison) verdict() []string {
 	var all []string
 	for _, m := range c.Measures {
-		what := m.Name
+		of := fmt.Sprintf("%s times A's (%s to %s)", times(m.Ratio), times(m.Low), times(m.Top))
 		switch m.Finding {
-		case Better, Worse:
-			all = append(all, fmt.Sprintf("%s: B has %s times A's, which is %s", what, times(m.Ratio), m))
+		case Better:
+			all = append(all, m.Name+": B is better, "+of)
+		case Worse:
+			all = append(all, m.Name+": B is worse, "+of)
 		case Same:
-			all = append(all, fmt.Sprintf("%s: %s", what, m))
+			all = append(all, m.Name+": "+m.String())
 		case Untold:
-			if m.Why != "one figure a run" {
-				all = append(all, fmt.Sprintf("%s: %s", what, m.Why))
+			if m.Why != onlyOne {
+				all = append(all, m.Name+": "+m.Why)
 			}
 		}
 	}
@@ -281,13 +286,16 @@ func (c *Comparison) WriteTable(w io.Writer, o TableOptions) error {
 	p.table([]string{"", "A", "B", "B/A", "the seconds say of B"}, rows, 1, 2, 3)
 	p.b.WriteString("\n")
 	p.lines("  ", "  ", caveat, text.Faint)
+	var warnings, notes []string
 	for i, r := range []*Result{c.A, c.B} {
-		var all []string
 		for _, s := range r.Warnings() {
-			all = append(all, string(rune('A'+i))+": "+s)
+			warnings = append(warnings, string(rune('A'+i))+": "+s)
 		}
-		p.remarks(all, nil)
+		for _, s := range r.Notes {
+			notes = append(notes, string(rune('A'+i))+": "+s)
+		}
 	}
+	p.remarks(warnings, notes)
 	return p.flush(w)
 }
 
