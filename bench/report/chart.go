@@ -146,6 +146,7 @@ func (c *chart) draw(b *strings.Builder, s size) error {
 			d.to.Scale = plot.LogScale{}
 		}
 	}
+	p.X.Tick.Length = 8 // so that the labels of the corner are apart
 	p.X.LineStyle = draw.LineStyle{Color: paintAxis.rgba(), Width: 1}
 	grid := plotter.NewGrid()
 	grid.Horizontal = draw.LineStyle{Color: paintGrid.rgba(), Width: 1}

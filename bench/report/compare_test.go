@@ -126,6 +126,12 @@ func TestNoStatementWithoutGround(t *testing.T) {
 	if m := find(long, slow, "max"); m.Finding != Untold || m.Why != onlyOne {
 		t.Errorf("one figure a run: %v", m)
 	}
+	// One slow second makes the whole run's p99 what it was before, and every other second says that it is lower.
+	stalled := play(800*time.Microsecond, 1000, false, 9, 2)
+	stalled.Latency.RecordN(long.Latency.Quantile(0.99), stalled.Latency.Count()/15)
+	if m := find(long, stalled, "p99"); m.Finding != Untold || !strings.Contains(m.Why, "a few seconds decide") {
+		t.Errorf("one slow second: %+v", m)
+	}
 	ramp := play(time.Millisecond, 1000, true, 9, 1)
 	ramp.Config.RateEnd = 5000
 	if m := find(long, ramp, "requests/s"); m.Finding != Untold || !strings.Contains(m.Why, "ramp") {

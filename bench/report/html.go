@@ -286,20 +286,22 @@ func single(r *Result) []*chart {
 	return arranged(all)
 }
 
-// arranged makes the last chart as wide as the page if it would stand alone in its row, or has nothing to draw.
+// arranged makes the last chart as wide as the page if it would stand alone in its row. One without a drawing always is.
 func arranged(all []*chart) []*chart {
-	if len(all) == 0 {
-		return nil
-	}
-	narrow := 0
+	var lone *chart
 	for _, c := range all {
-		if !c.Wide {
-			narrow++
+		switch {
+		case c.Series == nil:
+			c.Wide = true
+		case c.Wide:
+		case lone == nil:
+			lone = c
+		default:
+			lone = nil
 		}
 	}
-	last := all[len(all)-1]
-	if narrow%2 == 1 || last.Series == nil {
-		last.Wide, last.Low = true, true
+	if lone != nil {
+		lone.Wide, lone.Low = true, true
 	}
 	return all
 }
