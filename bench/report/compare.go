@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -101,7 +102,7 @@ func (c *Comparison) differ() {
 		add(name, left[name], right[name])
 	}
 	add("processor", a.Machine.CPU, b.Machine.CPU)
-	add("cores", fmt.Sprint(a.Machine.Cores), fmt.Sprint(b.Machine.Cores))
+	add("cores", strconv.Itoa(a.Machine.Cores), strconv.Itoa(b.Machine.Cores))
 	add("memory", bytesOf(a.Machine.Memory), bytesOf(b.Machine.Memory))
 	add("system", a.Machine.OS+" "+a.Machine.Arch, b.Machine.OS+" "+b.Machine.Arch)
 	add("ended by", string(a.Ended), string(b.Ended))
