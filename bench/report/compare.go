@@ -52,7 +52,7 @@ const (
 	fewestSeconds = 6
 	confidence    = 0.95
 	resamples     = 2000
-	// smallest is a ratio that is never called a difference, however steady the seconds are: two runs of one program drift apart by as much.
+	// smallest is a ratio that is never called a difference, however steady the seconds are, as they do not show what differs from run to run. It is a choice, not a measurement.
 	smallest = 0.02
 )
 

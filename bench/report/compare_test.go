@@ -61,8 +61,8 @@ func drifted(rng *rand.Rand, n int, middle, noise, memory float64) *Result {
 	return r
 }
 
-// Two runs of the same thing must seldom seem different: about one in twenty at the confidence promised. Two that differ by a fifth must nearly always. A test that took seconds for independent would call
-// one pair in four of the drifting ones different.
+// Two runs of the same thing must seldom seem different: about one in twenty at the confidence promised, somewhat more when the seconds drift. Two that differ by a fifth must nearly always. Drawing single seconds instead of stretches calls
+// about one pair in five of the drifting ones different. The limits hold for these seeds.
 func TestWhatIsCalledADifference(t *testing.T) {
 	for _, c := range []struct {
 		name                 string
