@@ -92,7 +92,7 @@ func TestPieces(t *testing.T) {
 	in = resp.AppendCommand(in, "DEL", "a", "b")
 	in = append(in, "*0\r\n\r\nGET a\r\nQUIT\r\nGET a\r\n"...)
 	const want = "+OK\r\n$3\r\none\r\n:2\r\n:1\r\n$-1\r\n+OK\r\n"
-	for cut := range len(in) {
+	for cut := range in {
 		pool, peer := onVirtualTime(t)
 		peer.Write(in[:cut])
 		pool.Run()
