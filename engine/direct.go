@@ -437,6 +437,8 @@ func lentString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len
 const (
 	arenaBytes = 64 << 10
 	arenaRoom  = 512 // what a call finds in it, at least
+	// maxBorrowed is the longest result that lies in it. A longer one is memory of its own.
+	maxBorrowed = arenaBytes / 2
 )
 
 // room is where a result is appended to.
@@ -450,7 +452,9 @@ func (o *owner) room() []byte {
 // exitValue lets a result leave, now or when it may.
 func (o *owner) exitValue(dep wal.LSN, r Replier, result []byte) {
 	from := len(o.arena)
-	if n := len(result); n > 0 {
+	if n := len(result); n > maxBorrowed {
+		result = bytes.Clone(result)
+	} else if n > 0 {
 		if rest := o.arena[from:cap(o.arena)]; n <= len(rest) && unsafe.SliceData(result) == unsafe.SliceData(rest) {
 			o.arena = o.arena[:from+n]
 			result = result[:n:n]

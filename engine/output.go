@@ -26,7 +26,7 @@ type gated struct {
 func (o *owner) leave(g *gated, err error) {
 	defer o.recoverLeave()
 	if g.replier != nil {
-		r := Reply{Value: g.value, Borrowed: true}
+		r := Reply{Value: g.value, Borrowed: len(g.value) <= maxBorrowed}
 		if err != nil {
 			r = Reply{Err: err}
 		}

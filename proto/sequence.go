@@ -13,6 +13,8 @@ type Answerer interface {
 	// [Conn.WriteRoom] for, and reports whether that was all; if not, it is called again with the same r
 	// when the client has taken enough, and perhaps more often.
 	//
+	// An r.Value that is borrowed is no more than the connection has room for. It lies elsewhere when Answer is called again.
+	//
 	// It is called for every slot, also after the connection has closed ([Conn.Gone]), in no order then.
 	Answer(r *engine.Reply) (done bool)
 }
@@ -63,16 +65,18 @@ func (c *Conn) Queue(s *Slot, a Answerer) {
 func (s *Slot) Reply(r engine.Reply) {
 	s.reply, s.done = r, true
 	c := s.conn
+	if r.Borrowed && (c.first != s || c.advancing || len(r.Value) > c.WriteRoom()) && !c.gone {
+		s.keep()
+	}
 	switch {
 	case c.gone:
 		c.write(s)
-		return
-	case c.first == s && !c.advancing:
+	case c.first == s:
 		c.advance()
+		if s.done && s.reply.Borrowed { // it was not written, or not all of it
+			s.keep()
+		}
 		c.giveRoom()
-	}
-	if r.Borrowed && s.done && s.reply.Borrowed && s.conn == c {
-		s.keep()
 	}
 }
 
@@ -139,6 +143,7 @@ func (c *Conn) write(s *Slot) (done bool) {
 		}
 		if done {
 			c.inFlight--
+			s.done = false
 		}
 	}()
 	return s.answerer.Answer(&s.reply)
@@ -192,7 +197,7 @@ func (a *answer) Answer(r *engine.Reply) bool {
 			h.scratch = b[:0]
 		}
 	}
-	*a = answer{here: h}
+	*a = answer{here: h, Slot: Slot{borrowed: a.borrowed}}
 	if len(h.spare) < maxSpare {
 		h.spare = append(h.spare, a)
 	}
