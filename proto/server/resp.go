@@ -319,6 +319,4 @@ var (
 	ErrCommandSlow = errors.New("server: the client sent a command too slowly")
 	// ErrArgMemory closes the connection of a client in the middle of a long command when too much is kept of all of them.
 	ErrArgMemory = errors.New("server: too many long commands are under way")
-	// ErrHTTP closes the connection of a client that sends HTTP where RESP is spoken: a browser that was led to.
-	ErrHTTP = errors.New("server: the client sent HTTP to the port of RESP")
 )

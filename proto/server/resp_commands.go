@@ -88,11 +88,6 @@ func is(arg []byte, option string) bool {
 func (s *respSession) command(args [][]byte) bool {
 	cmd := lookupCommand(args[0])
 	switch {
-	case cmd == nil && (is(args[0], "POST") || is(args[0], "HOST:")):
-		s.here.counters.protocolErrors.Add(1)
-		s.srv.opts.Logger.Warn("a client sent HTTP to the port of RESP: its connection is closed", "remote", s.c.RemoteAddr())
-		s.c.Abort(ErrHTTP)
-		return true
 	case cmd == nil && !s.authed, cmd != nil && !s.authed && !cmd.open:
 		s.fail("NOAUTH Authentication required.")
 	case cmd == nil:

@@ -39,6 +39,7 @@ type resultWriter struct {
 	base  int // where in data r begins
 	dst   []byte
 	start int // of what is written in dst
+	limit int // of its length
 	json  bool
 	v     resp.Version
 	depth int
@@ -64,14 +65,14 @@ func appendJSON(dst, data []byte) (_ []byte, undefined bool, err error) {
 	if len(data) == 1 && data[0] == 0xf7 {
 		return dst, true, nil
 	}
-	w := resultWriter{data: data, dst: dst, start: len(dst), json: true}
+	w := resultWriter{data: data, dst: dst, start: len(dst), limit: maxAnswerBytes, json: true}
 	err = w.all()
 	return w.dst, false, err
 }
 
 // appendNative appends a value as types of RESP.
 func appendNative(dst []byte, v resp.Version, data []byte) ([]byte, error) {
-	w := resultWriter{data: data, dst: dst, start: len(dst), v: v}
+	w := resultWriter{data: data, dst: dst, start: len(dst), limit: maxAnswerBytes, v: v}
 	err := w.all()
 	return w.dst, err
 }
@@ -101,8 +102,8 @@ func (w *resultWriter) bad() bool {
 	case w.err != nil:
 	case w.r.Err() != nil:
 		w.err = errNoValue
-	case len(w.dst)-w.start+w.skipped > maxAnswerBytes:
-		w.err = resultError(fmt.Sprintf("the result is longer than %d MiB", maxAnswerBytes>>20))
+	case len(w.dst)-w.start+w.skipped > w.limit:
+		w.err = resultError(fmt.Sprintf("the result is longer than %d MiB", w.limit>>20))
 	default:
 		return false
 	}

@@ -377,12 +377,12 @@ func (s *respSession) publish(args [][]byte) bool {
 	}
 	s.here.counters.messagesIn.Add(1)
 	data := bytes.Clone(args[len(args)-1])
+	s.say(sayOne) // first: the object may answer at once
 	if !m.closed {
 		if err := m.end.Send(&engine.Message{Text: utf8.Valid(data), Data: data}); err != nil {
 			s.srv.opts.Logger.Error("a message of a room's member cannot be passed on", "error", err)
 		}
 	}
-	s.say(sayOne)
 	return true
 }
 
