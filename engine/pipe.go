@@ -36,7 +36,7 @@ func (ns *Namespace) Pipe(window int, answer func(tag uint64, r Reply)) *Pipe {
 	window = min(max(window, 1), maxPipeWindow)
 	e := ns.class.eng
 	return &Pipe{
-		class: ns.class, answer: answer, window: window, batch: max(1, window/(4*len(e.owners))),
+		class: ns.class, answer: answer, window: window, batch: max(1, window/(1*len(e.owners))),
 		next: make([]*pipeBatch, len(e.owners)), back: make(chan *pipeBatch, window),
 	}
 }

@@ -168,8 +168,8 @@ func BenchmarkPipe(b *testing.B) {
 		for _, method := range []string{"get", "incr"} {
 			b.Run(name+"/"+method, func(b *testing.B) {
 				b.ReportAllocs()
-				before := e.Log().Stats().Syncs
-				defer func() { b.ReportMetric(float64(b.N)/float64(max(1, e.Log().Stats().Syncs-before)), "calls/sync") }()
+				before := e.Log().(*wal.Log).Stats().Syncs
+				defer func() { b.ReportMetric(float64(b.N)/float64(max(1, e.Log().(*wal.Log).Stats().Syncs-before)), "calls/sync") }()
 				run(b.N, method, func(int) int { return int(rand.Uint32N(objects)) })
 			})
 		}
