@@ -139,8 +139,8 @@ func (d *direct) ident() *ID {
 		a.id = ID{bytes: a.rec.id, key: d.class.key}
 		if d.lent != nil {
 			a.id.rename(string(d.lent), true)
-		} else if a.rec.name != nil {
-			a.id.rename(*a.rec.name, true)
+		} else if a.rec.name.known() {
+			a.id.rename(a.rec.name.String(), true)
 		}
 	}
 	return &a.id
@@ -388,7 +388,7 @@ func (d *direct) callNow(name []byte, method string, args []byte, r Replier) boo
 	o.running = false
 	d.lent = nil
 	dep := a.dep
-	if !known && rec.name != nil {
+	if !known && rec.name.known() {
 		d.names.add(h, slot, o.table.n)
 	}
 	o.vacate(rec, slot)

@@ -255,7 +255,7 @@ func (b *pipeBatch) direct(d *direct, c *pipeCall, args []byte) bool {
 		return false
 	}
 	d.bind(rec, slot)
-	if rec.name == nil && c.id.named {
+	if !rec.name.known() && c.id.named {
 		d.a.id = c.id
 		d.a.id.rename(c.id.name, true)
 		d.unread = false

@@ -389,8 +389,8 @@ func (o *owner) wake(c *class, id *ID) *actor {
 	}
 	a := &actor{class: c, id: *id, rec: rec, slot: slot}
 	a.id.rename(id.name, id.named)
-	if !a.id.named && rec.name != nil {
-		a.id.rename(*rec.name, true)
+	if !a.id.named && rec.name.known() {
+		a.id.rename(rec.name.String(), true)
 	}
 	a.origin = origin{own: o, actor: a, dep: rec.lsn}
 	a.State = State{a: a}

@@ -336,7 +336,7 @@ func (t *staging) drop() {
 // logObject logs operations of an object which no turn is part of, and raises the dependency of its instance. id, if it is not nil, knows the object's name.
 func (o *owner) logObject(slot uint32, id *ID, ops []byte) (wal.LSN, error) {
 	r := o.table.at(slot)
-	named := id != nil && id.named && r.name == nil
+	named := id != nil && id.named && !r.name.known()
 	if named {
 		o.scratch = redo.AppendNamedObject(o.scratch[:0], r.class, &r.id, id.name)
 	} else {
@@ -355,8 +355,7 @@ func (o *owner) logObject(slot uint32, id *ID, ops []byte) (wal.LSN, error) {
 		return 0, ErrUnavailable
 	}
 	if named {
-		name := id.name
-		r.name = &name
+		r.name = newName(id.name)
 	}
 	r.lsn = n
 	if r.live != nil {
