@@ -522,3 +522,35 @@ func TestDirectHistories(t *testing.T) {
 		}
 	}
 }
+
+// TestDirectObjectIsSmall measures what a resident object with one short value takes right after it was written: the target is 300 bytes.
+func TestDirectObjectIsSmall(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector keeps memory of its own")
+	}
+	const objects, limit = 200_000, 300
+	e := open(t, engine.Options{Loops: 1, Sync: wal.SyncNone})
+	ns := register(t, e, "Slip", engine.DirectOf(slip))
+	before := heap()
+	p := ns.Pipe(1024, func(_ uint64, r engine.Reply) {
+		if r.Err != nil {
+			t.Error(r.Err)
+		}
+	})
+	for i := range objects {
+		if err := p.CallByName(0, fmt.Sprintf("key:%012d", i), "put:v=0123456789abcdef", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if n := e.Metrics().Objects; n != objects {
+		t.Errorf("%d objects", n)
+	}
+	per := float64(heap()-before) / objects
+	t.Logf("%.0f bytes an object", per)
+	if per > limit {
+		t.Errorf("an object takes %.0f bytes, more than %d", per, limit)
+	}
+}

@@ -44,7 +44,8 @@ type owner struct {
 	gated    []gated
 	hasGated atomic.Bool
 	inCommit atomic.Bool
-	demanded bool // gated has something that the log has not been told of
+	demanded bool    // gated has something that the log has not been told of
+	demand   wal.LSN // the highest record that anything in it has waited for
 	// spareGated is the other of two buffers that release swaps.
 	spareGated []gated
 
