@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -552,5 +553,49 @@ func TestDirectObjectIsSmall(t *testing.T) {
 	t.Logf("%.0f bytes an object", per)
 	if per > limit {
 		t.Errorf("an object takes %.0f bytes, more than %d", per, limit)
+	}
+}
+
+// holder is an instance that waits for the disk between two writes.
+type holder struct{ st *engine.State }
+
+func (h *holder) CallRaw(ctx context.Context, _ string, _ []byte) ([]byte, error) {
+	s := h.st.Storage()
+	if err := s.PutRaw("k", []byte("begun"), engine.WriteOptions{}); err != nil {
+		return nil, err
+	}
+	if err := s.Sync(ctx); err != nil {
+		return nil, err
+	}
+	return nil, s.PutRaw("k", []byte("ended"), engine.WriteOptions{})
+}
+
+// An instance that lives when its class becomes a Direct one ends first: calls by any way wait for it.
+func TestDirectWaitsForInstance(t *testing.T) {
+	s := step(t, 1, 1)
+	ns := register(t, s.Engine, "Slip", engine.ClassOf(func(st *engine.State) (*holder, error) { return &holder{st}, nil }))
+	held := new(answer)
+	ns.GetByName("a").StartCall("hold", nil, held)
+	s.pool.Run()
+	done := make(chan error, 1)
+	go func() { done <- s.Update("Slip", engine.DirectOf(slip), time.Hour) }()
+	for len(done) == 0 { // nothing is committed meanwhile
+		s.pool.Run()
+		runtime.Gosched()
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	port := s.Port(s.pool.Loop(0)).Namespace("Slip")
+	k, a := new(keeper), new(answer)
+	port.CallByName([]byte("a"), "get:k", nil, k)
+	ns.GetByName("a").StartCall("get:k", nil, a)
+	s.pool.Run()
+	if held.done {
+		t.Fatal("the instance has not waited")
+	}
+	s.settle()
+	if k.value != "ended" || string(a.got.Value) != "ended" || held.got.Err != nil {
+		t.Errorf("by name %+v, by a stub %+v, the instance %+v", k, a.got, held.got)
 	}
 }

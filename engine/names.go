@@ -31,7 +31,7 @@ func (n name) String() string {
 // nameCache finds the record of an object that is called by its name, without making the ID of it, which takes two HMACs. It is
 // keyed by a hash of the name that nobody outside can predict, and what it finds is verified against the record: a wrong or stale
 // entry costs a look. It may forget whatever it likes, and grows with the number of records, never all at once: a larger one begins
-// empty, and the one before is asked as long as there is something in it. Owned by its loop.
+// empty, and the one before is asked, too, until it is replaced itself. Owned by its loop.
 type nameCache struct {
 	seed maphash.Seed
 	sets []nameSet // a power of two
@@ -86,9 +86,7 @@ func (c *nameCache) add(h uint64, slot uint32, n int) {
 	for i := range set {
 		if set[i].slot == 0 {
 			at = i
-			if c.used++; c.old != nil && c.used >= len(c.sets)*2 {
-				c.old = nil // most of it has been moved, or is not asked for
-			}
+			c.used++
 			break
 		}
 	}

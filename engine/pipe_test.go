@@ -169,7 +169,9 @@ func BenchmarkPipe(b *testing.B) {
 			b.Run(name+"/"+method, func(b *testing.B) {
 				b.ReportAllocs()
 				before := e.Log().(*wal.Log).Stats().Syncs
-				defer func() { b.ReportMetric(float64(b.N)/float64(max(1, e.Log().(*wal.Log).Stats().Syncs-before)), "calls/sync") }()
+				defer func() {
+					b.ReportMetric(float64(b.N)/float64(max(1, e.Log().(*wal.Log).Stats().Syncs-before)), "calls/sync")
+				}()
 				run(b.N, method, func(int) int { return int(rand.Uint32N(objects)) })
 			})
 		}
