@@ -387,16 +387,15 @@ func (a *actor) handOver() {
 	}
 	o := a.own
 	named := false
-	if a.rec.name == nil {
+	if !a.rec.name.known() {
 		if a.direct != nil {
 			a.direct.ident()
 		}
 		named = a.id.named
 	}
 	if named {
-		name := a.id.name
-		a.rec.name = &name
-		o.scratch = redo.AppendNamedObject(o.scratch[:0], a.class.number, &a.rec.id, name)
+		a.rec.name = newName(a.id.name)
+		o.scratch = redo.AppendNamedObject(o.scratch[:0], a.class.number, &a.rec.id, a.id.name)
 	} else {
 		o.scratch = redo.AppendObject(o.scratch[:0], a.class.number, &a.rec.id)
 	}
@@ -417,7 +416,7 @@ func (a *actor) handOver() {
 		// The log is well, but does not take the record: it is too large, or too much waits for the disk
 		// since the turn has begun.
 		if named {
-			a.rec.name = nil
+			a.rec.name = name{}
 		}
 		a.refuseTurn(err)
 		return

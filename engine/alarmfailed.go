@@ -96,8 +96,8 @@ func (o *owner) failedAlarms(from int) (some []FailedAlarm) {
 	for _, f := range notes[min(from, len(notes)):min(from+failedSlice, len(notes))] {
 		r := o.table.at(f.slot)
 		x := FailedAlarm{ID: ID{bytes: r.id}, Runs: int(f.runs), ScheduledTime: f.at, FailedAt: f.when, Err: f.err}
-		if r.name != nil {
-			x.ID.rename(*r.name, true)
+		if r.name.known() {
+			x.ID.rename(r.name.String(), true)
 		}
 		if k := (*o.eng.byNumber.Load())[r.class]; k != nil {
 			x.Class, x.ID.key = k.name, k.key

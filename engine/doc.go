@@ -12,7 +12,8 @@
 //
 // [ClassOf] makes a class of a Go type, whose exported methods can be called by name. Any goroutine may call stubs of
 // [Engine.Namespace]; when a call returns, what it did is durable. [Stub.StartCall] and [Stub.StartFetch] are the same
-// without a goroutine that waits. A protocol brings its own pool of loops, and enters by a [Port] on each; see package proto.
+// without a goroutine that waits, and a [Pipe] keeps many calls under way from one goroutine. [DirectOf] makes a class without
+// instances, for objects whose whole state is in their storage. A protocol brings its own pool of loops, and enters by a [Port] on each; see package proto.
 //
 // # Who calls what
 //

@@ -202,12 +202,11 @@ func (p *loadPart) object(n wal.LSN, rec *redo.Record, snapshot bool) error {
 	case n > r.lsn && snapshot:
 		// It had become empty after it was written into the snapshot, and was made anew.
 		o.clear(slot)
-		r.name = nil
+		r.name = name{}
 	}
 	r.lsn = n
 	if rec.HasName {
-		name := string(rec.Name)
-		r.name = &name
+		r.name = newName(string(rec.Name))
 	}
 	building := snapshot && r.store.Len() == 0
 	for ops := rec.Ops(); ops.Next(); {

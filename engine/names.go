@@ -1,11 +1,37 @@
 package engine
 
-import "hash/maphash"
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"unsafe"
+)
+
+// name is the name of an object in its record, if it has one: behind its length in four bytes. It is one piece of
+// memory, since it is compared on the way of each call by name, and kept a million times.
+type name struct{ mem *[4]byte }
+
+func newName(s string) name {
+	b := make([]byte, 4+len(s))
+	binary.LittleEndian.PutUint32(b, uint32(len(s)))
+	copy(b[4:], s)
+	return name{(*[4]byte)(b)}
+}
+
+// known reports whether there is one; the empty name is one.
+func (n name) known() bool { return n.mem != nil }
+
+// String is the name. It is not copied: no name ever changes.
+func (n name) String() string {
+	if n.mem == nil {
+		return ""
+	}
+	return unsafe.String((*byte)(unsafe.Add(unsafe.Pointer(n.mem), 4)), int(binary.LittleEndian.Uint32(n.mem[:])))
+}
 
 // nameCache finds the record of an object that is called by its name, without making the ID of it, which takes two HMACs. It is
 // keyed by a hash of the name that nobody outside can predict, and what it finds is verified against the record: a wrong or stale
 // entry costs a look. It may forget whatever it likes, and grows with the number of records, never all at once: a larger one begins
-// empty, and the one before is asked as long as there is something in it. Owned by its loop.
+// empty, and the one before is asked, too, until it is replaced itself. Owned by its loop.
 type nameCache struct {
 	seed maphash.Seed
 	sets []nameSet // a power of two
@@ -60,9 +86,7 @@ func (c *nameCache) add(h uint64, slot uint32, n int) {
 	for i := range set {
 		if set[i].slot == 0 {
 			at = i
-			if c.used++; c.old != nil && c.used >= len(c.sets)*2 {
-				c.old = nil // most of it has been moved, or is not asked for
-			}
+			c.used++
 			break
 		}
 	}
@@ -72,5 +96,5 @@ func (c *nameCache) add(h uint64, slot uint32, n int) {
 // named reports whether a slot holds the object of a class with a name.
 func (t *table) named(slot, class uint32, name []byte) bool {
 	r := t.at(slot)
-	return r.class == class && r.used && r.name != nil && *r.name == string(name)
+	return r.class == class && r.used && r.name.known() && r.name.String() == string(name)
 }

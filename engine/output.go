@@ -74,15 +74,16 @@ func (o *owner) gate(g gated) bool {
 		return true
 	}
 	o.gated = append(o.gated, g)
-	o.hasGated.Store(true)
-	o.demanded = true
-	o.eng.metrics.gated.Add(1)
-	// It may have become durable, or the log may have failed, between the look and the store, and then
-	// nobody posts a release: look again.
-	if g.dep <= o.eng.log.Durable() || o.eng.log.Err() != nil {
-		o.loop.Post((*releaseTask)(o))
+	o.demanded, o.demand = true, max(o.demand, g.dep) // the log is told at the end of the round, once for all of it
+	o.counts.gated++
+	if !o.hasGated.Load() {
+		o.hasGated.Store(true)
+		// It may have become durable, or the log may have failed, between the look and the store, and then
+		// nobody posts a release: look again.
+		if g.dep <= o.eng.log.Durable() || o.eng.log.Err() != nil {
+			o.loop.Post((*releaseTask)(o))
+		}
 	}
-	o.eng.log.Demand(g.dep)
 	return false
 }
 
@@ -131,21 +132,26 @@ func (t *releaseTask) Run() {
 // onRound runs at the end of the loop's round. With one loop the log commits inside EndRound while syncs are
 // short, so what the round did leaves in the same round.
 func (o *owner) onRound() {
+	if o.demanded || len(o.gated) > 0 {
+		if o.demanded {
+			o.demanded = false
+			o.eng.log.Demand(o.demand)
+		}
+		o.inCommit.Store(true)
+		o.eng.log.EndRound(o.index)
+		o.inCommit.Store(false)
+		o.release()
+		o.drain()
+		if o.demanded {
+			// What left has brought new work, and that waits already. It gets a round of its own, so that
+			// whatever has come in meanwhile shares its commit.
+			o.loop.Post(nextRound)
+		}
+	}
+	if len(o.pipes) > 0 {
+		o.sendPipes()
+	}
 	o.addCounts()
-	if !o.demanded && len(o.gated) == 0 {
-		return
-	}
-	o.demanded = false
-	o.inCommit.Store(true)
-	o.eng.log.EndRound(o.index)
-	o.inCommit.Store(false)
-	o.release()
-	o.drain()
-	if o.demanded {
-		// What left has brought new work, and that waits already. It gets a round of its own, so that
-		// whatever has come in meanwhile shares its commit.
-		o.loop.Post(nextRound)
-	}
 }
 
 // nextRound is a task that does nothing: the round that it causes does.

@@ -44,7 +44,8 @@ type owner struct {
 	gated    []gated
 	hasGated atomic.Bool
 	inCommit atomic.Bool
-	demanded bool // gated has something that the log has not been told of
+	demanded bool    // gated has something that the log has not been told of
+	demand   wal.LSN // the highest record that anything in it has waited for
 	// spareGated is the other of two buffers that release swaps.
 	spareGated []gated
 
@@ -68,6 +69,9 @@ type owner struct {
 	// directs are the actors of Direct classes; arena is where results of their calls wait for the gate.
 	directs map[*class]*direct
 	arena   []byte
+
+	// pipes are answers of calls of Pipes that have come one by one in the round.
+	pipes map[*Pipe]*pipeBatch
 
 	// counts are added to the engine's metrics at the end of a round.
 	counts struct{ events, gated, failures int64 }
@@ -386,8 +390,8 @@ func (o *owner) wake(c *class, id *ID) *actor {
 	}
 	a := &actor{class: c, id: *id, rec: rec, slot: slot}
 	a.id.rename(id.name, id.named)
-	if !a.id.named && rec.name != nil {
-		a.id.rename(*rec.name, true)
+	if !a.id.named && rec.name.known() {
+		a.id.rename(rec.name.String(), true)
 	}
 	a.origin = origin{own: o, actor: a, dep: rec.lsn}
 	a.State = State{a: a}

@@ -137,13 +137,13 @@ func freezeBytes() int {
 // counts: the log has stated it, and does not again when there is something in the object.
 func (o *owner) holdsDurable(slot uint32) bool {
 	r := o.table.at(slot)
-	return r.used && (r.store.Len() > 0 || r.alarm != 0 || r.name != nil || o.alarms.failed[slot] != nil || o.pasts[slot] != nil)
+	return r.used && (r.store.Len() > 0 || r.alarm != 0 || r.name.known() || o.alarms.failed[slot] != nil || o.pasts[slot] != nil)
 }
 
 // appendHead begins the record of an object.
 func (o *owner) appendHead(dst []byte, r *record) []byte {
-	if r.name != nil {
-		return redo.AppendNamedObject(dst, r.class, &r.id, *r.name)
+	if r.name.known() {
+		return redo.AppendNamedObject(dst, r.class, &r.id, r.name.String())
 	}
 	return redo.AppendObject(dst, r.class, &r.id)
 }

@@ -14,7 +14,7 @@ type record struct {
 	id    [32]byte
 	store kv.Store
 	live  *actor  // nil while the object is hibernated
-	name  *string // of a named object, once logged
+	name  name    // of a named object, once logged
 	lsn   wal.LSN // of its last write
 	next  uint32  // the next record of the same hash, or of the free list
 	class uint32

@@ -57,6 +57,10 @@ func (s *Storage) awaitBookmark(ctx context.Context, start func(func(Bookmark, e
 // StartCurrentBookmark is CurrentBookmark for code that ends by callback: done is called in a later turn of the object, unless that is reset.
 func (s *Storage) StartCurrentBookmark(done func(Bookmark, error)) {
 	a := s.a
+	if a.direct != nil {
+		done("", ErrDirect)
+		return
+	}
 	if a.dead {
 		return
 	}
@@ -79,6 +83,10 @@ func (s *Storage) StartCurrentBookmark(done func(Bookmark, error)) {
 // StartBookmarkForTime is BookmarkForTime for code that ends by callback: done is called in a later turn of the object, unless that is reset.
 func (s *Storage) StartBookmarkForTime(t time.Time, done func(Bookmark, error)) {
 	a := s.a
+	if a.direct != nil {
+		done("", ErrDirect)
+		return
+	}
 	if a.dead {
 		return
 	}
@@ -102,6 +110,10 @@ func (s *Storage) StartBookmarkForTime(t time.Time, done func(Bookmark, error)) 
 // StartRestoreOnNextSession is RestoreOnNextSession for code that ends by callback: done is called in a later turn of the object, unless that is reset.
 func (s *Storage) StartRestoreOnNextSession(b Bookmark, done func(undo Bookmark, err error)) {
 	a := s.a
+	if a.direct != nil {
+		done("", ErrDirect)
+		return
+	}
 	if a.dead {
 		return
 	}
@@ -324,7 +336,7 @@ func (t *staging) drop() {
 // logObject logs operations of an object which no turn is part of, and raises the dependency of its instance. id, if it is not nil, knows the object's name.
 func (o *owner) logObject(slot uint32, id *ID, ops []byte) (wal.LSN, error) {
 	r := o.table.at(slot)
-	named := id != nil && id.named && r.name == nil
+	named := id != nil && id.named && !r.name.known()
 	if named {
 		o.scratch = redo.AppendNamedObject(o.scratch[:0], r.class, &r.id, id.name)
 	} else {
@@ -343,8 +355,7 @@ func (o *owner) logObject(slot uint32, id *ID, ops []byte) (wal.LSN, error) {
 		return 0, ErrUnavailable
 	}
 	if named {
-		name := id.name
-		r.name = &name
+		r.name = newName(id.name)
 	}
 	r.lsn = n
 	if r.live != nil {

@@ -235,8 +235,8 @@ func (v *View) object(o *owner, slot uint32) *ViewObject {
 	if p := o.pasts[slot]; p != nil {
 		x.Staged = p.ready != nil
 	}
-	if r.name != nil {
-		x.Name, x.Named = *r.name, true
+	if r.name.known() {
+		x.Name, x.Named = r.name.String(), true
 	}
 	if al := o.alarms.of(r); al != nil {
 		x.Alarm = &ViewAlarm{Time: al.at, Retries: int(al.retries), Next: al.next}

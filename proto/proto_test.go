@@ -509,3 +509,54 @@ func TestShutdown(t *testing.T) {
 		t.Errorf("shutdown with a busy connection: %v", err)
 	}
 }
+
+// echo answers with the value that it is given, in pieces if there is no room for all of it.
+type echo struct {
+	Slot
+	c    *Conn
+	sent int
+}
+
+func (e *echo) Answer(r *engine.Reply) bool {
+	n := min(len(r.Value)-e.sent, e.c.WriteRoom())
+	e.c.Write(r.Value[e.sent : e.sent+n])
+	e.sent += n
+	return e.sent == len(r.Value)
+}
+
+// A value that the engine lends is written before it is another one's, or copied: where answers before it are missing, where it is longer than what
+// may be written at once, and where its slot is used again.
+func TestBorrowedValues(t *testing.T) {
+	w := newWorld(t, 1, Options{HighWater: 4096, Conn: loop.ListenOptions{LowWater: 1024}})
+	peer, s := w.dial()
+	lend := func(e *echo, value string) {
+		b := []byte(value)
+		e.Reply(engine.Reply{Value: b, Borrowed: true})
+		copy(b, strings.Repeat("!", len(b)))
+	}
+	long := strings.Repeat("long", 5000)
+	a, b, c := &echo{c: s.c}, &echo{c: s.c}, &echo{c: s.c}
+	for range 3 {
+		w.do(func() {
+			for _, e := range []*echo{a, b, c} {
+				e.sent = 0
+				s.c.Queue(&e.Slot, e)
+			}
+			lend(b, "two ")
+			lend(c, long)
+			lend(a, "one ")
+		})
+		for range 20 {
+			w.pool.Run()
+		}
+		w.do(func() {
+			a.sent = 0
+			s.c.Queue(&a.Slot, a)
+			lend(a, long)
+		})
+		w.pool.Run()
+		if got, want := string(peer.Read()), "one two "+long+long; got != want {
+			t.Fatalf("the client got %d bytes, %.40q..., want %d, %.40q...", len(got), got, len(want), want)
+		}
+	}
+}

@@ -82,10 +82,10 @@ func (s *Slot) Reply(r engine.Reply) {
 
 // keep copies a value that the engine has lent, as it was not written at once.
 func (s *Slot) keep() {
-	b := append(s.borrowed[:0], s.reply.Value...)
-	s.reply.Value, s.reply.Borrowed = b, false
-	if s.borrowed = nil; cap(b) <= maxBorrowed {
-		s.borrowed = b[:0]
+	s.borrowed = append(s.borrowed[:0], s.reply.Value...)
+	s.reply.Value, s.reply.Borrowed = s.borrowed, false
+	if cap(s.borrowed) > maxBorrowed {
+		s.borrowed = nil
 	}
 }
 
