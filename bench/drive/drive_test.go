@@ -87,14 +87,14 @@ func play(t *testing.T, f fake, p Plan) *Result {
 	if c := r.Counts; c.Started != c.OK+c.Failed+c.Unsent {
 		t.Errorf("%d were started, but %d were done, %d failed and %d were not sent", c.Started, c.OK, c.Failed, c.Unsent)
 	}
-	if n := r.Times.Latency.TotalCount(); n != int64(r.Counts.OK+r.Counts.Unsent) {
+	if n := r.Times.Latency.Count(); n != int64(r.Counts.OK+r.Counts.Unsent) {
 		t.Errorf("%d latencies of %d operations", n, r.Counts.OK+r.Counts.Unsent)
 	}
 	return r
 }
 
 func quantile(r *Result, q float64) time.Duration {
-	return time.Duration(r.Times.Latency.ValueAtQuantile(q)).Round(time.Millisecond / 10)
+	return r.Times.Latency.Quantile(q / 100).Round(time.Millisecond / 10)
 }
 
 // A server that stands still for a second of ten: what an open loop's clients see is a tenth of all requests that wait, half a
@@ -120,7 +120,7 @@ func TestStallShowsInOpenLoop(t *testing.T) {
 	if p95, p99, most := quantile(open, 95), quantile(open, 99), quantile(open, 100); p95 < 500*time.Millisecond || p99 < 900*time.Millisecond || most < 999*time.Millisecond {
 		t.Errorf("open loop: p95 %v, p99 %v, at most %v: want about 0.6 s, 0.9 s, 1 s", p95, p99, most)
 	}
-	if service := time.Duration(open.Times.Service.ValueAtQuantile(99)).Round(time.Millisecond); service != time.Millisecond {
+	if service := open.Times.Service.Quantile(0.99).Round(time.Millisecond); service != time.Millisecond {
 		t.Errorf("open loop: the service time's p99 is %v, want 1ms: four requests wait for the server, the others for a connection", service)
 	}
 	if open.Verdict != Completed || open.Elapsed < 10*time.Second || open.Elapsed > 10*time.Second+10*time.Millisecond {
@@ -139,8 +139,8 @@ func TestOwed(t *testing.T) {
 	if r.Counts.Unsent < 490 || r.Elapsed > time.Second {
 		t.Errorf("%d were not sent within %v, want about 500 within 0.6 s", r.Counts.Unsent, r.Elapsed)
 	}
-	if r.Times.Latency.Max() < (400 * time.Millisecond).Nanoseconds() {
-		t.Errorf("the longest wait is %v: what was not sent has waited longer", time.Duration(r.Times.Latency.Max()))
+	if r.Times.Latency.Max() < 400*time.Millisecond {
+		t.Errorf("the longest wait is %v: what was not sent has waited longer", r.Times.Latency.Max())
 	}
 
 	// Where the time is over first, a second is left for what is owed.
@@ -197,7 +197,7 @@ func TestIntervals(t *testing.T) {
 			before = i.Begin
 			if i.Begin >= 0 {
 				ok += i.OK
-				if n := i.Latency.TotalCount(); uint64(n) != i.OK {
+				if n := i.Latency.Count(); uint64(n) != i.OK {
 					t.Errorf("%d latencies of %d operations", n, i.OK)
 				}
 			}

@@ -147,18 +147,3 @@ func (a *arrivals) pop() time.Duration {
 	a.ahead = a.instant()
 	return due
 }
-
-// during is the rate at an instant of what is measured, in operations a second.
-func (r Rate) during(at, length time.Duration) float64 {
-	switch {
-	case at <= 0 || r.From == r.To:
-		return r.From
-	case at >= length:
-		return r.To
-	}
-	part := float64(at) / float64(length)
-	if r.Steps > 1 {
-		part = math.Floor(part*float64(r.Steps)) / float64(r.Steps-1)
-	}
-	return r.From + (r.To-r.From)*part
-}

@@ -3,18 +3,8 @@ package drive
 import (
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
+	"everloop/bench/report"
 )
-
-// maxNanos is the longest time that is told apart from longer ones: an hour.
-const maxNanos = 3600 * 1e9
-
-// newHistogram has three digits, from a nanosecond on.
-func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, maxNanos, 3) }
-
-func record(h *hdrhistogram.Histogram, d time.Duration) {
-	_ = h.RecordValue(int64(min(max(d, 1), maxNanos))) // in its range
-}
 
 // Counts are numbers of operations and bytes.
 type Counts struct {
@@ -41,12 +31,12 @@ func (c *Counts) add(o *Counts) {
 	c.Reconnects += o.Reconnects
 }
 
-// Times are histograms of nanoseconds.
+// Times are histograms.
 type Times struct {
 	// Latency is that of all operations that succeeded, Reads and Writes that of each kind.
-	Latency, Reads, Writes *hdrhistogram.Histogram
+	Latency, Reads, Writes *report.Histogram
 	// Service is that from when an operation was sent. Nil in a closed loop, where it is the latency.
-	Service *hdrhistogram.Histogram
+	Service *report.Histogram
 }
 
 // Interval is what happened from Begin on, for Length; Begin counts from the beginning of what is measured, so those of a warm-up are
@@ -54,10 +44,14 @@ type Times struct {
 type Interval struct {
 	Begin, Length time.Duration
 	Counts
-	// Latency is valid until Observe returns.
-	Latency *hdrhistogram.Histogram
-	// Rate is how many operations were due a second at its middle; 0 in a closed loop.
-	Rate float64
+	// Due is how many operations became due in it, in an open loop.
+	Due uint64
+	// UnderWay is how many were sent and not done at its end, Owed how many were due and not sent.
+	UnderWay, Owed int
+	// Latency is valid until Observe returns, and so is Service, which is nil in a closed loop.
+	Latency, Service *report.Histogram
+	// Failure is the most frequent one; its Count is 0 if there was none.
+	Failure Failed
 }
 
 // Verdict says how a run went.
@@ -96,9 +90,9 @@ type Result struct {
 	Times   Times
 	Failed  []Failed // the most frequent first
 	Verdict Verdict
-	// Lag is how late operations were started for which a connection was free, in nanoseconds: the generator's own. Nil in a
+	// Lag is how late operations were started for which a connection was free. It is the generator's own. Nil in a
 	// closed loop.
-	Lag *hdrhistogram.Histogram
+	Lag *report.Histogram
 	// CPU is the processor time of this process, the load generator, while it was measured. Where the target is in the same process, it has that in
 	// it.
 	CPU time.Duration

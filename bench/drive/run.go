@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
+	"everloop/bench/report"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
@@ -42,7 +42,7 @@ func Run(ctx context.Context, t Target, p Plan) (*Result, error) {
 	}
 
 	r.base = time.Now()
-	result := &Result{Started: r.base.Add(r.measured), Workers: len(workers), Lag: newHistogram()}
+	result := &Result{Started: r.base.Add(r.measured), Workers: len(workers), Lag: report.NewHistogram()}
 	first := -int((p.Warmup + p.Interval - 1) / p.Interval)
 	for _, w := range workers {
 		w.interval = r.share(first, r.measured+time.Duration(first)*p.Interval)
@@ -114,7 +114,7 @@ func (r *run) open(ctx context.Context, t Target) ([]*Worker, error) {
 		w := &Worker{
 			Index: i, Workers: p.Workers, First: first, Conns: conns, Depth: p.Depth, Timeout: p.Timeout, Random: random,
 			run: r, ops: rand.New(rand.NewPCG(p.Seed, 1<<32+uint64(i))),
-			maxOwed: max(p.Owed/p.Workers, 1), lag: newHistogram(),
+			maxOwed: max(p.Owed/p.Workers, 1), lag: report.NewHistogram(),
 		}
 		w.keys = newChooser(p.Keys, rand.New(rand.NewPCG(p.Seed, 2<<32+uint64(i))), i, p.Workers)
 		w.values = newValues(p.Sizes, rand.New(rand.NewPCG(p.Seed, 3<<32+uint64(i))))
@@ -153,8 +153,10 @@ type share struct {
 	last       bool // of its worker
 
 	counts, warmup  Counts
-	reads, writes   *hdrhistogram.Histogram
-	service, unsent *hdrhistogram.Histogram
+	due             uint64
+	underWay, owed  int
+	reads, writes   *report.Histogram
+	service, unsent *report.Histogram
 	failed          map[string]Failed
 }
 
@@ -170,14 +172,14 @@ func (r *run) share(index int, begin time.Duration) *share {
 		clear(s.failed)
 	default:
 		s = &share{
-			reads: newHistogram(), writes: newHistogram(), service: newHistogram(), unsent: newHistogram(), failed: make(map[string]Failed),
+			reads: report.NewHistogram(), writes: report.NewHistogram(), service: report.NewHistogram(), unsent: report.NewHistogram(), failed: make(map[string]Failed),
 		}
 	}
 	s.index, s.begin, s.end = index, begin, begin+r.plan.Interval
 	return s
 }
 
-func (s *share) latency(write bool) *hdrhistogram.Histogram {
+func (s *share) latency(write bool) *report.Histogram {
 	if write {
 		return s.writes
 	}
@@ -206,6 +208,10 @@ func (s *share) failures(f Failed) {
 
 // add adds what another worker did in the same interval, or what was done in a later one.
 func (s *share) add(o *share) {
+	s.due += o.due
+	s.end = max(s.end, o.end)
+	s.underWay += o.underWay // of the same interval
+	s.owed += o.owed
 	s.counts.add(&o.counts)
 	s.warmup.add(&o.warmup)
 	s.reads.Merge(o.reads)
@@ -220,7 +226,7 @@ func (s *share) add(o *share) {
 // collect puts together what the workers hand over.
 func (r *run) collect(result *Result, workers, next int) {
 	total := r.share(0, 0)
-	all := newHistogram()
+	all := report.NewHistogram()
 	pending := make(map[int]*share)
 	from := make(map[int]int)
 	var ends []int // the last intervals of workers that hand nothing over any more
@@ -247,11 +253,20 @@ func (r *run) collect(result *Result, workers, next int) {
 			all.Merge(s.reads)
 			all.Merge(s.writes)
 			all.Merge(s.unsent)
-			i := Interval{Begin: s.begin - r.measured, Length: r.plan.Interval, Counts: s.counts, Latency: all}
+			i := Interval{
+				Begin: s.begin - r.measured, Length: s.end - s.begin, Counts: s.counts, Due: s.due, UnderWay: s.underWay, Owed: s.owed, Latency: all,
+			}
+			if r.plan.Rate.open() {
+				i.Service = s.service
+			}
+			for _, f := range s.failed {
+				if f.Count > i.Failure.Count {
+					i.Failure = f
+				}
+			}
 			if s.index < 0 {
 				i.Started, i.OK, i.Failed = s.warmup.Started, s.warmup.OK, s.warmup.Failed
 			}
-			i.Rate = r.plan.Rate.during(i.Begin+i.Length/2, r.plan.Duration)
 			r.plan.Observe(i)
 		}
 		select {
@@ -282,7 +297,7 @@ func (r *run) collect(result *Result, workers, next int) {
 		give(pending[i])
 	}
 	result.Counts, result.Warmup = total.counts, total.warmup
-	all = newHistogram()
+	all = report.NewHistogram()
 	all.Merge(total.reads)
 	all.Merge(total.writes)
 	all.Merge(total.unsent)

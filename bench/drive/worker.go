@@ -6,7 +6,7 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
+	"everloop/bench/report"
 	"golang.org/x/sys/unix"
 )
 
@@ -46,7 +46,7 @@ type Worker struct {
 	cpuBefore time.Duration // of its thread
 
 	interval *share // being filled
-	lag      *hdrhistogram.Histogram
+	lag      *report.Histogram
 }
 
 // Stamp reads the time. A session calls it when bytes have arrived, before it tells what they were.
@@ -84,7 +84,7 @@ func (w *Worker) warmed(op *Op, f *Failure) {
 	}
 	s.warmup.OK++
 	if s.index < 0 {
-		record(s.latency(op.Write), w.now-op.due)
+		s.latency(op.Write).Record(w.now - op.due)
 	}
 }
 
@@ -97,9 +97,9 @@ func (w *Worker) Done(conn int, op *Op, f *Failure) {
 		s.counts.Started++
 		if f == nil {
 			s.counts.OK++
-			record(s.latency(op.Write), w.now-op.due)
+			s.latency(op.Write).Record(w.now - op.due)
 			if w.due != nil {
-				record(s.service, w.now-op.sent)
+				s.service.Record(w.now - op.sent)
 			}
 		} else {
 			s.counts.Failed++
@@ -151,8 +151,9 @@ func (w *Worker) arrive() {
 			return
 		}
 		due := w.due.pop()
+		w.interval.due++
 		if w.free.len() > 0 {
-			record(w.lag, w.now-due)
+			w.lag.Record(w.now - due)
 			w.start(int(w.free.pop()), due)
 			continue
 		}
@@ -282,7 +283,7 @@ func (w *Worker) abandon() {
 		if due := w.owed.pop(); due >= w.run.measured {
 			s.counts.Started++
 			s.counts.Unsent++
-			record(s.unsent, w.now-due)
+			s.unsent.Record(w.now - due)
 		}
 	}
 }
@@ -291,7 +292,10 @@ func (w *Worker) abandon() {
 func (w *Worker) turn(last bool) {
 	for w.now >= w.interval.end || last {
 		s := w.interval
-		s.last = last && w.now < s.end
+		s.underWay, s.owed = w.underWay, w.owed.len()
+		if s.last = last && w.now < s.end; s.last {
+			s.end = max(w.now, s.begin+1)
+		}
 		if !s.last {
 			w.interval = w.run.share(s.index+1, s.end)
 		}
