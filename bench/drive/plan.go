@@ -38,6 +38,8 @@ type Plan struct {
 
 	// Interval is the length of an interval of the series. Default 1 s, at least 10 ms.
 	Interval time.Duration
+	// Begin, if not nil, is called once when what is measured begins, on a goroutine that makes the load: it must be quick.
+	Begin func()
 	// Observe, if not nil, is told of each interval that all workers have finished, in order, on a goroutine of the driver.
 	Observe func(Interval)
 	// MaxFailures, if above 0, ends the run when so many operations have failed.

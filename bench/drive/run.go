@@ -49,9 +49,14 @@ func Run(ctx context.Context, t Target, p Plan) (*Result, error) {
 		result.Conns += w.session.Conns()
 	}
 	var cpu time.Duration
-	r.cpuAt = sync.OnceFunc(func() { cpu = usage(unix.RUSAGE_SELF) })
-	if p.Warmup == 0 {
-		r.cpuAt()
+	r.begin = sync.OnceFunc(func() {
+		cpu = usage(unix.RUSAGE_SELF)
+		if p.Begin != nil {
+			p.Begin()
+		}
+	})
+	if first == 0 {
+		r.begin()
 	}
 
 	collected := make(chan struct{})
@@ -67,7 +72,7 @@ func Run(ctx context.Context, t Target, p Plan) (*Result, error) {
 	close(r.shares)
 	<-collected
 
-	r.cpuAt()
+	r.begin()
 	result.CPU = usage(unix.RUSAGE_SELF) - cpu
 	r.finish(result, workers)
 	if err != nil && !errors.Is(err, context.Canceled) {
@@ -82,7 +87,7 @@ type run struct {
 	base     time.Time
 	measured time.Duration // from when on operations are recorded
 	end      time.Duration // when the last is due; 0: Plan.Count alone ends it
-	cpuAt    func()        // reads the processor time at the beginning of what is measured
+	begin    func()        // is called at the beginning of what is measured; only the first call counts
 
 	early    atomic.Pointer[early] // why the run is to end early
 	failures atomic.Int64
@@ -275,9 +280,6 @@ func (r *run) collect(result *Result, workers, next int) {
 		}
 	}
 	for s := range r.shares {
-		if s.index >= 0 {
-			r.cpuAt()
-		}
 		if s.last {
 			ends = append(ends, s.index)
 		}

@@ -18,8 +18,8 @@ type Session interface {
 	Conns() int
 	Depth() int
 	// Start starts an operation on a connection that has fewer than Depth under way. It neither waits nor calls the worker: what
-	// goes wrong is told by Worker.Done, within a later Wait. The bytes may leave in that Wait, too. op.Value is valid until Start
-	// returns.
+	// goes wrong is told by Worker.Done, within a later Wait. The bytes may leave in that Wait, too. op is
+	// valid until Start returns; op.Value does not change as long as the run lasts.
 	Start(conn int, op *Op)
 	// Wait sends what is to be sent, waits until something has happened, but not longer than d, and tells the worker of every
 	// operation that is done: Worker.Stamp once for what arrived together, then Worker.Done for each. Within Done the worker may start the next
@@ -38,7 +38,7 @@ type Op struct {
 	Key uint64
 	// Write says of which kind it is: a write, or a read.
 	Write bool
-	// Value is what it writes; nil for a read and where values are of no length. Letters and digits.
+	// Value is what it writes; nil for a read and where values are of no length. Letters and digits. It must not be changed.
 	Value []byte
 
 	due, sent time.Duration

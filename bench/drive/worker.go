@@ -298,6 +298,9 @@ func (w *Worker) turn(last bool) {
 		}
 		if !s.last {
 			w.interval = w.run.share(s.index+1, s.end)
+			if w.interval.index == 0 {
+				w.run.begin()
+			}
 		}
 		w.run.shares <- s
 		if s.last {
