@@ -9,33 +9,6 @@ import (
 
 var errSkeleton = errors.New("report: to follow")
 
-// WriteJSON writes the result as docs/format/bench.md has it.
-func (r *Result) WriteJSON(w io.Writer) error { return errSkeleton }
-
-// Read reads what [Result.WriteJSON] wrote. A file that is none, or of another version, is an error that says so.
-func Read(from io.Reader) (*Result, error) { return nil, errSkeleton }
-
-// Warnings are what makes the result worth less than it looks, each a sentence. They are found in the result, so that a file read later has them too.
-func (r *Result) Warnings() []string { return nil }
-
-// TableOptions says how a table is drawn.
-type TableOptions struct {
-	Width int  // of the terminal; 0 is 80
-	Color bool // with escape sequences
-}
-
-// Width is how wide a terminal is, 80 if the file is none.
-func Width(f *os.File) int { return 80 }
-
-// Colors reports whether a file is a terminal and NO_COLOR is not set.
-func Colors(f *os.File) bool { return false }
-
-// WriteTable writes the result for a terminal.
-func (r *Result) WriteTable(w io.Writer, o TableOptions) error { return errSkeleton }
-
-// WriteHTML writes the result as one page that needs nothing else.
-func (r *Result) WriteHTML(w io.Writer) error { return errSkeleton }
-
 // Comparison is two results side by side: what differs in how they were made, and in what they found.
 type Comparison struct {
 	A, B *Result
