@@ -6,14 +6,14 @@ import (
 	"strings"
 
 	"everloop/bench/drive"
-	"everloop/bench/drive/socket"
+	"everloop/bench/drive/links"
 )
 
 // EchoTarget makes WebSockets whose operations are messages that must come back, to the byte and in order. The path, which may have {key} in
 // it, is that of each connection, whose key is its number modulo keys. The length of a message is that of an operation's value, but at least 24
 // bytes.
-func EchoTarget(addr socket.Address, host string, path drive.Template, keys uint64) *socket.Target {
-	return &socket.Target{Address: addr, Codec: func(w *drive.Worker, conn int) socket.Codec {
+func EchoTarget(addr links.Address, host string, path drive.Template, keys uint64) *links.Target {
+	return &links.Target{Address: addr, Codec: func(w *drive.Worker, conn int) links.Codec {
 		key := &drive.Op{Key: uint64(conn) % max(keys, 1), Number: uint64(conn)}
 		return &echoCodec{frames: frames{random: w.Random}, host: host, path: string(path.Append(nil, key)), conn: conn}
 	}}
@@ -49,15 +49,15 @@ func (c *echoCodec) Append(dst []byte, op *drive.Op) []byte {
 	return c.say(dst, c.path, c.message(op))
 }
 
-func (c *echoCodec) Read(b []byte, op *drive.Op) (socket.Heard, error) {
+func (c *echoCodec) Read(b []byte, op *drive.Op) (links.Heard, error) {
 	n, h, err := c.hear(b, c.path)
 	if err != nil || n == 0 {
-		return socket.Heard{}, err
+		return links.Heard{}, err
 	}
 	if !h.message {
-		return socket.Heard{Length: n, Aside: true, Reply: h.answer}, nil
+		return links.Heard{Length: n, Aside: true, Reply: h.answer}, nil
 	}
-	heard := socket.Heard{Length: n}
+	heard := links.Heard{Length: n}
 	if op != nil {
 		if want := c.message(op); !bytes.Equal(h.payload, want) {
 			heard.Failure = &drive.Failure{Kind: drive.FailedAnswer, Text: fmt.Sprintf("heard %q, want %q", clip(h.payload), clip(want))}

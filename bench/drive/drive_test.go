@@ -226,7 +226,7 @@ func TestFailures(t *testing.T) {
 		return steady(at, op)
 	}
 	r := play(t, fake{took: third}, Plan{Conns: 1, Count: 30})
-	if want := []Failed{{"status 500", 10, "no a"}}; !slices.Equal(r.Failed, want) || r.Counts.Failed != 10 {
+	if want := []Failed{{"status 500", 10, "no a", time.Millisecond}}; !slices.Equal(r.Failed, want) || r.Counts.Failed != 10 {
 		t.Errorf("%d failed: %v, want %v", r.Counts.Failed, r.Failed, want)
 	}
 	r = play(t, fake{took: third}, Plan{Conns: 1, Duration: time.Minute, MaxFailures: 7})

@@ -75,8 +75,9 @@ const (
 type Failed struct {
 	Kind  string
 	Count uint64
-	// Text is that of the first one.
-	Text string
+	// Text is that of the first one, and First when it was, from the beginning of what is measured.
+	Text  string
+	First time.Duration
 }
 
 // Result is what a run measured, after its warm-up.

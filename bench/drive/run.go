@@ -194,8 +194,8 @@ func (s *share) latency(write bool) *report.Histogram {
 var failureUnfinished = Failure{Kind: "unfinished", Text: "no answer when the run ended"}
 
 // fail counts a failure by its kind.
-func (s *share) fail(f *Failure) {
-	s.failures(Failed{Kind: f.Kind, Count: 1, Text: f.Text[:min(len(f.Text), maxFailureText)]})
+func (s *share) fail(f *Failure, at time.Duration) {
+	s.failures(Failed{Kind: f.Kind, Count: 1, Text: f.Text[:min(len(f.Text), maxFailureText)], First: at})
 }
 
 func (s *share) failures(f Failed) {
@@ -204,8 +204,8 @@ func (s *share) failures(f Failed) {
 		f.Kind = FailedOther
 		old = s.failed[f.Kind]
 	}
-	if old.Count > 0 {
-		f.Text = old.Text
+	if old.Count > 0 && old.First <= f.First {
+		f.Text, f.First = old.Text, old.First
 	}
 	f.Count += old.Count
 	s.failed[f.Kind] = f

@@ -70,7 +70,7 @@ func (w *Worker) Reconnect() { w.interval.counts.Reconnects++ }
 // Fail counts a failure, of no operation. Those of operations are counted by Done.
 func (w *Worker) Fail(f *Failure) {
 	w.run.failures.Add(1)
-	w.interval.fail(f)
+	w.interval.fail(f, w.now-w.run.measured)
 }
 
 // warmed counts an operation that was due while warming up. Its time is shown, as long as the warm-up lasts, but not kept.
@@ -276,7 +276,7 @@ func (w *Worker) abandon() {
 		s.counts.Started += uint64(n)
 		s.counts.Failed += uint64(n)
 		s.failed[failureUnfinished.Kind] = Failed{
-			failureUnfinished.Kind, s.failed[failureUnfinished.Kind].Count + uint64(n), failureUnfinished.Text,
+			failureUnfinished.Kind, s.failed[failureUnfinished.Kind].Count + uint64(n), failureUnfinished.Text, w.now - w.run.measured,
 		}
 	}
 	for w.owed.len() > 0 {

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"everloop/bench/drive"
-	"everloop/bench/drive/socket"
+	"everloop/bench/drive/links"
 )
 
 // Request is what is asked for by one kind of operation. Every Template may stand for different bytes each time.
@@ -53,8 +53,8 @@ func (r *Request) Validate() error {
 }
 
 // Target makes requests over keep-alive connections. Requests are those of drive's plan: reads and writes.
-func Target(addr socket.Address, host string, read, write Request) *socket.Target {
-	return &socket.Target{Address: addr, Codec: func(*drive.Worker, int) socket.Codec {
+func Target(addr links.Address, host string, read, write Request) *links.Target {
+	return &links.Target{Address: addr, Codec: func(*drive.Worker, int) links.Codec {
 		return &httpCodec{host: host, kinds: [2]*Request{&read, &write}}
 	}}
 }
@@ -96,7 +96,7 @@ func (c *httpCodec) Append(dst []byte, op *drive.Op) []byte {
 	return append(append(dst, "\r\n"...), c.scratch...)
 }
 
-func (c *httpCodec) Read(b []byte, op *drive.Op) (h socket.Heard, err error) {
+func (c *httpCodec) Read(b []byte, op *drive.Op) (h links.Heard, err error) {
 	a, err := parse(b, &c.scratch)
 	if err != nil || a.length == 0 {
 		return h, err

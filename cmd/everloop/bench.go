@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"everloop/bench/drive"
-	"everloop/bench/drive/socket"
+	"everloop/bench/drive/links"
 	"everloop/bench/proc"
-	"everloop/bench/report"
+	results "everloop/bench/report"
 )
 
 // benchCmd is `everloop bench`.
@@ -129,9 +129,9 @@ type targetFlags struct {
 	PID         int  `name:"pid" placeholder:"PID" help:"The server's process on this machine: its processor time and memory are part of the result."`
 }
 
-func (f *targetFlags) resolve(ctx context.Context, addr string) (socket.Address, error) {
-	a, err := socket.Resolve(ctx, addr, f.AllowRemote)
-	var remote *socket.RemoteError
+func (f *targetFlags) resolve(ctx context.Context, addr string) (links.Address, error) {
+	a, err := links.Resolve(ctx, addr, f.AllowRemote)
+	var remote *links.RemoteError
 	if errors.As(err, &remote) {
 		return a, fmt.Errorf("%w: with --allow-remote it is asked nevertheless", err)
 	}
@@ -153,7 +153,7 @@ type resultFlags struct {
 // scenario is what a bench command measures.
 type scenario struct {
 	name, target, unit string
-	settings           []report.Setting
+	settings           []results.Setting
 	pace               *paceFlags
 	pid                int
 	// reads and writes name the kinds of operations; writes is empty where there is one.
@@ -202,14 +202,14 @@ func (s *scenario) drive(stdout io.Writer, t drive.Target, p drive.Plan, out *re
 		}
 	}
 	if err != nil {
-		result.Ended = report.EndedFailed
+		result.Ended = results.EndedFailed
 		result.Notes = append(result.Notes, err.Error())
 	}
 	return errors.Join(err, out.print(stdout, result, before), s.judge(result))
 }
 
 // judge is the error of a run that is not to count as a success.
-func (s *scenario) judge(r *report.Result) error {
+func (s *scenario) judge(r *results.Result) error {
 	switch t := r.Totals; {
 	case t.Requests == 0 && len(r.Errors) > 0:
 		return fmt.Errorf("no %s succeeded: %s: %s", s.unit, r.Errors[0].Kind, r.Errors[0].Example)
@@ -222,12 +222,12 @@ func (s *scenario) judge(r *report.Result) error {
 }
 
 // result is one with what is known before the load.
-func (s *scenario) result(p drive.Plan) *report.Result {
+func (s *scenario) result(p drive.Plan) *results.Result {
 	p.EnsureDefaults()
-	r := &report.Result{
-		Tool: "everloop " + currentVersion(), Command: shellLine(os.Args), Scenario: s.name, Target: s.target, Unit: s.unit,
+	r := &results.Result{
+		Tool: version(), Command: shellLine(os.Args), Scenario: s.name, Target: s.target, Unit: s.unit,
 		Machine: thisMachine(),
-		Config: report.Config{
+		Config: results.Config{
 			Connections: p.Conns, Pipeline: p.Depth, Warmup: p.Warmup, Duration: p.Duration, Count: int64(p.Count),
 			Keys: fmt.Sprintf("%s of %d", p.Keys, p.Keys.Count), Seed: p.Seed, Other: s.settings,
 		},
@@ -241,7 +241,7 @@ func (s *scenario) result(p drive.Plan) *report.Result {
 			r.Config.Arrivals = "poisson"
 		}
 		if p.Rate.Steps > 1 {
-			r.Config.Other = append(r.Config.Other, report.Setting{Name: "steps", Value: strconv.Itoa(p.Rate.Steps)})
+			r.Config.Other = append(r.Config.Other, results.Setting{Name: "steps", Value: strconv.Itoa(p.Rate.Steps)})
 		}
 	}
 	if p.Writes > 0 {
@@ -252,11 +252,11 @@ func (s *scenario) result(p drive.Plan) *report.Result {
 }
 
 // fill adds what the driver has found.
-func (s *scenario) fill(to *report.Result, r *drive.Result, p *drive.Plan) {
+func (s *scenario) fill(to *results.Result, r *drive.Result, p *drive.Plan) {
 	to.Started = r.Started.UTC()
 	to.Latency, to.Service = r.Times.Latency, r.Times.Service
 	c := r.Counts
-	to.Totals = report.Totals{
+	to.Totals = results.Totals{
 		Elapsed: r.Elapsed, Requests: int64(c.OK), Errors: int64(c.Failed), Unsent: int64(c.Unsent), Sent: int64(c.Out), Received: int64(c.In),
 		GeneratorCPU: r.CPU, GeneratorCores: float64(r.Workers),
 	}
@@ -266,12 +266,12 @@ func (s *scenario) fill(to *report.Result, r *drive.Result, p *drive.Plan) {
 	}
 	to.Config.Connections = r.Conns
 	if reads, writes := r.Times.Reads, r.Times.Writes; s.writes != "" && reads.Count() > 0 && writes.Count() > 0 {
-		to.Kinds = []report.Kind{
+		to.Kinds = []results.Kind{
 			{Name: s.reads, Requests: reads.Count(), Latency: reads}, {Name: s.writes, Requests: writes.Count(), Latency: writes},
 		}
 	}
 	for _, f := range r.Failed {
-		to.Errors = append(to.Errors, report.Failure{Kind: f.Kind, Count: int64(f.Count), Example: f.Text, First: f.First})
+		to.Errors = append(to.Errors, results.Failure{Kind: f.Kind, Count: int64(f.Count), Example: f.Text, First: f.First})
 	}
 	for n := len(to.Series); n > 0; n-- { // what is behind the end was waited for in vain
 		if last := to.Series[n-1]; last.Requests+last.Errors+last.Intended > 0 {
@@ -279,16 +279,16 @@ func (s *scenario) fill(to *report.Result, r *drive.Result, p *drive.Plan) {
 		}
 		to.Series = to.Series[:n-1]
 	}
-	to.Ended = report.EndedTime
+	to.Ended = results.EndedTime
 	switch {
 	case r.Verdict == drive.Interrupted:
-		to.Ended = report.EndedInterrupted
+		to.Ended = results.EndedInterrupted
 	case r.Verdict == drive.ServerSaturated:
 		to.Notes = append(to.Notes, fmt.Sprintf("Server saturated: %s operations were due and could not be sent, as all %d connections were waiting for answers. The load was ended early.", humanCount(c.Unsent), r.Conns))
 	case r.Verdict == drive.GeneratorBehind:
 		to.Notes = append(to.Notes, fmt.Sprintf("The load generator fell behind: %s operations were due and not sent, and its %d threads had no time to spare. Give it more by --workers.", humanCount(c.Unsent), r.Workers))
 	case p.Count > 0 && c.Started+r.Warmup.Started >= p.Count:
-		to.Ended = report.EndedCount
+		to.Ended = results.EndedCount
 	}
 	if c.Unsent > 0 {
 		to.Notes = append(to.Notes, fmt.Sprintf("The latencies have %s operations in them that were due and not sent, with the time that they had waited at the end.", humanCount(c.Unsent)))
@@ -301,17 +301,24 @@ func (s *scenario) fill(to *report.Result, r *drive.Result, p *drive.Plan) {
 	}
 	if n := c.OK + c.Failed; n > 0 {
 		to.Figures = append(to.Figures,
-			report.Figure{Name: "generator CPU per operation", Value: float64(r.CPU.Nanoseconds()) / float64(n), Unit: report.UnitDuration, Better: -1})
+			results.Figure{Name: "generator CPU per operation", Value: float64(r.CPU.Nanoseconds()) / float64(n), Unit: results.UnitDuration, Better: -1})
 	}
 	if c.Delivered > 0 {
-		to.Figures = append(to.Figures, report.Figure{Name: "deliveries", Value: float64(c.Delivered) / r.Elapsed.Seconds(), Unit: report.UnitRate, Better: 1})
+		to.Figures = append(to.Figures, results.Figure{Name: "deliveries", Value: float64(c.Delivered) / r.Elapsed.Seconds(), Unit: results.UnitRate, Better: 1})
+	}
+}
+
+func thisMachine() results.Machine {
+	m := proc.ThisMachine()
+	return results.Machine{
+		CPU: m.CPU, Cores: m.Cores, Memory: m.Memory, OS: runtime.GOOS + " " + m.Kernel, Arch: runtime.GOARCH, Go: runtime.Version(), Load: m.Load,
 	}
 }
 
 func humanCount(n uint64) string { return strconv.FormatUint(n, 10) }
 
-func sampleOf(i drive.Interval) report.Sample {
-	s := report.Sample{
+func sampleOf(i drive.Interval) results.Sample {
+	s := results.Sample{
 		At: i.Begin + i.Length, Span: i.Length, Intended: int64(i.Due), Requests: int64(i.OK), Errors: int64(i.Failed), InFlight: i.UnderWay,
 		Latency: i.Latency.Quantiles(),
 	}
@@ -323,20 +330,20 @@ func sampleOf(i drive.Interval) report.Sample {
 }
 
 // before reads the result to compare with, before a run that may take long.
-func (f *resultFlags) before() (*report.Result, error) {
+func (f *resultFlags) before() (*results.Result, error) {
 	if f.Compare == "" {
 		return nil, nil //nolint:nilnil // there is none, which is no error
 	}
 	return readResult(f.Compare)
 }
 
-func readResult(path string) (*report.Result, error) {
+func readResult(path string) (*results.Result, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	r, err := report.Read(file)
+	r, err := results.Read(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -344,7 +351,7 @@ func readResult(path string) (*report.Result, error) {
 }
 
 // print writes the result to where it is wanted.
-func (f *resultFlags) print(stdout io.Writer, r, before *report.Result) error {
+func (f *resultFlags) print(stdout io.Writer, r, before *results.Result) error {
 	r.Label = f.Label
 	var errs []error
 	if f.JSON == "-" {
@@ -355,9 +362,9 @@ func (f *resultFlags) print(stdout io.Writer, r, before *report.Result) error {
 			errs = append(errs, writeTo(f.JSON, r.WriteJSON))
 		}
 	}
-	var c *report.Comparison
+	var c *results.Comparison
 	if before != nil {
-		c = report.Compare(before, r)
+		c = results.Compare(before, r)
 	}
 	if c != nil && f.JSON != "-" {
 		fmt.Fprintln(stdout)
@@ -373,12 +380,12 @@ func (f *resultFlags) print(stdout io.Writer, r, before *report.Result) error {
 	return errors.Join(errs...)
 }
 
-func tableOptions(w io.Writer) report.TableOptions {
+func tableOptions(w io.Writer) results.TableOptions {
 	f, ok := w.(*os.File)
 	if !ok {
-		return report.TableOptions{}
+		return results.TableOptions{}
 	}
-	return report.TableOptions{Width: report.Width(f), Color: report.Colors(f)}
+	return results.TableOptions{Width: results.Width(f), Color: results.Colors(f)}
 }
 
 // writeTo makes a file.
@@ -393,20 +400,20 @@ func writeTo(path string, write func(io.Writer) error) (err error) {
 
 // benchLive shows a run while it goes on.
 type benchLive struct {
-	live           *report.Live
+	live           *results.Live
 	warm, measured time.Duration
 	count          int64
 	conns          int
-	warmed, sum    report.Totals
-	whole          *report.Histogram
+	warmed, sum    results.Totals
+	whole          *results.Histogram
 	failed         string
 }
 
 func newBenchLive(s *scenario, p *drive.Plan, out *resultFlags) *benchLive {
-	l := &benchLive{warm: p.Warmup, measured: p.Duration, count: int64(p.Count), conns: p.Conns, whole: report.NewHistogram()}
+	l := &benchLive{warm: p.Warmup, measured: p.Duration, count: int64(p.Count), conns: p.Conns, whole: results.NewHistogram()}
 	if out.Live != "off" {
-		l.live = report.NewLive(os.Stderr, report.LiveOptions{Title: s.name + " " + s.target, Unit: s.unit})
-		l.live.Update(report.Tick{Phase: "connecting"})
+		l.live = results.NewLive(os.Stderr, results.LiveOptions{Title: s.name + " " + s.target, Unit: s.unit})
+		l.live.Update(results.Tick{Phase: "connecting"})
 	}
 	return l
 }
@@ -418,7 +425,7 @@ func (l *benchLive) update(i drive.Interval) {
 	if i.Failure.Count > 0 {
 		l.failed = i.Failure.Kind + ": " + i.Failure.Text
 	}
-	t := report.Tick{Phase: "measuring", At: i.Begin + i.Length, Of: l.measured, Second: sampleOf(i), Open: l.conns, Error: l.failed, DoneOf: l.count}
+	t := results.Tick{Phase: "measuring", At: i.Begin + i.Length, Of: l.measured, Second: sampleOf(i), Open: l.conns, Error: l.failed, DoneOf: l.count}
 	sum := &l.sum
 	switch {
 	case i.Begin < 0:
@@ -474,7 +481,7 @@ func (c *benchCompareCmd) Run(stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	both := report.Compare(a, b)
+	both := results.Compare(a, b)
 	if err := both.WriteTable(stdout, tableOptions(stdout)); err != nil {
 		return err
 	}

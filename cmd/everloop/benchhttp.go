@@ -8,10 +8,10 @@ import (
 	"net"
 	"strings"
 
-	"everloop/bench/crowd"
+	sockload "everloop/bench/crowd"
 	"everloop/bench/drive"
 	"everloop/bench/load"
-	"everloop/bench/report"
+	results "everloop/bench/report"
 )
 
 // benchHTTPCmd is `everloop bench http`.
@@ -142,9 +142,9 @@ func (c *benchHTTPCmd) Run(stdout io.Writer) error {
 		return err
 	}
 	s := scenario{name: "http", target: c.URL, unit: "requests", pace: &c.paceFlags, pid: c.PID, reads: "read", writes: "write"}
-	s.settings = append(s.settings, report.Setting{Name: "method", Value: c.Method})
+	s.settings = append(s.settings, results.Setting{Name: "method", Value: c.Method})
 	if p.Writes > 0 {
-		s.settings = append(s.settings, report.Setting{Name: "writes", Value: strings.TrimSpace(c.WriteMethod + " " + c.WriteURL)})
+		s.settings = append(s.settings, results.Setting{Name: "writes", Value: strings.TrimSpace(c.WriteMethod + " " + c.WriteURL)})
 	}
 	return s.drive(stdout, load.Target(to, host, read, write), p, &c.resultFlags)
 }
@@ -171,7 +171,7 @@ func (*benchEchoCmd) Help() string {
 func (c *benchEchoCmd) Validate() error {
 	_, path, err := splitURL(c.URL, "ws://", "http://")
 	if err == nil {
-		err = crowd.ValidatePath(path)
+		err = sockload.ValidatePath(path)
 	}
 	_, serr := drive.ParseSizes(c.Size)
 	return errors.Join(err, serr, c.paceFlags.Validate())
@@ -196,5 +196,5 @@ func (c *benchEchoCmd) Run(stdout io.Writer) error {
 		return err
 	}
 	s := scenario{name: "ws-echo", target: c.URL, unit: "messages", pace: &c.paceFlags, pid: c.PID, reads: "message"}
-	return s.drive(stdout, crowd.EchoTarget(to, host, drive.ParseTemplate(path), c.Keys), p, &c.resultFlags)
+	return s.drive(stdout, sockload.EchoTarget(to, host, drive.ParseTemplate(path), c.Keys), p, &c.resultFlags)
 }

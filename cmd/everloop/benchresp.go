@@ -9,7 +9,7 @@ import (
 
 	"everloop/bench/drive"
 	"everloop/bench/drive/command"
-	"everloop/bench/report"
+	results "everloop/bench/report"
 )
 
 // benchRESPCmd is `everloop bench resp`.
@@ -80,9 +80,9 @@ func (c *benchRESPCmd) Run(stdout io.Writer) error {
 		return err
 	}
 	s := scenario{name: "resp", target: c.Addr, unit: "commands", pace: &c.paceFlags, pid: c.PID, reads: "read", writes: "write"}
-	s.settings = append(s.settings, report.Setting{Name: "command", Value: strings.Join(c.Command, " ")})
+	s.settings = append(s.settings, results.Setting{Name: "command", Value: strings.Join(c.Command, " ")})
 	if p.Writes > 0 {
-		s.settings = append(s.settings, report.Setting{Name: "writes", Value: c.Write})
+		s.settings = append(s.settings, results.Setting{Name: "writes", Value: c.Write})
 	}
 	return s.drive(stdout, command.Target(command.Options{
 		Address: to, Read: read, Write: write, User: c.User, Password: c.Password,

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"everloop/bench/drive"
-	"everloop/bench/drive/socket"
+	"everloop/bench/drive/links"
 	"everloop/proto/resp"
 )
 
@@ -76,7 +76,7 @@ func split(line string) (words []string, err error) {
 
 // Options say how commands are sent.
 type Options struct {
-	Address socket.Address
+	Address links.Address
 	// Read and Write are the commands of either kind of operation.
 	Read, Write Command
 	// User and Password, if Password is not empty, are given by AUTH before anything else.
@@ -84,10 +84,10 @@ type Options struct {
 }
 
 // Target makes the commands of o.
-func Target(o Options) *socket.Target {
+func Target(o Options) *links.Target {
 	var limits resp.ReplyLimits
 	limits.EnsureDefaults()
-	return &socket.Target{Address: o.Address, Codec: func(*drive.Worker, int) socket.Codec {
+	return &links.Target{Address: o.Address, Codec: func(*drive.Worker, int) links.Codec {
 		return &codec{Options: o, limits: &limits}
 	}}
 }
@@ -137,7 +137,7 @@ func (c *codec) Append(dst []byte, op *drive.Op) []byte {
 	return dst
 }
 
-func (c *codec) Read(b []byte, op *drive.Op) (h socket.Heard, err error) {
+func (c *codec) Read(b []byte, op *drive.Op) (h links.Heard, err error) {
 	v := &c.value
 	n, err := c.reader.Read(b, v, c.limits)
 	if err != nil || n == 0 {

@@ -1,4 +1,4 @@
-// Package socket makes operations on many connections to a server, for package drive: a [Codec] says how an operation and its answer
+// Package links makes operations on many connections to a server, for package drive: a [Codec] says how an operation and its answer
 // look, and everything else is here.
 //
 // One goroutine has all connections of a worker in one epoll instance and reads them through one large buffer: an operation costs a
@@ -6,4 +6,4 @@
 //
 // A connection that fails takes the operations down that are under way on it, which are counted as failed, and is made
 // again at the next operation: at once if it had been of use, otherwise after a pause that grows from 100 ms to a second.
-package socket
+package links
