@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,8 @@ import (
 type benchCmd struct {
 	HTTP    benchHTTPCmd    `cmd:"" name:"http" help:"HTTP requests."`
 	Echo    benchEchoCmd    `cmd:"" name:"ws-echo" help:"WebSockets that hear their own messages."`
+	Rooms   benchRoomsCmd   `cmd:"" name:"ws-broadcast" help:"Rooms of WebSockets, where speakers are heard by all."`
+	Idle    benchIdleCmd    `cmd:"" name:"ws-idle" help:"WebSockets that are only there: time to open, and memory."`
 	RESP    benchRESPCmd    `cmd:"" name:"resp" help:"Commands of RESP: everloop's CALL, or Redis's."`
 	Compare benchCompareCmd `cmd:"" help:"Compare two results."`
 }
@@ -299,10 +302,6 @@ func (s *scenario) fill(to *results.Result, r *drive.Result, p *drive.Plan) {
 	if c.Reconnects > 0 {
 		to.Notes = append(to.Notes, fmt.Sprintf("Connections were made again %s times.", humanCount(c.Reconnects)))
 	}
-	if n := c.OK + c.Failed; n > 0 {
-		to.Figures = append(to.Figures,
-			results.Figure{Name: "generator CPU per operation", Value: float64(r.CPU.Nanoseconds()) / float64(n), Unit: results.UnitDuration, Better: -1})
-	}
 	if c.Delivered > 0 {
 		to.Figures = append(to.Figures, results.Figure{Name: "deliveries", Value: float64(c.Delivered) / r.Elapsed.Seconds(), Unit: results.UnitRate, Better: 1})
 	}
@@ -489,4 +488,9 @@ func (c *benchCompareCmd) Run(stdout io.Writer) error {
 		return nil
 	}
 	return writeTo(c.HTML, both.WriteHTML)
+}
+
+// sortSettings puts settings into an order that does not change.
+func sortSettings(s []results.Setting) {
+	slices.SortFunc(s, func(a, b results.Setting) int { return strings.Compare(a.Name, b.Name) })
 }

@@ -50,6 +50,11 @@ func (c *benchRESPCmd) commands() (read, write command.Command, err error) {
 	if len(read.Args) == 0 || c.Command[0] == "" {
 		return read, write, errors.New("name a command behind ADDR")
 	}
+	for _, word := range c.Command {
+		if len(word) > 3 && word[:2] == "--" && word[2] >= 'a' && word[2] <= 'z' {
+			return read, write, fmt.Errorf("%s is part of the command: flags go before ADDR", word)
+		}
+	}
 	write = read
 	if c.Write != "" {
 		if write, err = command.Parse(c.Write); err != nil {

@@ -7,8 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// epollWait waits not longer than d, which may be far below a millisecond: an open loop is as exact as its waits are.
-func epollWait(epoll int, events []unix.EpollEvent, d time.Duration, coarse *bool) (int, error) {
+// EpollWait waits not longer than d, which may be far below a millisecond: an open loop is as exact as its waits are. coarse
+// is kept by the caller, false at first: it becomes true where the kernel knows whole milliseconds only.
+func EpollWait(epoll int, events []unix.EpollEvent, d time.Duration, coarse *bool) (int, error) {
 	if !*coarse {
 		spec := unix.NsecToTimespec(max(d, 0).Nanoseconds())
 		n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)),

@@ -205,7 +205,7 @@ func (s *session) redial() {
 
 // poll waits once and handles what has happened.
 func (s *session) poll(d time.Duration) error {
-	n, err := epollWait(s.epoll, s.events, d, &s.coarse)
+	n, err := EpollWait(s.epoll, s.events, d, &s.coarse)
 	if err != nil {
 		return fmt.Errorf("epoll_wait: %w", err)
 	}
