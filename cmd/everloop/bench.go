@@ -260,7 +260,7 @@ func (s *scenario) fill(to *results.Result, r *drive.Result, p *drive.Plan) {
 	to.Latency, to.Service = r.Times.Latency, r.Times.Service
 	c := r.Counts
 	to.Totals = results.Totals{
-		Elapsed: r.Elapsed, Requests: int64(c.OK), Errors: int64(c.Failed), Unsent: int64(c.Unsent), Sent: int64(c.Out), Received: int64(c.In),
+		Elapsed: r.Elapsed, Requests: int64(c.OK), Unsent: int64(c.Unsent), Sent: int64(c.Out), Received: int64(c.In),
 		GeneratorCPU: r.CPU, GeneratorCores: float64(r.Workers),
 	}
 	if p.Rate.From > 0 {
@@ -273,7 +273,9 @@ func (s *scenario) fill(to *results.Result, r *drive.Result, p *drive.Plan) {
 			{Name: s.reads, Requests: reads.Count(), Latency: reads}, {Name: s.writes, Requests: writes.Count(), Latency: writes},
 		}
 	}
+	// With what failed and was no operation, as an answer that nothing had asked for
 	for _, f := range r.Failed {
+		to.Totals.Errors += int64(f.Count)
 		to.Errors = append(to.Errors, results.Failure{Kind: f.Kind, Count: int64(f.Count), Example: f.Text, First: f.First})
 	}
 	for n := len(to.Series); n > 0; n-- { // what is behind the end was waited for in vain

@@ -315,7 +315,9 @@ func (s *session) ready(i int, events uint32) {
 			err = s.watch(unix.EPOLL_CTL_MOD, i, unix.EPOLLIN)
 		}
 		if err != nil {
-			s.w.Stamp()
+			if !s.opening {
+				s.w.Stamp()
+			}
 			s.lose(i, drive.FailedConnect, err)
 			return
 		}
@@ -343,7 +345,10 @@ func (s *session) read(i int) {
 		have = len(c.rest)
 	}
 	n, err := unix.Read(c.fd, buf[have:])
-	s.w.Stamp()
+	if !s.opening {
+		s.w.Stamp()
+		s.w.Bytes(max(n, 0), 0)
+	}
 	switch {
 	case err == unix.EINTR || err == unix.EAGAIN:
 		return
@@ -354,7 +359,6 @@ func (s *session) read(i int) {
 		s.lose(i, drive.FailedClosed, fmt.Errorf("the server has closed the connection: %w", io.ErrUnexpectedEOF))
 		return
 	}
-	s.w.Bytes(n, 0)
 	b := buf[:have+n]
 	if c.state == greeting {
 		used, err := c.codec.Welcome(b)
