@@ -33,9 +33,10 @@ const (
 	paint3
 	paint4
 	paintBad
+	paintFill // below paint1
 )
 
-var paintNames = []string{"text", "axis", "grid", "c1", "c2", "c3", "c4", "bad"}
+var paintNames = []string{"text", "axis", "grid", "c1", "c2", "c3", "c4", "bad", "fill"}
 
 // rgba is a colour that stands for the paint in a drawing: nothing else in it has it.
 func (c paint) rgba() color.RGBA { return color.RGBA{0x0E, 0x5C, uint8(c), 0xFF} }
@@ -88,7 +89,7 @@ type axis struct {
 // chart is a drawing with its text.
 type chart struct {
 	Title, About string
-	Wide         bool // over the whole width
+	Wide, Low    bool // over the whole width; and not as high as others
 	Series       []series
 	x, y         axis
 }
@@ -101,6 +102,7 @@ type size struct {
 
 var (
 	sizeWide   = size{"wide", 1080, 320}
+	sizeLow    = size{"wide", 1080, 190}
 	sizeMiddle = size{"middle", 528, 270}
 	sizeSmall  = size{"small", 336, 250}
 )
@@ -108,7 +110,10 @@ var (
 // Drawings are the chart in every size that the page shows it in.
 func (c *chart) Drawings() (template.HTML, error) {
 	sizes := []size{sizeMiddle, sizeSmall}
-	if c.Wide {
+	switch {
+	case c.Wide && c.Low:
+		sizes = []size{sizeLow, sizeMiddle, sizeSmall}
+	case c.Wide:
 		sizes = []size{sizeWide, sizeMiddle, sizeSmall}
 	}
 	var b strings.Builder
@@ -131,7 +136,7 @@ func (c *chart) draw(b *strings.Builder, s size) error {
 		room int
 	}{{&p.X, c.x, s.width / 62}, {&p.Y, c.y, s.height / 34}} {
 		d.to.LineStyle = draw.LineStyle{}
-		d.to.Tick.LineStyle = draw.LineStyle{}
+		d.to.Tick.LineStyle = draw.LineStyle{Color: paintGrid.rgba(), Width: 1}
 		d.to.Tick.Length = 4
 		d.to.Tick.Label.Font = face
 		d.to.Tick.Label.Color = paintText.rgba()
@@ -154,7 +159,8 @@ func (c *chart) draw(b *strings.Builder, s size) error {
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = c.x.min, c.x.max, c.y.min, c.y.max
 
 	canvas := vgsvg.New(vg.Length(s.width), vg.Length(s.height))
-	p.Draw(draw.New(canvas))
+	// Half of the last label is to the right of its place, half of the topmost one above it.
+	p.Draw(draw.Crop(draw.New(canvas), 2, -32, 2, -6))
 	var drawing strings.Builder
 	if _, err := canvas.WriteTo(&drawing); err != nil {
 		return fmt.Errorf("report: draw %q: %w", c.Title, err)
@@ -174,7 +180,6 @@ func (s series) add(p *plot.Plot, floor float64) error {
 	if s.stroke == dashed {
 		style.Dashes, style.Width = []vg.Length{5, 4}, 1.4
 	}
-	fill := s.paint.rgba()
 	for rest := s.points; len(rest) > 0; {
 		n := slices.IndexFunc(rest, func(xy plotter.XY) bool { return math.IsNaN(xy.Y) })
 		if n < 0 {
@@ -186,7 +191,11 @@ func (s series) add(p *plot.Plot, floor float64) error {
 			continue
 		}
 		if s.stroke == bars || s.stroke == filled {
-			if err := area(p, part, floor, fill, s.stroke == bars); err != nil {
+			fill := paintFill
+			if s.stroke == bars {
+				fill = s.paint
+			}
+			if err := area(p, part, floor, fill.rgba(), s.stroke == bars); err != nil {
 				return err
 			}
 			if s.stroke == bars {
@@ -212,7 +221,7 @@ func (s series) add(p *plot.Plot, floor float64) error {
 	return nil
 }
 
-// area fills what is below a line, faintly, or each point's column, fully.
+// area fills what is below a line, or each point's bar.
 func area(p *plot.Plot, part plotter.XYs, floor float64, fill color.RGBA, each bool) error {
 	var outlines []plotter.XYer
 	if each {
@@ -240,11 +249,7 @@ func area(p *plot.Plot, part plotter.XYs, floor float64, fill color.RGBA, each b
 			return err
 		}
 		polygon.LineStyle = draw.LineStyle{}
-		// The drawing premultiplies, so a faint fill is made by the style sheet, from a colour of its own.
 		polygon.Color = fill
-		if !each {
-			polygon.Color = color.NRGBA{fill.R, fill.G, fill.B, 36}
-		}
 		p.Add(polygon)
 	}
 	return nil
@@ -266,7 +271,7 @@ func linear(label func(float64) string, least float64) func(low, high float64, r
 	return func(low, high float64, room int) []plot.Tick {
 		step := max(niceStep((high-low)/float64(max(room, 2))), least)
 		var all []plot.Tick
-		for i := math.Ceil(low/step - 1e-9); i*step <= high*(1+1e-9); i++ {
+		for i := math.Ceil(low/step-1e-9) + 0; i*step <= high*(1+1e-9); i++ {
 			all = append(all, plot.Tick{Value: i * step, Label: label(i * step)})
 		}
 		return all
@@ -399,7 +404,7 @@ func percentileTicks(_, high float64, room int) []plot.Tick {
 		label string
 	}{{0, "0 %"}, {0.5, "50 %"}, {0.9, "90 %"}, {0.99, "99 %"}, {0.999, "99.9 %"}, {0.9999, "99.99 %"}, {0.99999, "99.999 %"}} {
 		x := nines(t.q)
-		if t.q == 0 && room < 8 || x > high*1.001 {
+		if t.q == 0 && room < 12 || x > high*1.001 {
 			continue // no room beside 50 %
 		}
 		all = append(all, plot.Tick{Value: x, Label: t.label})

@@ -53,7 +53,7 @@ func (h *Histogram) Quantile(q float64) time.Duration {
 	if h.Count() == 0 {
 		return 0
 	}
-	return time.Duration(h.h.ValueAtQuantile(q * 100))
+	return time.Duration(min(h.h.ValueAtQuantile(q * 100), histogramHighest))
 }
 
 // Mean is the average, 0 if there is none.
@@ -61,7 +61,7 @@ func (h *Histogram) Mean() time.Duration {
 	if h.Count() == 0 {
 		return 0
 	}
-	return time.Duration(h.h.Mean())
+	return time.Duration(min(h.h.Mean(), float64(histogramHighest)))
 }
 
 // Min and Max are the shortest and the longest, 0 if there is none.
@@ -69,7 +69,7 @@ func (h *Histogram) Min() time.Duration {
 	if h.Count() == 0 {
 		return 0
 	}
-	return time.Duration(h.h.Min())
+	return time.Duration(min(h.h.Min(), histogramHighest))
 }
 
 // Max is the longest, 0 if there is none.
@@ -77,7 +77,7 @@ func (h *Histogram) Max() time.Duration {
 	if h.Count() == 0 {
 		return 0
 	}
-	return time.Duration(h.h.Max())
+	return time.Duration(min(h.h.Max(), histogramHighest))
 }
 
 // Quantiles are its three points.

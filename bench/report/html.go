@@ -23,15 +23,16 @@ var pageTemplate = template.Must(template.New("page").Parse(pageText))
 
 // page is what the template shows: a result, or two side by side.
 type page struct {
+	Kind     string // what the page is, above its title
 	Title    string
 	Policy   string // Content-Security-Policy
 	Style    template.CSS
 	Subtitle string
-	Compared bool
 
 	Cards       []card
 	Differences []Difference
 	Verdict     []string
+	Caveat      string // behind the verdict
 	Warnings    []note
 	Notes       []note
 	Method      []string
@@ -72,7 +73,7 @@ type run struct {
 // WriteHTML writes the result as one page that needs nothing else: no network, no script. Whatever the target said is escaped.
 func (r *Result) WriteHTML(w io.Writer) error {
 	pg := newPage(r)
-	pg.Title, pg.Subtitle = r.headline(), joined(" · ", r.Started.UTC().Format("2 January 2006, 15:04 UTC"), r.Machine.String())
+	pg.Kind, pg.Title, pg.Subtitle = joined(" · ", "Load test", clean(r.Scenario)), r.named(), joined(" · ", r.Started.UTC().Format("2 January 2006, 15:04 UTC"), r.Machine.String())
 	t := r.Totals
 	s := r.spread()
 	more := count(t.Requests) + " in " + duration(t.Elapsed)
@@ -82,7 +83,7 @@ func (r *Result) WriteHTML(w io.Writer) error {
 	pg.Cards = []card{{Name: r.unit() + " a second", Value: digits(t.Rate()), More: more, Class: "c1"}}
 	if r.Latency.Count() > 0 {
 		for _, q := range []float64{0.5, 0.99, 0.999} {
-			c := card{Name: percentileName(q), Value: duration(r.Latency.Quantile(q)), More: fmt.Sprintf("%s of %s are faster", percent(q), r.unit())}
+			c := card{Name: percentileName(q), Value: duration(r.Latency.Quantile(q)), More: fmt.Sprintf("%s %% of %s are faster", digitsOf(q*100), r.unit())}
 			if q == 0.5 {
 				c.More = "the median latency"
 			}
@@ -193,21 +194,17 @@ func (r *Result) seconds() (htmlTable, bool) {
 	return table, true
 }
 
-// percentileChart is the page's first: it has the whole of the latencies.
-func percentileChart(about string, longest *Histogram, all []series) *chart {
-	to := 2.0
-	if n := longest.Count(); n > 100 {
-		to = min(math.Log10(float64(n)), 5)
-	}
-	return &chart{Title: "Latency by percentile", About: about, Wide: true, Series: all, x: axis{max: to, ticks: percentileTicks}, y: durations(all)}
-}
+const percentileAbout = "How long the slowest ones took: at 99 %, one of a hundred took longer."
+
+// percentilesTo is where an axis of percentiles ends that shows so many durations.
+func percentilesTo(n int64) float64 { return min(max(math.Log10(float64(n)), 2), 5) }
 
 // histogramAxis is where the durations of these histograms are, without the last few that would make the rest narrow.
 func histogramAxis(all ...*Histogram) (low, high float64) {
 	low, high = math.Inf(1), 0
 	for _, h := range all {
 		if h.Count() > 0 {
-			low, high = min(low, float64(h.Quantile(0.0005))), max(high, float64(h.Quantile(0.9995)))
+			low, high = min(low, float64(h.Quantile(0.002))), max(high, float64(h.Quantile(0.998)))
 		}
 	}
 	return logRange(low, high)
@@ -217,7 +214,7 @@ const histogramColumns = 64
 
 func histogramChart(all []series, low, high float64) *chart {
 	return &chart{
-		Title: "How often which latency", About: "Share of all in each column; columns are equally wide on a logarithmic scale. The rarest 0.05 % at either end are in the outermost columns.", Series: all,
+		Title: "How often which latency", About: "Share of all in each column; columns are equally wide on a logarithmic scale. The rarest 0.2 % at either end are in the outermost columns.", Series: all,
 		x: axis{log: true, min: low, max: high, ticks: logarithmic}, y: upwards(all, func(v float64) string { return digitsOf(v*100) + " %" }, false),
 	}
 }
@@ -230,12 +227,8 @@ func single(r *Result) []*chart {
 	var all []*chart
 	open := r.Service.Count() > 0
 	if r.Latency.Count() > 0 {
-		to := 5.0
-		if n := r.Latency.Count(); n > 0 {
-			to = min(max(math.Log10(float64(n)), 2), 5)
-		}
+		to := percentilesTo(r.Latency.Count())
 		lines := []series{{"latency", paint1, filled, byPercentile(r.Latency, to)}}
-		about := "How long the slowest ones took: at 99 %, one of a hundred took longer."
 		if open {
 			lines[0].name = "latency, from when it was due"
 			lines = append(lines, series{"service time, from when it was sent", paint2, dashed, byPercentile(r.Service, to)})
@@ -246,7 +239,7 @@ func single(r *Result) []*chart {
 				}
 			}
 		}
-		all = append(all, percentileChart(about, r.Latency, lines))
+		all = append(all, &chart{Title: "Latency by percentile", About: percentileAbout, Wide: true, Series: lines, x: axis{max: to, ticks: percentileTicks}, y: durations(lines)})
 	}
 	axisOfTime := timeAxis([]*Result{r})
 	if len(r.Series) > 0 {
@@ -289,6 +282,24 @@ func single(r *Result) []*chart {
 	}
 	if len(r.Series) > 0 {
 		all = append(all, errorChart([]*Result{r}, []series{{"errors", paintBad, bars, ended(r, func(s Sample) float64 { return float64(s.Errors) })}}))
+	}
+	return arranged(all)
+}
+
+// arranged makes the last chart as wide as the page if it would stand alone in its row, or has nothing to draw.
+func arranged(all []*chart) []*chart {
+	if len(all) == 0 {
+		return nil
+	}
+	narrow := 0
+	for _, c := range all {
+		if !c.Wide {
+			narrow++
+		}
+	}
+	last := all[len(all)-1]
+	if narrow%2 == 1 || last.Series == nil {
+		last.Wide, last.Low = true, true
 	}
 	return all
 }

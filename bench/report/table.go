@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -68,7 +69,7 @@ func (p *printer) section(s string) {
 
 // lines writes text, broken at the width, with what stands before its first line and before the others.
 func (p *printer) lines(first, rest, s string, c ...text.Color) {
-	for i, line := range strings.Split(text.WrapSoft(s, p.o.width()-len(rest)), "\n") {
+	for i, line := range strings.Split(text.WrapSoft(s, p.o.width()-max(text.StringWidthWithoutEscSequences(first), len(rest))), "\n") {
 		if line = strings.TrimRight(line, " "); len(c) > 0 {
 			line = p.paint(line, c...)
 		}
@@ -80,7 +81,7 @@ func (p *printer) lines(first, rest, s string, c ...text.Color) {
 	}
 }
 
-// table writes rows in columns; right says which columns are numbers. The last column takes what is left of the width, and breaks.
+// table writes rows in columns; right says which columns are numbers. What does not fit is broken.
 func (p *printer) table(head []string, rows [][]string, right ...int) {
 	t := table.NewWriter()
 	style := table.StyleDefault
@@ -103,27 +104,31 @@ func (p *printer) table(head []string, rows [][]string, right ...int) {
 	for _, r := range rows {
 		t.AppendRow(row(r))
 	}
-	left := p.o.width() - 2
-	last := len(widths) - 1
-	var configs []table.ColumnConfig
-	for i := range widths {
-		c := table.ColumnConfig{Number: i + 1, WidthMaxEnforcer: text.WrapSoft}
-		if i == last {
-			c.WidthMax = max(left, 12)
-		} else {
-			c.WidthMax = max(8, p.o.width()/(len(widths)))
-			left -= min(widths[i], c.WidthMax) + 2
-		}
-		for _, n := range right {
-			if n == i {
-				c.Align, c.AlignHeader = text.AlignRight, text.AlignRight
+	// The widest column gives way first, so that short ones stay whole.
+	for budget := p.o.width() - 2*len(widths); ; {
+		sum, widest := 0, 0
+		for i, w := range widths {
+			sum += w
+			if w > widths[widest] {
+				widest = i
 			}
+		}
+		if sum <= budget || widths[widest] <= 1 {
+			break
+		}
+		widths[widest]--
+	}
+	var configs []table.ColumnConfig
+	for i, w := range widths {
+		c := table.ColumnConfig{Number: i + 1, WidthMax: w, WidthMaxEnforcer: text.WrapSoft}
+		if slices.Contains(right, i) {
+			c.Align, c.AlignHeader = text.AlignRight, text.AlignRight
 		}
 		configs = append(configs, c)
 	}
 	t.SetColumnConfigs(configs)
 	for line := range strings.Lines(t.Render()) {
-		p.b.WriteString("  " + strings.TrimRight(line, " \n") + "\n")
+		p.b.WriteString("  " + strings.TrimRight(strings.TrimSuffix(strings.TrimRight(line, "\n"), "──"), " ") + "\n") // the line below the head counts the last column's padding
 	}
 }
 
@@ -146,10 +151,16 @@ func (p *printer) flush(w io.Writer) error {
 }
 
 // headline names a run.
-func (r *Result) headline() string {
-	s := clean(strings.TrimSpace(r.Scenario + "  " + r.Target))
-	if r.Label != "" {
-		s += "  (" + clean(r.Label) + ")"
+func (r *Result) headline() string { return joined("  ", clean(r.Scenario), r.named()) }
+
+// named is what the load went to, and the run's label.
+func (r *Result) named() string {
+	s := clean(r.Target)
+	switch {
+	case r.Label != "" && s != "":
+		s += " (" + clean(r.Label) + ")"
+	case r.Label != "":
+		s = clean(r.Label)
 	}
 	return s
 }
