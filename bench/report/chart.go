@@ -146,6 +146,7 @@ func (c *chart) draw(b *strings.Builder, s size) error {
 			d.to.Scale = plot.LogScale{}
 		}
 	}
+	p.X.Tick.Length = 8 // so that the labels of the corner are apart
 	p.X.LineStyle = draw.LineStyle{Color: paintAxis.rgba(), Width: 1}
 	grid := plotter.NewGrid()
 	grid.Horizontal = draw.LineStyle{Color: paintGrid.rgba(), Width: 1}
@@ -229,7 +230,7 @@ func area(p *plot.Plot, part plotter.XYs, floor float64, fill color.RGBA, each b
 		if len(part) > 1 {
 			left -= part[1].X - part[0].X
 		} else {
-			left -= 1
+			left--
 		}
 		for _, xy := range part {
 			if xy.Y > floor {
@@ -282,7 +283,7 @@ func linear(label func(float64) string, least float64) func(low, high float64, r
 func seconds(v float64) string {
 	d := time.Duration(math.Round(v * float64(time.Second)))
 	switch {
-	case d >= time.Hour && d%(time.Minute) == 0:
+	case d >= time.Hour && d%time.Minute == 0:
 		return fmt.Sprintf("%d:%02d h", d/time.Hour, d%time.Hour/time.Minute)
 	case d > 2*time.Minute:
 		return fmt.Sprintf("%d:%02d", d/time.Minute, d%time.Minute/time.Second)

@@ -53,7 +53,7 @@ func (h *Histogram) Quantile(q float64) time.Duration {
 	if h.Count() == 0 {
 		return 0
 	}
-	return time.Duration(min(h.h.ValueAtQuantile(q * 100), histogramHighest))
+	return time.Duration(min(h.h.ValueAtQuantile(q*100), histogramHighest))
 }
 
 // Mean is the average, 0 if there is none.

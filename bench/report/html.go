@@ -10,6 +10,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -19,7 +20,8 @@ var pageStyle string
 //go:embed page.html
 var pageText string
 
-var pageTemplate = template.Must(template.New("page").Parse(pageText))
+// pageTemplate is parsed when the first page is made: most runs of the program make none.
+var pageTemplate = sync.OnceValue(func() *template.Template { return template.Must(template.New("page").Parse(pageText)) })
 
 // page is what the template shows: a result, or two side by side.
 type page struct {
@@ -161,7 +163,7 @@ func newPage(results ...*Result) *page {
 
 func (pg *page) write(w io.Writer) error {
 	var b strings.Builder
-	if err := pageTemplate.Execute(&b, pg); err != nil {
+	if err := pageTemplate().Execute(&b, pg); err != nil {
 		return fmt.Errorf("report: make a page: %w", err)
 	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
@@ -286,20 +288,22 @@ func single(r *Result) []*chart {
 	return arranged(all)
 }
 
-// arranged makes the last chart as wide as the page if it would stand alone in its row, or has nothing to draw.
+// arranged makes the last chart as wide as the page if it would stand alone in its row. One without a drawing always is.
 func arranged(all []*chart) []*chart {
-	if len(all) == 0 {
-		return nil
-	}
-	narrow := 0
+	var lone *chart
 	for _, c := range all {
-		if !c.Wide {
-			narrow++
+		switch {
+		case c.Series == nil:
+			c.Wide = true
+		case c.Wide:
+		case lone == nil:
+			lone = c
+		default:
+			lone = nil
 		}
 	}
-	last := all[len(all)-1]
-	if narrow%2 == 1 || last.Series == nil {
-		last.Wide, last.Low = true, true
+	if lone != nil {
+		lone.Wide, lone.Low = true, true
 	}
 	return all
 }

@@ -90,8 +90,17 @@ func (r *Result) wrong() string {
 		name  string
 		value int64
 	}{
-		{"elapsed", int64(t.Elapsed)}, {"intended", t.Intended}, {"unsent", t.Unsent}, {"requests", t.Requests}, {"errors", t.Errors}, {"sent", t.Sent}, {"received", t.Received},
-		{"generator_cpu", int64(t.GeneratorCPU)}, {"generator_behind", int64(t.GeneratorBehind)}, {"server_cpu", int64(t.ServerCPU)}, {"server_resident", t.ServerResident},
+		{"elapsed", int64(t.Elapsed)},
+		{"intended", t.Intended},
+		{"unsent", t.Unsent},
+		{"requests", t.Requests},
+		{"errors", t.Errors},
+		{"sent", t.Sent},
+		{"received", t.Received},
+		{"generator_cpu", int64(t.GeneratorCPU)},
+		{"generator_behind", int64(t.GeneratorBehind)},
+		{"server_cpu", int64(t.ServerCPU)},
+		{"server_resident", t.ServerResident},
 	} {
 		if c.value < 0 {
 			return fmt.Sprintf("totals: %s is negative (%d)", c.name, c.value)

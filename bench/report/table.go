@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -51,7 +52,7 @@ func (p *printer) paint(s string, c ...text.Color) string {
 	}
 	codes := make([]string, len(c))
 	for i, color := range c {
-		codes[i] = fmt.Sprint(int(color))
+		codes[i] = strconv.Itoa(int(color))
 	}
 	// The library's own function asks the environment of its start, and not this terminal.
 	return "\x1b[" + strings.Join(codes, ";") + "m" + s + "\x1b[0m"

@@ -21,8 +21,10 @@ func TestTables(t *testing.T) {
 	golden(t, "open.txt", table80(t, play(900*time.Microsecond, 8000, true, 20, 1), TableOptions{}))
 	golden(t, "closed-50.txt", table80(t, play(9*time.Microsecond, 4000, false, 2, 2), TableOptions{Width: 50}))
 	golden(t, "small-color.txt", table80(t, small(), TableOptions{Color: true}))
-	golden(t, "empty.txt", table80(t, &Result{Scenario: "http", Target: "http://127.0.0.1:1/", Ended: EndedFailed, Totals: Totals{Elapsed: time.Second, Errors: 3},
-		Errors: []Failure{{Kind: "connection refused", Count: 3, Example: "dial tcp 127.0.0.1:1: connection refused"}}}, TableOptions{}))
+	golden(t, "empty.txt", table80(t, &Result{
+		Scenario: "http", Target: "http://127.0.0.1:1/", Ended: EndedFailed, Totals: Totals{Elapsed: time.Second, Errors: 3},
+		Errors: []Failure{{Kind: "connection refused", Count: 3, Example: "dial tcp 127.0.0.1:1: connection refused"}},
+	}, TableOptions{}))
 }
 
 // Nothing of what a target says reaches a terminal as more than text, and no line is longer than the terminal.

@@ -23,13 +23,20 @@ type browser struct {
 	to      *os.File
 	last    int
 	waiting map[int]chan devtoolsAnswer
-	err     error // why nothing comes any more
+	events  []devtoolsEvent // of the domains that a test has enabled
+	err     error           // why nothing comes any more
 }
 
 type devtoolsAnswer struct {
 	ID     int
 	Result json.RawMessage
 	Error  *struct{ Message string }
+	devtoolsEvent
+}
+
+type devtoolsEvent struct {
+	SessionID, Method string
+	Params            json.RawMessage
 }
 
 func startBrowser(t *testing.T) *browser {
@@ -89,9 +96,11 @@ func (b *browser) read(from *os.File) {
 			b.mu.Unlock()
 			return
 		}
-		if c := b.waiting[a.ID]; c != nil { // the rest are events
+		if c := b.waiting[a.ID]; c != nil {
 			delete(b.waiting, a.ID)
 			c <- a
+		} else if a.Method != "" {
+			b.events = append(b.events, a.devtoolsEvent)
 		}
 		b.mu.Unlock()
 	}
@@ -165,6 +174,18 @@ func (p *tab) do(method string, params any) {
 	if err := p.b.ask(p.session, method, params, &result); err != nil || result.ErrorText != "" {
 		p.b.t.Fatalf("%s: %v %s", method, err, result.ErrorText)
 	}
+}
+
+// heard returns what a page's events of one name were, in order.
+func (p *tab) heard(method string) (all []json.RawMessage) {
+	p.b.mu.Lock()
+	defer p.b.mu.Unlock()
+	for _, e := range p.b.events {
+		if e.SessionID == p.session && e.Method == method {
+			all = append(all, e.Params)
+		}
+	}
+	return all
 }
 
 // eval returns what an expression of JavaScript is in the page, as text. It waits for promises.
