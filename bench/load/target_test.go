@@ -215,9 +215,13 @@ func TestResolveRefusesOthers(t *testing.T) {
 
 func TestRequestIsChecked(t *testing.T) {
 	for _, r := range []Request{
-		{Path: drive.ParseTemplate("x")}, {Path: drive.ParseTemplate("/a b")}, {Method: "HEAD", Path: drive.ParseTemplate("/")},
-		{Method: "GET /", Path: drive.ParseTemplate("/")}, {Path: drive.ParseTemplate("/"), Fields: []string{"x"}},
-		{Path: drive.ParseTemplate("/"), Fields: []string{"X: a\r\nY: b"}}, {Path: drive.ParseTemplate("/"), Fields: []string{"content-length: 3"}},
+		{Path: drive.ParseTemplate("x")},
+		{Path: drive.ParseTemplate("/a b")},
+		{Method: "HEAD", Path: drive.ParseTemplate("/")},
+		{Method: "GET /", Path: drive.ParseTemplate("/")},
+		{Path: drive.ParseTemplate("/"), Fields: []string{"x"}},
+		{Path: drive.ParseTemplate("/"), Fields: []string{"X: a\r\nY: b"}},
+		{Path: drive.ParseTemplate("/"), Fields: []string{"content-length: 3"}},
 	} {
 		if err := r.Validate(); err == nil {
 			t.Errorf("%+v is taken", r)
