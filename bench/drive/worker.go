@@ -293,17 +293,17 @@ func (w *Worker) turn(last bool) {
 	for w.now >= w.interval.end || last {
 		s := w.interval
 		s.underWay, s.owed = w.underWay, w.owed.len()
-		if s.last = last && w.now < s.end; s.last {
-			s.end = max(w.now, s.begin+1)
-		}
-		if !s.last {
+		ends := last && w.now < s.end
+		if ends {
+			s.last, s.end = true, max(w.now, s.begin+1)
+		} else {
 			w.interval = w.run.share(s.index+1, s.end)
 			if w.interval.index == 0 {
 				w.run.begin()
 			}
 		}
-		w.run.shares <- s
-		if s.last {
+		w.run.shares <- s // it is the collector's from here on
+		if ends {
 			return
 		}
 	}
