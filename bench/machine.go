@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"everloop/bench/proc"
 )
 
 // machine is where a result comes from.
@@ -28,22 +30,10 @@ type machine struct {
 }
 
 func describe(ctx context.Context, o options) machine {
-	m := machine{date: time.Now(), commit: commit(ctx, o.root), cpu: "unknown", cores: runtime.NumCPU(), kernel: "unknown", load: loadAverage()}
-	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		for line := range strings.Lines(string(b)) {
-			if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "model name" {
-				m.cpu = strings.TrimSpace(value)
-				break
-			}
-		}
-	}
-	var u unix.Utsname
-	if unix.Uname(&u) == nil {
-		m.kernel = unix.ByteSliceToString(u.Release[:])
-	}
-	var s unix.Sysinfo_t
-	if unix.Sysinfo(&s) == nil {
-		m.memoryGB = float64(s.Totalram) * float64(s.Unit) / (1 << 30)
+	this := proc.ThisMachine()
+	m := machine{
+		date: time.Now(), commit: commit(ctx, o.root), cpu: this.CPU, cores: this.Cores, kernel: this.Kernel,
+		memoryGB: float64(this.Memory) / (1 << 30), load: loadAverage(this),
 	}
 	if priority, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil {
 		m.nice = 20 - priority // the system call returns no negative numbers
@@ -53,14 +43,12 @@ func describe(ctx context.Context, o options) machine {
 	return m
 }
 
-// loadAverage is the number of threads that wanted a processor, on average over the last minute.
-func loadAverage() string {
-	b, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
+// loadAverage is the machine's, as a result has it.
+func loadAverage(m proc.Machine) string {
+	if m.Load < 0 {
 		return "unknown"
 	}
-	average, _, _ := strings.Cut(string(b), " ")
-	return average
+	return strconv.FormatFloat(m.Load, 'f', 2, 64)
 }
 
 // commit names what is measured.

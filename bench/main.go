@@ -21,6 +21,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"everloop/bench/proc"
 )
 
 // options are what the command line says.
@@ -181,7 +183,7 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 			return err
 		}
 	}
-	r.took, r.loadAfter = time.Since(began), loadAverage()
+	r.took, r.loadAfter = time.Since(began), loadAverage(proc.ThisMachine())
 	text := r.markdown()
 	fmt.Fprint(out, text)
 	if o.results == "" {

@@ -40,6 +40,8 @@ type Options struct {
 	// Timeout is how long a server may take to let a member join, and how long nothing may be heard while something is
 	// under way. Default 30 s; it is looked at a few times a second.
 	Timeout time.Duration
+	// Joined, if not nil, is told by Gather of each member how long it took from connecting to its welcome, on Gather's goroutine.
+	Joined func(took time.Duration)
 }
 
 const (
@@ -96,6 +98,7 @@ type Crowd struct {
 	opts    Options
 	tongue  tongue
 	epoll   int
+	coarse  bool // waits are of whole milliseconds
 	members []*member
 	random  *rand.Rand // masks
 	events  []unix.EpollEvent
@@ -145,11 +148,13 @@ func Gather(ctx context.Context, o Options) (*Crowd, error) {
 // join opens the members from first to end.
 func (c *Crowd) join(first, end int) error {
 	for i := first; i < end; i++ {
+		began := time.Now()
 		m, err := dial(c.opts.Addr, i%c.opts.Sources, c.opts.Timeout)
 		if err != nil {
 			return fmt.Errorf("member %d of %d: %w", i+1, c.opts.Members, err)
 		}
 		c.members = append(c.members, m)
+		m.sentAt = began
 		m.room = c.opts.Rooms[i%len(c.opts.Rooms)]
 		m.out = c.tongue.hello(nil, c.opts.Addr, m.room)
 		if err := m.flush(c.epoll, i); err != nil {
@@ -164,6 +169,9 @@ func (c *Crowd) join(first, end int) error {
 		}
 		if err != nil {
 			return fmt.Errorf("member %d of %d does not get into %s: %w", i+1, c.opts.Members, m.room, err)
+		}
+		if c.opts.Joined != nil {
+			c.opts.Joined(time.Since(m.sentAt))
 		}
 	}
 	return nil
@@ -183,3 +191,33 @@ func (c *Crowd) Close() {
 	}
 	c.epoll = -1
 }
+
+// Listen keeps the connections for a time, or until ctx ends. What a server says meanwhile is not looked at, but for pings, which are
+// answered. passed, if not nil, is told now and then. A connection that ends, or a server that does not keep to its protocol, is an
+// error.
+func (c *Crowd) Listen(ctx context.Context, hold time.Duration, passed func(time.Duration)) error {
+	r := &run{c: c}
+	r.talk = silence{}
+	began := time.Now()
+	for now := time.Duration(0); now < hold && ctx.Err() == nil; now = time.Since(began) {
+		if passed != nil {
+			passed(now)
+		}
+		for until := min(now+tick, hold); now < until; now = time.Since(began) {
+			if _, err := r.poll(until - now); err != nil {
+				c.failed = err
+				return fmt.Errorf("crowd: %s: %w", c.opts.Addr, err)
+			}
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// silence is a talk in which nobody says anything, and what is heard does not matter.
+type silence struct{}
+
+func (silence) begin() error                    { return nil }
+func (silence) hear(int, *member, []byte) error { return nil }
+func (silence) next(int, *member) error         { return nil }
+func (silence) underWay() int                   { return 0 }
+func (silence) missing() string                 { return "" }

@@ -75,7 +75,7 @@ func (h *hall) delivered() int64 {
 // webSockets serves the hall over WebSocket.
 func (h *hall) webSockets(t *testing.T) string {
 	t.Helper()
-	srv := httptest.NewServer(websocket.Server{Handler: func(ws *websocket.Conn) {
+	return serveSockets(t, func(ws *websocket.Conn) {
 		say := h.join(func(s string) error { return websocket.Message.Send(ws, s) })
 		for {
 			var text string
@@ -87,7 +87,13 @@ func (h *hall) webSockets(t *testing.T) string {
 			}
 			say(text)
 		}
-	}, Handshake: func(*websocket.Config, *http.Request) error { return nil }})
+	})
+}
+
+// serveSockets serves WebSockets.
+func serveSockets(t *testing.T, handle func(*websocket.Conn)) string {
+	t.Helper()
+	srv := httptest.NewServer(websocket.Server{Handler: handle, Handshake: func(*websocket.Config, *http.Request) error { return nil }})
 	t.Cleanup(srv.Close)
 	return srv.Listener.Addr().String()
 }

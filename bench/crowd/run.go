@@ -9,6 +9,8 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"golang.org/x/sys/unix"
+
+	"everloop/bench/drive/links"
 )
 
 // Until says when a run ends: when the time has passed, or when so many messages were sent, whichever is first. Zero fields
@@ -143,11 +145,11 @@ func (r *run) loop(ctx context.Context) error {
 // poll waits once and handles what has arrived.
 func (r *run) poll(wait time.Duration) (int, error) {
 	c := r.c
-	n, err := unix.EpollWait(c.epoll, c.events, int(wait/time.Millisecond))
-	if err != nil && !errors.Is(err, unix.EINTR) {
+	n, err := links.EpollWait(c.epoll, c.events, wait, &c.coarse)
+	if err != nil {
 		return 0, fmt.Errorf("epoll_wait: %w", err)
 	}
-	for k := range max(n, 0) {
+	for k := range n {
 		ev := &c.events[k]
 		i := int(ev.Fd)
 		m := c.members[i]

@@ -71,6 +71,8 @@ func parse(b []byte, scratch *[]byte) (a answer, err error) {
 	case chunked:
 		err = a.chunks(rest, len(b)-len(rest), scratch)
 		return a, err
+	case length < 0 && (a.status == 204 || a.status == 304):
+		a.length = len(b) - len(rest) // they have no body
 	case length < 0:
 		return a, errors.New("neither content-length nor chunks: the body would end with the connection")
 	case len(rest) >= length:

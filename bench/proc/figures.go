@@ -16,13 +16,22 @@ const tickHz = 100
 // CPU returns the processor time that the process has used so far, in user and kernel mode, with all its threads, those
 // that have ended too. It tells hundredths of a second.
 func (p *Process) CPU() (time.Duration, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
+	d, err := CPUOf(strconv.Itoa(p.PID()))
 	if err != nil {
-		return 0, fmt.Errorf("processor time of %s: %w", p.name, err)
+		return 0, fmt.Errorf("%s: %w", p.name, err)
+	}
+	return d, nil
+}
+
+// CPUOf reads the processor time of a process by its number, or by "self", as Process.CPU does.
+func CPUOf(pid string) (time.Duration, error) {
+	b, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		return 0, fmt.Errorf("processor time of process %s: %w", pid, err)
 	}
 	ticks, err := parseStat(b)
 	if err != nil {
-		return 0, fmt.Errorf("processor time of %s: %w", p.name, err)
+		return 0, fmt.Errorf("processor time of process %s: %w", pid, err)
 	}
 	return time.Duration(ticks) * time.Second / tickHz, nil
 }

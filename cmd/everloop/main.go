@@ -35,6 +35,7 @@ type cli struct {
 	Backup   backupCmd   `cmd:"" help:"Back a data directory up, while it is in use or not."`
 	Restore  restoreCmd  `cmd:"" help:"Make a data directory of a backup, or of another one as it was; or bring one object back."`
 	Verify   verifyCmd   `cmd:"" help:"Check a backup, and say what it holds."`
+	Bench    benchCmd    `cmd:"" help:"Make load, and measure how it is answered."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
@@ -143,8 +144,12 @@ func helpFor(args []string) string {
 		switch arg {
 		case "serve", "dev", "version", "backup", "restore", "import", "export", "snapshot":
 			return "everloop " + arg + " --help"
-		case "wal", "alarms":
+		case "wal", "alarms", "bench":
 			words = append(words, arg)
+		case "http", "ws-echo", "ws-broadcast", "ws-idle", "resp", "engine", "compare":
+			if words[len(words)-1] == "bench" {
+				words = append(words, arg)
+			}
 		case "dump", "verify", "repair":
 			if words[len(words)-1] == "wal" {
 				words = append(words, arg)
