@@ -194,6 +194,8 @@ type actor struct {
 
 	alarm *Event // whose handler runs
 
+	direct *direct // of a Direct class, whose objects share this actor; nil for a live object
+
 	slot uint32
 	// pins is the number of reasons not to evict: unanswered events, timers, off-loop work, waitUntil.
 	pins  int32
@@ -384,13 +386,19 @@ func (a *actor) handOver() {
 		return
 	}
 	o := a.own
-	named := a.id.named && a.rec.name == nil
+	named := false
+	if a.rec.name == nil {
+		if a.direct != nil {
+			a.direct.ident()
+		}
+		named = a.id.named
+	}
 	if named {
 		name := a.id.name
 		a.rec.name = &name
-		o.scratch = redo.AppendNamedObject(o.scratch[:0], a.class.number, &a.id.bytes, name)
+		o.scratch = redo.AppendNamedObject(o.scratch[:0], a.class.number, &a.rec.id, name)
 	} else {
-		o.scratch = redo.AppendObject(o.scratch[:0], a.class.number, &a.id.bytes)
+		o.scratch = redo.AppendObject(o.scratch[:0], a.class.number, &a.rec.id)
 	}
 	head := len(o.scratch)
 	if mechanism.Off.OneRecord && len(a.ops) > 0 {
@@ -437,6 +445,9 @@ func (a *actor) refuseTurn(err error) {
 	case errors.Is(err, wal.ErrBacklog):
 		err = ErrBacklog
 	}
+	if a.direct != nil {
+		a.direct.ident()
+	}
 	e := asError(err, a.class.name, a.id.String(), "storage").asReset()
 	a.own.eng.logger.Error("a turn wrote what the log does not take; the object is reset", "class", e.Class, "object", e.Object, "err", err)
 	a.reset(e)
@@ -470,6 +481,10 @@ func (a *actor) appendSplit(head int) {
 // is taken back; what earlier turns wrote stays.
 func (a *actor) reset(cause *Error) {
 	if a.dead {
+		return
+	}
+	if a.direct != nil {
+		a.direct.reset(cause)
 		return
 	}
 	a.own.undoTurn(a)

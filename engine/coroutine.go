@@ -209,12 +209,25 @@ func insideTurn() bool {
 					return true
 				}
 				if !more {
-					return false
+					return insideDirect(pcs[:n])
 				}
 			}
 		}
+		if insideDirect(pcs[:]) {
+			return true
+		}
 		skip += n - 8
 	}
+}
+
+// insideDirect looks for the caller of the handlers of Direct classes, which run on the stack of their loop.
+func insideDirect(pcs []uintptr) bool {
+	for _, pc := range pcs {
+		if f := runtime.FuncForPC(pc - 1); f != nil && f.Entry() == directEntry {
+			return true
+		}
+	}
+	return false
 }
 
 // handlerStack returns the frames of a handler that panicked, without those of the runtime and the engine
@@ -226,7 +239,7 @@ func handlerStack() string {
 		switch {
 		case strings.HasPrefix(lines[i], "panic("), strings.HasPrefix(lines[i], "runtime.Goexit("):
 			from = i + 2
-		case strings.HasPrefix(lines[i], "everloop/engine.(*coroutine).runJob("):
+		case strings.HasPrefix(lines[i], "everloop/engine.(*coroutine).runJob("), strings.HasPrefix(lines[i], "everloop/engine.(*direct).run("):
 			to = i
 		}
 	}

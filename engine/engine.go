@@ -49,7 +49,8 @@ type class struct {
 	eng    *Engine
 	name   string
 	number uint32
-	class  atomic.Pointer[Class] // replaced by Update
+	class  atomic.Pointer[Class]       // replaced by Update
+	direct atomic.Pointer[directClass] // the same, if it is one of DirectOf
 	key    *idKey
 	// known is a record at or behind the one that gave the class its number, 0 if that was found at the start. Whatever tells the number, as
 	// bookmarks do, waits for it.
@@ -100,6 +101,7 @@ func Open(opts Options) (*Engine, error) {
 			sockets: make(map[uint32]*sockets), socketEvents: make(map[*origin]struct{}),
 			closeTimers: make(map[*socketEnd]loop.Timer),
 			pasts:       make(map[uint32]*pasts), travels: make(map[*travel]struct{}),
+			directs: make(map[*class]*direct),
 		}
 		e.owners[i].outside = origin{own: e.owners[i]}
 		e.owners[i].flush = e.owners[i].flushFrames
@@ -228,7 +230,7 @@ func (e *Engine) Register(name string, c Class, opts ...RegisterOption) (*Namesp
 		}
 	}
 	k := &class{eng: e, name: name, number: def.number, key: newIDKey(r.uniqueKey), known: e.lastDefined}
-	k.class.Store(&c)
+	k.setClass(c)
 	grown, numbers := make(map[string]*class, len(old)+1), make(map[uint32]*class, len(old)+1)
 	for n, o := range old {
 		grown[n], numbers[o.number] = o, o

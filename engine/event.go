@@ -16,6 +16,8 @@ type Reply struct {
 	// Caps travel beside Value, as [Event.Caps] do beside the arguments.
 	Caps []Cap
 	Err  error
+	// Borrowed says that Value belongs to the loop, and is valid until Replier.Reply returns: see [Namespace.CallByName].
+	Borrowed bool
 }
 
 // drop says that nobody gets the reply.
@@ -45,7 +47,6 @@ func (f ReplyFunc) Reply(r Reply) { f(r) }
 // done when the event was answered or when nobody waits for the answer any more, and it may be kept and used
 // from any goroutine; the other methods are called in a turn of the event only.
 type Event struct {
-	Kind    EventKind
 	Request *Request
 	// Alarm is of an EventAlarm.
 	Alarm *AlarmInfo
@@ -90,6 +91,7 @@ type Event struct {
 	place    int32 // in its actor's list of events in flight
 	pins     int32 // entry points: unanswered, plus waitUntil work
 	holds    int32 // entry points: reasons to go on that are no work
+	Kind     EventKind
 	phase    phase
 	answered bool
 	plain    bool // the caller is Go code, which takes no capabilities

@@ -192,10 +192,10 @@ func (o *goObject) socket(ctx context.Context, s *SocketEvent) error {
 func (o *goObject) call(ev *Event) ([]byte, error) {
 	if len(ev.Caps) > 0 {
 		drop(ev.Caps)
-		return nil, &Error{Name: "TypeError", Message: fmt.Sprintf("%s: an object that is written in Go takes no functions, stubs, streams and instances of RpcTarget.", ev.Method)}
+		return nil, errTakesNoCaps(ev.Method)
 	}
 	if ev.Target != nil {
-		return nil, &Error{Name: "TypeError", Message: fmt.Sprintf("The RPC receiver does not implement the method %q.", ev.Method)}
+		return nil, errNoSuchMethod(ev.Method)
 	}
 	if o.raw != nil {
 		result, err := o.raw.CallRaw(ev, ev.Method, ev.Args)
@@ -208,7 +208,7 @@ func (o *goObject) call(ev *Event) ([]byte, error) {
 	}
 	m := o.class.methods[ev.Method]
 	if m == nil {
-		return nil, &Error{Name: "TypeError", Message: fmt.Sprintf("The RPC receiver does not implement the method %q.", ev.Method)}
+		return nil, errNoSuchMethod(ev.Method)
 	}
 	return m.call(o.instance, ev)
 }

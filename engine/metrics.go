@@ -25,6 +25,23 @@ type metrics struct {
 	alarmDelayMS atomic.Int64
 }
 
+// addCounts adds what a loop has counted by itself.
+func (o *owner) addCounts() {
+	c, m := &o.counts, &o.eng.metrics
+	if c.events > 0 {
+		m.events.Add(c.events)
+		c.events = 0
+	}
+	if c.gated > 0 {
+		m.gated.Add(c.gated)
+		c.gated = 0
+	}
+	if c.failures > 0 {
+		m.failures.Add(c.failures)
+		c.failures = 0
+	}
+}
+
 // AlarmDelayBuckets is the number of counts in Metrics.AlarmDelay.
 const AlarmDelayBuckets = 32
 

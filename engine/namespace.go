@@ -5,9 +5,10 @@ package engine
 // and Event.Namespace for turns, Port.Namespace for protocols. Making IDs and stubs costs no I/O; an object
 // comes into being with the first call.
 type Namespace struct {
-	class *class
-	from  *origin
-	port  *Port
+	class  *class
+	from   *origin
+	port   *Port
+	direct *direct // of the port's loop, once it was asked for
 }
 
 // Class returns the class's name.

@@ -17,10 +17,22 @@ type gated struct {
 	dep  wal.LSN
 	ev   *Event
 	hold func(error)
+
+	// A call without an event has a replier and a value, which is borrowed.
+	replier Replier
+	value   []byte
 }
 
 func (o *owner) leave(g *gated, err error) {
 	defer o.recoverLeave()
+	if g.replier != nil {
+		r := Reply{Value: g.value, Borrowed: len(g.value) <= maxBorrowed}
+		if err != nil {
+			r = Reply{Err: err}
+		}
+		g.replier.Reply(r)
+		return
+	}
 	if g.hold != nil {
 		g.hold(err)
 		return
@@ -51,14 +63,15 @@ func (o *owner) exit(ev *Event) { o.gate(gated{dep: ev.dep, ev: ev}) }
 // hold calls fn on this loop once dep is durable, or with an error if it never will be.
 func (o *owner) hold(dep wal.LSN, fn func(error)) { o.gate(gated{dep: dep, hold: fn}) }
 
-func (o *owner) gate(g gated) {
+// gate reports whether it has left.
+func (o *owner) gate(g gated) bool {
 	if g.dep <= o.eng.log.Durable() || mechanism.Off.OutputGate {
 		o.leave(&g, nil)
-		return
+		return true
 	}
 	if o.eng.log.Err() != nil {
 		o.leave(&g, ErrUnavailable)
-		return
+		return true
 	}
 	o.gated = append(o.gated, g)
 	o.hasGated.Store(true)
@@ -70,6 +83,7 @@ func (o *owner) gate(g gated) {
 		o.loop.Post((*releaseTask)(o))
 	}
 	o.eng.log.Demand(g.dep)
+	return false
 }
 
 // release lets out everything that has become durable, in the order in which it came.
@@ -101,6 +115,7 @@ func (o *owner) release() {
 	o.gated = kept
 	if len(kept) == 0 {
 		o.hasGated.Store(false)
+		o.arena = o.arena[:0]
 	}
 }
 
@@ -116,6 +131,7 @@ func (t *releaseTask) Run() {
 // onRound runs at the end of the loop's round. With one loop the log commits inside EndRound while syncs are
 // short, so what the round did leaves in the same round.
 func (o *owner) onRound() {
+	o.addCounts()
 	if !o.demanded && len(o.gated) == 0 {
 		return
 	}

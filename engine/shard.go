@@ -65,6 +65,13 @@ type owner struct {
 	outside  origin
 	outgoing map[*Subrequest]struct{}
 
+	// directs are the actors of Direct classes; arena is where results of their calls wait for the gate.
+	directs map[*class]*direct
+	arena   []byte
+
+	// counts are added to the engine's metrics at the end of a round.
+	counts struct{ events, gated, failures int64 }
+
 	// pasts are what objects are to be restored to, by slot; travels are those of their calls that read the history just now.
 	pasts   map[uint32]*pasts
 	travels map[*travel]struct{}
@@ -295,6 +302,12 @@ func (o *owner) accept(ev *Event) {
 		return
 	case ev.Socket != nil && ev.Socket.member().set.dropped:
 		return // the socket has ended while the event waited for another instance
+	}
+	if d := o.directOf(ev.class); d != nil {
+		if r, _ := o.table.find(ev.class.number, &ev.id); r == nil || r.live == nil {
+			d.admit(ev)
+			return
+		}
 	}
 	a := o.wake(ev.class, &ev.id)
 	switch {

@@ -33,6 +33,7 @@ type table struct {
 	index map[uint64]uint32
 	free  uint32
 	count *atomic.Int64 // the records of all loops
+	n     int           // the records of this one
 }
 
 func newTable(count *atomic.Int64) table {
@@ -75,6 +76,7 @@ func (t *table) add(class uint32, id *ID) (*record, uint32) {
 	*r = record{id: id.bytes, class: class, next: head, used: true}
 	t.index[id.hash()] = slot
 	t.count.Add(1)
+	t.n++
 	return r, slot
 }
 
@@ -99,4 +101,5 @@ func (t *table) remove(slot uint32) {
 	*r = record{next: t.free}
 	t.free = slot
 	t.count.Add(-1)
+	t.n--
 }

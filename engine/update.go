@@ -37,7 +37,7 @@ func (e *Engine) Update(name string, c Class, grace time.Duration) error {
 	if k == nil {
 		return fmt.Errorf("engine: update %s: %w", name, ErrUnknownClass)
 	}
-	k.class.Store(&c)
+	k.setClass(c)
 	told := make(chan struct{}, len(e.owners))
 	for _, o := range e.owners {
 		if !o.loop.Post(loop.Func(func() { o.replace(k, grace); told <- struct{}{} })) {

@@ -13,6 +13,8 @@ type Answerer interface {
 	// [Conn.WriteRoom] for, and reports whether that was all; if not, it is called again with the same r
 	// when the client has taken enough, and perhaps more often.
 	//
+	// An r.Value that is borrowed is no more than the connection has room for. It lies elsewhere when Answer is called again.
+	//
 	// It is called for every slot, also after the connection has closed ([Conn.Gone]), in no order then.
 	Answer(r *engine.Reply) (done bool)
 }
@@ -35,12 +37,18 @@ type Slot struct {
 	next     *Slot
 	reply    engine.Reply
 	done     bool // reply is there
+	// borrowed is where a value is copied to that belongs to the engine and cannot be written at once; its memory is kept for the
+	// next one, as long as it is small.
+	borrowed []byte
 }
+
+// maxBorrowed is the largest copy whose memory is kept.
+const maxBorrowed = 512
 
 // Queue puts s behind the answers under way. The call that it is the Replier of is started next; a protocol that
 // knows the answer itself calls s.Reply.
 func (c *Conn) Queue(s *Slot, a Answerer) {
-	*s = Slot{conn: c, answerer: a}
+	*s = Slot{conn: c, answerer: a, borrowed: s.borrowed}
 	c.inFlight++
 	if c.gone {
 		return
@@ -56,12 +64,28 @@ func (c *Conn) Queue(s *Slot, a Answerer) {
 // Reply is the answer. It is called once, on the connection's loop.
 func (s *Slot) Reply(r engine.Reply) {
 	s.reply, s.done = r, true
-	switch c := s.conn; {
+	c := s.conn
+	if r.Borrowed && (c.first != s || c.advancing || len(r.Value) > c.WriteRoom()) && !c.gone {
+		s.keep()
+	}
+	switch {
 	case c.gone:
 		c.write(s)
 	case c.first == s:
 		c.advance()
+		if s.done && s.reply.Borrowed { // it was not written, or not all of it
+			s.keep()
+		}
 		c.giveRoom()
+	}
+}
+
+// keep copies a value that the engine has lent, as it was not written at once.
+func (s *Slot) keep() {
+	b := append(s.borrowed[:0], s.reply.Value...)
+	s.reply.Value, s.reply.Borrowed = b, false
+	if s.borrowed = nil; cap(b) <= maxBorrowed {
+		s.borrowed = b[:0]
 	}
 }
 
@@ -119,6 +143,7 @@ func (c *Conn) write(s *Slot) (done bool) {
 		}
 		if done {
 			c.inFlight--
+			s.done = false
 		}
 	}()
 	return s.answerer.Answer(&s.reply)
@@ -172,7 +197,7 @@ func (a *answer) Answer(r *engine.Reply) bool {
 			h.scratch = b[:0]
 		}
 	}
-	*a = answer{here: h}
+	*a = answer{here: h, Slot: Slot{borrowed: a.borrowed}}
 	if len(h.spare) < maxSpare {
 		h.spare = append(h.spare, a)
 	}

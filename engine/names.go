@@ -1,0 +1,76 @@
+package engine
+
+import "hash/maphash"
+
+// nameCache finds the record of an object that is called by its name, without making the ID of it, which takes two HMACs. It is
+// keyed by a hash of the name that nobody outside can predict, and what it finds is verified against the record: a wrong or stale
+// entry costs a look. It may forget whatever it likes, and grows with the number of records, never all at once: a larger one begins
+// empty, and the one before is asked as long as there is something in it. Owned by its loop.
+type nameCache struct {
+	seed maphash.Seed
+	sets []nameSet // a power of two
+	old  []nameSet
+	used int // entries of sets
+}
+
+// nameSet is a cache line.
+type nameSet [8]nameEntry
+
+// nameEntry is a part of the hash, and the record's slot, counted from 1; 0 for a free entry.
+type nameEntry struct{ tag, slot uint32 }
+
+func (c *nameCache) init() {
+	c.seed = maphash.MakeSeed()
+	c.sets = make([]nameSet, 64)
+}
+
+func (c *nameCache) hash(name []byte) uint64 { return maphash.Bytes(c.seed, name) }
+
+// find returns the slot of the record with that class and name, or noSlot.
+func (c *nameCache) find(t *table, class uint32, h uint64, name []byte) uint32 {
+	tag := uint32(h >> 32)
+	set := &c.sets[h&uint64(len(c.sets)-1)]
+	for i := range set {
+		if e := &set[i]; e.tag == tag && e.slot != 0 && t.named(e.slot-1, class, name) {
+			return e.slot - 1
+		}
+	}
+	if c.old == nil {
+		return noSlot
+	}
+	set = &c.old[h&uint64(len(c.old)-1)]
+	for i := range set {
+		if e := &set[i]; e.tag == tag && e.slot != 0 && t.named(e.slot-1, class, name) {
+			slot := e.slot - 1
+			*e = nameEntry{}
+			c.add(h, slot, t.n)
+			return slot
+		}
+	}
+	return noSlot
+}
+
+// add notes the record of a name. n is the number of records that there are.
+func (c *nameCache) add(h uint64, slot uint32, n int) {
+	if c.used > len(c.sets)*6 && len(c.sets)*4 < n {
+		c.old, c.sets, c.used = c.sets, make([]nameSet, 2*len(c.sets)), 0
+	}
+	set := &c.sets[h&uint64(len(c.sets)-1)]
+	at := int(h >> 29 & 7) // whose place it takes if all are taken
+	for i := range set {
+		if set[i].slot == 0 {
+			at = i
+			if c.used++; c.old != nil && c.used >= len(c.sets)*2 {
+				c.old = nil // most of it has been moved, or is not asked for
+			}
+			break
+		}
+	}
+	set[at] = nameEntry{uint32(h >> 32), slot + 1}
+}
+
+// named reports whether a slot holds the object of a class with a name.
+func (t *table) named(slot, class uint32, name []byte) bool {
+	r := t.at(slot)
+	return r.class == class && r.used && r.name != nil && *r.name == string(name)
+}
