@@ -36,10 +36,10 @@ var bellsGo = kind{name: "everloop, Go class", ready: "/memory?id=ready", admin:
 
 // Targets of alarms.
 var (
-	goRings   = atLeast(100_000) // a second
-	tsRings   = atLeast(20_000)
-	lateness  = atMost(1000) // milliseconds, p99
-	otherWait = atMost(50)   // milliseconds, p99 of others
+	goRings   = goal("alarms-go")
+	tsRings   = goal("alarms-ts")
+	lateness  = goal("alarms-late")
+	otherWait = goal("alarms-others")
 )
 
 const (

@@ -17,7 +17,11 @@ type memoryReport struct {
 	Objects                                        int
 	Seconds                                        float64
 	Before, HeapBefore, After, Peak, Heap, Trimmed int64
+	Written                                        int64
 }
+
+// each is what of a figure each object needs, beside what there is without objects.
+func (m memoryReport) each(bytes int64) float64 { return float64(bytes-m.Before) / float64(m.Objects) }
 
 // memoryRuns are the parts of the scenario, each a process of its own on what the one before has left: objects are written,
 // recovered, given an alarm each, and recovered with it.

@@ -37,6 +37,8 @@ type Report struct {
 	Before int64
 	// HeapBefore is, for alarms, what of the Go heap is reachable before the first of them.
 	HeapBefore int64
+	// Written is resident memory right after the last write (write), or with the last object recovered (recover).
+	Written int64
 	// After is resident memory at the end, with no instance live, as the operating system sees it.
 	After int64
 	// Peak is the most resident memory there ever was.
@@ -189,6 +191,9 @@ func write(dir string, n int) (*Report, error) {
 		return nil, errors.Join(err, e.Close(context.Background()))
 	}
 	r.Seconds = time.Since(began).Seconds()
+	if r.Written, err = resident(); err != nil {
+		return nil, errors.Join(err, e.Close(context.Background()))
+	}
 	return r, errors.Join(r.finish(e), e.Close(context.Background()))
 }
 
@@ -206,6 +211,9 @@ func recovered(dir string, n int) (r *Report, err error) {
 	defer func() { err = errors.Join(err, e.Close(context.Background())) }()
 	if found := e.Recovered().Objects; found != n {
 		return nil, fmt.Errorf("%d objects were recovered, want %d", found, n)
+	}
+	if r.Written, err = resident(); err != nil {
+		return nil, err
 	}
 	// The memory first: a check of a sample must not change what it checks.
 	if err := r.finish(e); err != nil {

@@ -131,8 +131,7 @@ func RedisCLI(ctx context.Context) (Peer, error) {
 
 // Wrk finds the HTTP load tool of that name in the path.
 func Wrk(ctx context.Context) (Peer, error) {
-	p, err := inPath(ctx, "wrk", "wrk", "wrk", "-v")
-	return p, err
+	return inPath(ctx, "wrk", "wrk", "wrk", "-v")
 }
 
 // inPath finds a program, whose Debian package a complaint names.
