@@ -306,9 +306,9 @@ func (t *directTurn) turn() {
 	}
 	a.queuedBytes = ev.size()
 	ev.step(a)
-	d.refused = nil
 	a.alarm, a.dropAlarm = nil, false
 	o.endTurn()
+	d.refused = nil
 	o.vacate(r, slot)
 }
 
@@ -384,37 +384,44 @@ func (d *direct) callNow(name []byte, method string, args []byte, r Replier) boo
 		d.lent = nil
 	}
 	o.running = true
-	o.turns++
-	o.counts.events++
-	c := &d.call
-	c.Method, c.Args, c.Result = method, args, o.room()
-	err := d.run()
-	result := c.Result
-	c.Args, c.Result = nil, nil
-	if err != nil {
-		d.takeBack()
-		err = d.told(err, method)
-	}
-	d.refused = nil
-	o.endTurn()
-	d.lent = nil
-	if d.refused != nil {
-		err, d.refused = d.refused, nil
-	}
-	dep := a.dep
+	result, err := d.turn(method, args, o.room())
 	o.running = false
+	d.lent = nil
+	dep := a.dep
 	if !known && rec.name != nil {
 		d.names.add(h, slot, o.table.n)
 	}
 	o.vacate(rec, slot)
 	if err != nil {
-		o.counts.failures++
-		ev := &Event{replier: r, dep: dep, reply: Reply{Err: err}}
-		o.exit(ev)
+		o.exit(&Event{replier: r, dep: dep, reply: Reply{Err: err}})
 		return true
 	}
 	o.exitValue(dep, r, result)
 	return true
+}
+
+// turn is a turn of the object that the actor stands for. The result is appended to room, or lies elsewhere.
+func (d *direct) turn(method string, args, room []byte) (result []byte, err error) {
+	o := d.a.own
+	o.turns++
+	o.counts.events++
+	c := &d.call
+	c.Method, c.Args, c.Result = method, args, room
+	err = d.run()
+	result = c.Result
+	c.Args, c.Result = nil, nil
+	if err != nil {
+		d.takeBack()
+		err = d.told(err, method)
+	}
+	o.endTurn()
+	if d.refused != nil {
+		err, d.refused = d.refused, nil
+	}
+	if err != nil {
+		o.counts.failures++
+	}
+	return result, err
 }
 
 // told makes an error of a handler what its caller gets: see Event.Fail.

@@ -101,6 +101,7 @@ func Open(opts Options) (*Engine, error) {
 			sockets: make(map[uint32]*sockets), socketEvents: make(map[*origin]struct{}),
 			closeTimers: make(map[*socketEnd]loop.Timer),
 			pasts:       make(map[uint32]*pasts), travels: make(map[*travel]struct{}),
+			pipes:   make(map[*Pipe]*pipeBatch),
 			directs: make(map[*class]*direct),
 		}
 		e.owners[i].outside = origin{own: e.owners[i]}

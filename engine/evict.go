@@ -115,4 +115,5 @@ func (o *owner) close() {
 	}
 	o.gated = nil
 	o.coros.close(ErrClosed)
+	o.sendPipes()
 }

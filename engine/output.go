@@ -132,19 +132,21 @@ func (t *releaseTask) Run() {
 // short, so what the round did leaves in the same round.
 func (o *owner) onRound() {
 	o.addCounts()
-	if !o.demanded && len(o.gated) == 0 {
-		return
+	if o.demanded || len(o.gated) > 0 {
+		o.demanded = false
+		o.inCommit.Store(true)
+		o.eng.log.EndRound(o.index)
+		o.inCommit.Store(false)
+		o.release()
+		o.drain()
+		if o.demanded {
+			// What left has brought new work, and that waits already. It gets a round of its own, so that
+			// whatever has come in meanwhile shares its commit.
+			o.loop.Post(nextRound)
+		}
 	}
-	o.demanded = false
-	o.inCommit.Store(true)
-	o.eng.log.EndRound(o.index)
-	o.inCommit.Store(false)
-	o.release()
-	o.drain()
-	if o.demanded {
-		// What left has brought new work, and that waits already. It gets a round of its own, so that
-		// whatever has come in meanwhile shares its commit.
-		o.loop.Post(nextRound)
+	if len(o.pipes) > 0 {
+		o.sendPipes()
 	}
 }
 

@@ -69,6 +69,9 @@ type owner struct {
 	directs map[*class]*direct
 	arena   []byte
 
+	// pipes are answers of calls of Pipes that have come one by one in the round.
+	pipes map[*Pipe]*pipeBatch
+
 	// counts are added to the engine's metrics at the end of a round.
 	counts struct{ events, gated, failures int64 }
 

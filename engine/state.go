@@ -51,6 +51,9 @@ func (s *State) exclusive(fn func() error, failed func(error)) error {
 		return ErrReset
 	}
 	c := a.own.coros.current
+	if a.direct != nil {
+		return ErrDirect
+	}
 	if c == nil || c.caller != &a.origin {
 		return ErrOutsideTurn
 	}

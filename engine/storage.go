@@ -235,7 +235,13 @@ func (s *Storage) Sync(ctx context.Context) error {
 }
 
 // StartSync is Sync for code that ends by callback.
-func (s *Storage) StartSync(done func(error)) { s.a.State.sync(done) }
+func (s *Storage) StartSync(done func(error)) {
+	if s.a.direct != nil {
+		done(ErrDirect)
+		return
+	}
+	s.a.State.sync(done)
+}
 
 // view is a reader of a store or of a transaction over it.
 type view interface {

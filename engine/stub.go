@@ -180,6 +180,9 @@ var blockers = sync.Pool{New: func() any { return &blocker{make(chan Reply, 1)} 
 // await starts something in the running coroutine of o and waits for its end, or for ctx.
 func (o *origin) await(ctx context.Context, start func(Replier)) Reply {
 	c := o.own.coros.current
+	if o.actor != nil && o.actor.direct != nil {
+		return Reply{Err: ErrDirect}
+	}
 	if c == nil || c.caller != o {
 		return Reply{Err: ErrOutsideTurn}
 	}

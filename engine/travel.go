@@ -57,6 +57,10 @@ func (s *Storage) awaitBookmark(ctx context.Context, start func(func(Bookmark, e
 // StartCurrentBookmark is CurrentBookmark for code that ends by callback: done is called in a later turn of the object, unless that is reset.
 func (s *Storage) StartCurrentBookmark(done func(Bookmark, error)) {
 	a := s.a
+	if a.direct != nil {
+		done("", ErrDirect)
+		return
+	}
 	if a.dead {
 		return
 	}
@@ -79,6 +83,10 @@ func (s *Storage) StartCurrentBookmark(done func(Bookmark, error)) {
 // StartBookmarkForTime is BookmarkForTime for code that ends by callback: done is called in a later turn of the object, unless that is reset.
 func (s *Storage) StartBookmarkForTime(t time.Time, done func(Bookmark, error)) {
 	a := s.a
+	if a.direct != nil {
+		done("", ErrDirect)
+		return
+	}
 	if a.dead {
 		return
 	}
@@ -102,6 +110,10 @@ func (s *Storage) StartBookmarkForTime(t time.Time, done func(Bookmark, error)) 
 // StartRestoreOnNextSession is RestoreOnNextSession for code that ends by callback: done is called in a later turn of the object, unless that is reset.
 func (s *Storage) StartRestoreOnNextSession(b Bookmark, done func(undo Bookmark, err error)) {
 	a := s.a
+	if a.direct != nil {
+		done("", ErrDirect)
+		return
+	}
 	if a.dead {
 		return
 	}
