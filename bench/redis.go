@@ -216,7 +216,7 @@ func (b *bench) askRedis(ctx context.Context, k kind, loads []redisLoad) (sample
 			return nil, fmt.Errorf("%w\n%s", err, s.Output())
 		}
 		samples = append(samples, sample{
-			rate: got.rate, p50: seconds(got.p50), p99: seconds(got.p99), cpu: used / time.Duration(total-before), resident: resident, own: got.own,
+			rate: got.rate, p50: millis(got.p50), p99: millis(got.p99), cpu: used / time.Duration(total-before), resident: resident, own: got.own,
 		})
 	}
 	c, err := dialRedis(ctx, s.addr)
@@ -239,9 +239,9 @@ func (b *bench) askRedis(ctx context.Context, k kind, loads []redisLoad) (sample
 // redisIncr is the command that is compared; redis-benchmark puts a random number into it.
 const redisIncr = "INCR key:__rand_int__"
 
-func seconds(s float64) time.Duration { return time.Duration(math.Round(s * 1e9)) }
+func millis(ms float64) time.Duration { return time.Duration(math.Round(ms * 1e6)) }
 
-// benchmarked is what redis-benchmark tells of one command. Times are in seconds.
+// benchmarked is what redis-benchmark tells of one command. Times are in milliseconds.
 type benchmarked struct {
 	rate, p50, p99 float64
 	own            float64 // its own processor time, of the time that it took
@@ -282,9 +282,7 @@ func parseRedisBenchmark(out, command string) (r benchmarked, err error) {
 		var errs []error
 		for at, to := range map[int]*float64{1: &r.rate, 4: &r.p50, 6: &r.p99} {
 			v, err := strconv.ParseFloat(f[at], 64)
-			if *to = v; at > 1 {
-				*to /= 1e3
-			}
+			*to = v
 			errs = append(errs, err)
 		}
 		if err := errors.Join(errs...); err != nil {

@@ -210,29 +210,31 @@ func (r *results) writeTargets(p func(string, ...any)) {
 			missed++
 			verdict = "**" + verdict + "**"
 		}
-		p("| `%s` %s | %s | %s | %s | %s | %s |", t.id, what, t, orDash(o.Measured), short(o.Value.median)+t.unit, o.range_(), verdict)
+		p("| `%s` %s | %s | %s | %s | %s | %s |", t.id, what, t, orDash(o.Measured), short(o.Value.median)+t.unit, o.between(), verdict)
 	}
 	var not []string
+	unknown := 0
 	for _, t := range targets {
 		if !measured[t.id] && slices.Contains(r.options.only, t.scenario) {
+			unknown++
 			p("| `%s` %s | %s | - | - | - | **NOT MEASURED** |", t.id, t.text, t)
 		} else if !measured[t.id] && !slices.Contains(not, t.scenario) {
 			not = append(not, t.scenario)
 		}
 	}
 	p("")
-	p("%d of %d figures miss their target.", missed, len(all))
+	p("%d of %d figures miss their target, and %d were not measured.", missed, len(all), unknown)
 	if len(not) > 0 {
 		p("Scenarios that were not asked for: %s.", strings.Join(not, ", "))
 	}
 }
 
-// range_ is how far apart the rounds were.
-func (o outcome) range_() string {
+// between is how far apart the rounds were.
+func (o outcome) between() string {
 	if o.Rounds < 2 {
 		return "one round"
 	}
-	return short(o.Value.low) + "-" + short(o.Value.high)
+	return short(o.Value.low) + "-" + short(o.Value.high) + goal(o.Target).unit
 }
 
 func orDash(s string) string {

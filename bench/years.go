@@ -426,7 +426,7 @@ func (b *bench) redisSaves(ctx context.Context, r *results, y *years, n int) err
 // setKeys has redis-benchmark write keys, and returns the requests a second and the p99 in milliseconds.
 func (b *bench) setKeys(ctx context.Context, port, conns, pipeline, requests, keys int) (rate, p99 float64, err error) {
 	got, err := b.benchmark(ctx, port, conns, pipeline, requests, keys, "SET", "-d", "100", "-t", "set")
-	return got.rate, got.p99 * 1e3, err
+	return got.rate, got.p99, err
 }
 
 // overwritten is how many objects there are, and how many times each is overwritten.

@@ -8,7 +8,7 @@ import (
 func TestParseRedisBenchmark(t *testing.T) {
 	const head = `"test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms","max_latency_ms"` + "\n"
 	got, err := parseRedisBenchmark(head+`"GET","1","1","1","1","1","1","1"`+"\n"+`"SET","80032.01","0.589","0.168","0.567","0.887","1.263","3.823"`+"\n", "SET")
-	if want := (benchmarked{rate: 80032.01, p50: 0.000567, p99: 0.001263}); err != nil || got != want {
+	if want := (benchmarked{rate: 80032.01, p50: 0.567, p99: 1.263}); err != nil || got != want {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
 	for _, bad := range []string{

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -11,117 +11,99 @@ import (
 	"everloop/engine"
 )
 
-// caller is a goroutine that keeps calls under way. What is not said to be shared belongs to it.
+// caller is a goroutine that calls objects, and all that it has counted. It belongs to that goroutine.
 type caller struct {
 	ns       *engine.Namespace
-	names    []string
-	depth    int
+	ids      []engine.ID
 	method   string
 	next     func() (object int, more bool)
 	answered uint64
 	sum      uint64 // of the counts that were answered
 	latency  *hdrhistogram.Histogram
-
-	// Shared with the loops.
-	mu    sync.Mutex
-	ended []*call
-	some  sync.Cond // there are some
+	err      error // the first
+	asked    int
+	start    time.Time // times in tags count from here
 }
 
-// call is one that is under way, or was. It is used again for the next.
-type call struct {
-	of     *caller
-	object int
-	began  time.Time // zero: nobody looks at how long it takes
-	args   [16]byte
-
-	// Written by the loop.
-	value [16]byte
-	size  int
-	err   error
-}
-
-// timed is how many calls there are to one whose time is taken.
+// timed is how many calls there are to one whose time is taken: reading the clock for each would be measured, too.
 const timed = 61
 
-func newCaller(ns *engine.Namespace, names []string, depth int, method string, next func() (int, bool)) *caller {
-	c := &caller{ns: ns, names: names, depth: depth, method: method, next: next, latency: hdrhistogram.New(1, int64(time.Hour/time.Nanosecond), 3)}
-	c.some.L = &c.mu
-	return c
-}
-
-// Reply takes the end of a call, on its loop.
-func (k *call) Reply(r engine.Reply) {
-	k.size, k.err = copy(k.value[:], r.Value), r.Err
-	c := k.of
-	c.mu.Lock()
-	c.ended = append(c.ended, k)
-	if len(c.ended) == 1 {
-		c.some.Signal()
+func newCaller(ns *engine.Namespace, ids []engine.ID, method string, next func() (int, bool)) *caller {
+	return &caller{
+		ns: ns, ids: ids, method: method, next: next, latency: hdrhistogram.New(1, int64(time.Hour/time.Microsecond), 3), start: time.Now(),
 	}
-	c.mu.Unlock()
 }
 
-// run calls until there is no next object, and returns when all calls have ended.
-func (c *caller) run() (err error) {
-	started, under := 0, 0
-	start := func(k *call) bool {
+// piped keeps calls under way until there is no next object, and returns when all are answered.
+func (c *caller) piped(depth int) error {
+	p := c.ns.Pipe(depth, func(tag uint64, r engine.Reply) {
+		c.check(int(uint32(tag)), r.Value, r.Err)
+		if began := tag >> 32; began != 0 {
+			c.took(began)
+		}
+	})
+	for c.err == nil {
 		object, more := c.next()
 		if !more {
-			return false
-		}
-		k.object, k.began = object, time.Time{}
-		if started%timed == 0 {
-			k.began = time.Now()
-		}
-		started++
-		under++
-		binary.BigEndian.PutUint64(k.args[:], uint64(object))
-		c.ns.GetByName(c.names[object]).StartCall(c.method, k.args[:], k)
-		return true
-	}
-	calls := make([]call, c.depth)
-	for i := range calls {
-		calls[i].of = c
-		if !start(&calls[i]) {
 			break
 		}
-	}
-	var ended []*call
-	for under > 0 {
-		c.mu.Lock()
-		for len(c.ended) == 0 {
-			c.some.Wait()
+		// A tag has the object's number and, of some calls, when they began.
+		tag := uint64(object)
+		if c.asked%timed == 0 {
+			tag |= c.now() << 32
 		}
-		ended, c.ended = c.ended, ended[:0]
-		c.mu.Unlock()
-		for _, k := range ended {
-			under--
-			if e := c.check(k); e != nil && err == nil {
-				err = e
-			}
-			if err == nil {
-				start(k)
-			}
-		}
-	}
-	return err
-}
-
-// check looks at an answer: it must be that of the object which was called.
-func (c *caller) check(k *call) error {
-	if k.err != nil {
-		return fmt.Errorf("%s of %s: %w", c.method, c.names[k.object], k.err)
-	}
-	if k.size != len(k.value) || binary.BigEndian.Uint64(k.value[:]) != uint64(k.object) {
-		return fmt.Errorf("%s of %s was answered %x", c.method, c.names[k.object], k.value[:k.size])
-	}
-	c.answered++
-	c.sum += binary.BigEndian.Uint64(k.value[8:])
-	if !k.began.IsZero() {
-		if err := c.latency.RecordValue(int64(time.Since(k.began))); err != nil {
+		c.asked++
+		var args [16]byte
+		binary.BigEndian.PutUint64(args[:], uint64(object))
+		if err := p.Call(tag, &c.ids[object], c.method, args[:]); err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := p.Wait(); err != nil {
+		return err
+	}
+	return c.err
+}
+
+// blocking waits for each call before it makes the next.
+func (c *caller) blocking() error {
+	for c.err == nil {
+		object, more := c.next()
+		if !more {
+			break
+		}
+		var args [16]byte
+		binary.BigEndian.PutUint64(args[:], uint64(object))
+		began := c.now()
+		value, err := c.ns.Get(c.ids[object]).CallRaw(context.Background(), c.method, args[:])
+		c.check(object, value, err)
+		c.took(began)
+	}
+	return c.err
+}
+
+// now is in microseconds, of which the first is 1.
+func (c *caller) now() uint64 { return uint64(time.Since(c.start)/time.Microsecond) + 1 }
+
+// took notes how long a call took that began then.
+func (c *caller) took(began uint64) {
+	if err := c.latency.RecordValue(int64(c.now() - began)); err != nil && c.err == nil {
+		c.err = err
+	}
+}
+
+// check looks at an answer: it must be that of the object which was called.
+func (c *caller) check(object int, value []byte, err error) {
+	switch {
+	case c.err != nil:
+		return
+	case err != nil:
+		c.err = fmt.Errorf("%s of object %d: %w", c.method, object, err)
+		return
+	case len(value) != 16 || binary.BigEndian.Uint64(value) != uint64(object):
+		c.err = fmt.Errorf("%s of object %d was answered %x", c.method, object, value)
+		return
+	}
+	c.answered++
+	c.sum += binary.BigEndian.Uint64(value[8:])
 }
