@@ -229,35 +229,8 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 	}
 	r := &results{machine: machine, options: o, configurations: map[string]string{}}
 	b.configurations = r.configurations
-	var takes time.Duration
-	for _, s := range scenarios {
-		if b.wants(s.name) {
-			takes += s.takes(&o)
-		}
-	}
-	b.say("this takes about %v, and begins no scenario that would end later than %v from now", takes.Round(time.Minute), o.limit)
-	for _, s := range scenarios {
-		if !b.wants(s.name) {
-			continue
-		}
-		if spent := time.Since(began); spent+s.takes(&o) > o.limit {
-			note := fmt.Sprintf("%s: NOT RUN, as it takes about %v and %v of %v had passed: see -limit", s.name, s.takes(&o).Round(time.Second), spent.Round(time.Second), o.limit)
-			b.say("%s", note)
-			r.notes = append(r.notes, note)
-			continue
-		}
-		at := time.Now()
-		if err := s.run(b, ctx, r); err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			// What others have measured counts all the same.
-			r.failed = errors.Join(r.failed, fmt.Errorf("%s: %w", s.name, err))
-			note := fmt.Sprintf("%s: FAILED: %s", s.name, oneLine(err.Error()))
-			b.say("%s: %v", s.name, err)
-			r.notes = append(r.notes, note)
-		}
-		b.say("%s took %v", s.name, time.Since(at).Round(time.Second))
+	if err := b.play(ctx, r, began); err != nil {
+		return err
 	}
 	var missed []outcome
 	for _, o := range r.outcomes() {
@@ -275,6 +248,41 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 		return r.failed
 	}
 	return errors.Join(r.failed, r.save(o.results, text, progress))
+}
+
+// play runs the scenarios that are wanted, as long as they end in time. What goes wrong in one is noted, and the others are run.
+func (b *bench) play(ctx context.Context, r *results, began time.Time) error {
+	var takes time.Duration
+	for _, s := range scenarios {
+		if b.wants(s.name) {
+			takes += s.takes(&b.options)
+		}
+	}
+	b.say("this takes about %v, and begins no scenario that would end later than %v from now", takes.Round(time.Minute), b.limit)
+	for _, s := range scenarios {
+		if !b.wants(s.name) {
+			continue
+		}
+		if spent := time.Since(began); spent+s.takes(&b.options) > b.limit {
+			note := fmt.Sprintf("%s: NOT RUN, as it takes about %v and %v of %v had passed: see -limit", s.name, s.takes(&b.options).Round(time.Second), spent.Round(time.Second), b.limit)
+			b.say("%s", note)
+			r.notes = append(r.notes, note)
+			continue
+		}
+		at := time.Now()
+		if err := s.run(b, ctx, r); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			// What others have measured counts all the same.
+			r.failed = errors.Join(r.failed, fmt.Errorf("%s: %w", s.name, err))
+			note := fmt.Sprintf("%s: FAILED: %s", s.name, oneLine(err.Error()))
+			b.say("%s: %v", s.name, err)
+			r.notes = append(r.notes, note)
+		}
+		b.say("%s took %v", s.name, time.Since(at).Round(time.Second))
+	}
+	return nil
 }
 
 // lock takes the work directory for this process.

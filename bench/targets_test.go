@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -166,20 +168,42 @@ func TestProfiles(t *testing.T) {
 	}
 }
 
-// TestLimit: what would end too late is left out, and said to be.
-func TestLimit(t *testing.T) {
-	root, err := filepath.Abs("..")
-	if err != nil {
+// TestPlay leaves out what would end too late, goes on after what fails, and says both.
+func TestPlay(t *testing.T) {
+	var ran []string
+	takes := map[string]time.Duration{"a": 40 * time.Second, "b": time.Hour, "c": 40 * time.Second, "d": 0}
+	was := scenarios
+	t.Cleanup(func() { scenarios = was })
+	scenarios = scenarios[:0:0]
+	for _, name := range []string{"a", "b", "c", "d"} {
+		s := was[0]
+		s.name = name
+		s.takes = func(*options) time.Duration { return takes[name] }
+		s.run = func(*bench, context.Context, *results) error {
+			ran = append(ran, name)
+			if name == "a" {
+				return errors.New("no such\nserver")
+			}
+			return nil
+		}
+		scenarios = append(scenarios, s)
+	}
+	b := &bench{options: options{limit: time.Minute, only: []string{"a", "b", "c"}}, progress: new(strings.Builder)}
+	r := &results{}
+	if err := b.play(t.Context(), r, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	o := options{rounds: 1, elapsed: time.Second, warm: time.Second, conns: 1, objects: 1, memoryObjects: 1, only: []string{"go"}, work: t.TempDir(), root: root, limit: time.Second}
-	var out, progress strings.Builder
-	if err := run(t.Context(), o, &out, &progress); err != nil {
-		t.Fatal(err, progress.String())
+	want := []string{"a: FAILED: no such server", "b: NOT RUN, as it takes about 1h0m0s and 0s of 1m0s had passed: see -limit"}
+	if !slices.Equal(ran, []string{"a", "c"}) || !slices.Equal(r.notes, want) || r.failed == nil {
+		t.Errorf("ran %v, notes %q, %v", ran, r.notes, r.failed)
 	}
-	for _, want := range []string{"\n- NOTE: go: NOT RUN, as it takes about 15s and ", "| `go-always` counter in Go over HTTP, --sync always: rate, of a server's that keeps nothing | at least 0.7 | - | - | - | **NOT MEASURED** |"} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("no %q in\n%s", want, out.String())
-		}
+	ran = nil
+	if err := b.play(t.Context(), r, time.Now().Add(-30*time.Second)); err != nil || len(ran) > 0 {
+		t.Errorf("ran %v with half of the time gone: %v", ran, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := b.play(ctx, r, time.Now()); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
 	}
 }
