@@ -159,6 +159,11 @@ func TestRatio(t *testing.T) {
 	if got := table.ratios[1].value; got != (spread{8, 8, 8}) {
 		t.Errorf("with cold rounds: %+v", got)
 	}
+	// So short that the system tells no processor time: there is no ratio.
+	table.ratio("short", []sample{{cpu: 0}, {cpu: 0}, {cpu: 1}}, []sample{{cpu: 0}, {cpu: 1}, {cpu: 3}}, byCPU, eight)
+	if got := table.ratios[3].value; got != (spread{3, 3, 3}) {
+		t.Errorf("of short rounds: %+v", got)
+	}
 	var text strings.Builder
 	table.write(func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) })
 	for _, want := range []string{"| rate | 8.00 (8.00-9.00) | at least 8 | met |", "| colder | - | at least 8 | NOT MEASURED"} {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"math"
 	"runtime"
 	"slices"
 	"strconv"
@@ -154,8 +155,12 @@ func (t *table) ratio(name string, a, b []sample, by comparison, want target) *r
 	var v []float64
 	for i := range min(len(a), len(b)) {
 		// First requests cost more than others, and not the same on every server.
-		if a[i].cold == 0 && b[i].cold == 0 {
-			v = append(v, by.ratio(a[i], b[i]))
+		if a[i].cold > 0 || b[i].cold > 0 {
+			continue
+		}
+		// Processor time is told in hundredths of a second: a short round may have none.
+		if x := by.ratio(a[i], b[i]); !math.IsNaN(x) && !math.IsInf(x, 0) {
+			v = append(v, x)
 		}
 	}
 	figure := func(s []sample) string { return short(over(s, by.of).median * by.scale) }
@@ -261,7 +266,7 @@ func (t *table) write(p func(string, ...any)) {
 	for _, r := range t.ratios {
 		switch {
 		case r.value == (spread{}):
-			p("| %s | - | %s | NOT MEASURED: first requests did not end in time in any round |", r.name, r.target)
+			p("| %s | - | %s | NOT MEASURED: in no round did first requests end in time, or the figure was too small to tell |", r.name, r.target)
 		case r.target == (target{}):
 			p("| %s | %s | - | |", r.name, r.format(r.value))
 		case r.instead != "":
