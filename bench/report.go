@@ -153,13 +153,17 @@ func newTable[C fmt.Stringer](title string, columns []column, cs []C, samples []
 // ratio adds a ratio of two contestants, taken round by round: what else the machine did then, it did to both.
 func (t *table) ratio(name string, a, b []sample, by comparison, want target) *ratio {
 	var v []float64
-	for i := range min(len(a), len(b)) {
+	for i, ours := range a {
+		if i >= len(b) {
+			break
+		}
 		// First requests cost more than others, and not the same on every server.
-		if a[i].cold > 0 || b[i].cold > 0 {
+		theirs := b[i]
+		if ours.cold > 0 || theirs.cold > 0 {
 			continue
 		}
 		// Processor time is told in hundredths of a second: a short round may have none.
-		if x := by.ratio(a[i], b[i]); !math.IsNaN(x) && !math.IsInf(x, 0) {
+		if x := by.ratio(ours, theirs); !math.IsNaN(x) && !math.IsInf(x, 0) {
 			v = append(v, x)
 		}
 	}
