@@ -34,6 +34,7 @@ type profile struct {
 	Load   string   // server and load
 	Top    []hot
 	Absent string // why there is none
+	Memory bool   `json:",omitempty"` // it is of resident memory, and not of processor time
 
 	perf, file string
 }
@@ -157,7 +158,11 @@ func (r *results) writeProfiles(p func(string, ...any)) {
 		p("")
 		p("### Profile for what is missed: %s", strings.Join(f.Missed, ", "))
 		p("")
-		p("%s, %d samples a second of processor time, user and kernel, taken in this run after the measurements.", f.Load, sampling)
+		if f.Memory {
+			p("%s: what of the resident memory was reachable, by who has allocated it; taken in this run after the measurements.", f.Load)
+		} else {
+			p("%s: %d samples a second of processor time, user and kernel, taken in this run after the measurements.", f.Load, sampling)
+		}
 		p("")
 		if f.Absent != "" {
 			p("There is none: %s.", f.Absent)

@@ -25,6 +25,8 @@ type results struct {
 	starts         []startTimes
 	years          []*years
 	memory         []memoryReport // of memoryRuns
+	// memoryAgain finds out why there is as much.
+	memoryAgain func(*bench) error
 
 	instances []instanceReport
 	sockets   []socketReport

@@ -173,6 +173,7 @@ func (r *results) outcomes() []outcome {
 	if len(r.memory) >= len(memoryRuns) {
 		written, recovered := r.memory[0], r.memory[1]
 		one("memory-written", "", written.each(written.Written))
+		all[len(all)-1].again, all[len(all)-1].load = r.memoryAgain, fmt.Sprintf("bench/memory, %d objects right after they were written", written.Objects)
 		one("memory-idle", "", written.each(written.After))
 		one("memory-recovered", "", recovered.each(recovered.After))
 		// Fewer than a million get their share of the time.
