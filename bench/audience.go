@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"everloop/bench/crowd"
+	"everloop/bench/peers"
 )
 
 // audience is a server and those who listen to it.
@@ -119,8 +120,8 @@ var crowds = []int{100, 1000}
 
 // Targets of broadcasts: the same TypeScript program, of workerd's rate; and ctx.broadcast, of Redis's PUBLISH.
 var (
-	loopTarget = atLeast(10)
-	castTarget = atLeast(0.5)
+	loopTarget = goal("broadcast-loop")
+	castTarget = goal("broadcast-native")
 )
 
 // compareBroadcast lets one member of a room speak to all.
@@ -172,8 +173,11 @@ func (b *bench) compareBroadcast(ctx context.Context, r *results) error {
 				want = target{} // for information
 			}
 			what := fmt.Sprintf("%d sockets, window %d: %s", p.ours.members, w, p.what)
-			t.ratio(what+" rate", ours, theirs, func(a, b sample) float64 { return a.rate / b.rate }, want)
-			t.ratio(what+" deliveries for the same CPU", ours, theirs, func(a, b sample) float64 { return float64(b.cpu) / float64(a.cpu) }, target{})
+			t.ratio(what+" rate", ours, theirs, byRate, want).profiled(p.ours.String(), func(b *bench) error {
+				_, err := b.hear(ctx, []audience{p.ours})
+				return err
+			})
+			t.ratio(what+" deliveries for the same CPU", ours, theirs, byCPU, target{})
 		}
 	}
 	t.remarks = []string{
@@ -213,9 +217,9 @@ func (b *bench) compareEcho(ctx context.Context, r *results) error {
 	t := newTable("Echo: each socket hears its own message", deliveryColumns(false), all, samples)
 	for i := 0; b.workerd != "" && i < len(all); i += 2 {
 		what, ours, theirs := all[i].String(), samples[i], samples[i+1]
-		t.ratio(what+": rate, of workerd's", ours, theirs, func(a, b sample) float64 { return a.rate / b.rate }, target{})
-		t.ratio(what+": messages for the same CPU, of workerd's", ours, theirs, func(a, b sample) float64 { return float64(b.cpu) / float64(a.cpu) }, target{})
-		t.ratio(what+": p99, of workerd's", ours, theirs, func(a, b sample) float64 { return float64(a.p99) / float64(b.p99) }, target{})
+		t.ratio(what+": rate, of workerd's", ours, theirs, byRate, target{})
+		t.ratio(what+": messages for the same CPU, of workerd's", ours, theirs, byCPU, target{})
+		t.ratio(what+": p99, of workerd's", ours, theirs, byP99, target{})
 	}
 	r.tables = append(r.tables, t)
 	return nil
@@ -232,15 +236,22 @@ func deliveryColumns(behind bool) []column {
 
 // store looks for Redis, once, and notes in the results what it is, or why it is not there.
 func (b *bench) store(ctx context.Context, r *results) {
-	if b.redis != "" {
+	if b.sought {
 		return
 	}
-	version, err := b.findRedis(ctx)
+	b.sought = true
+	p, err := peers.Redis(ctx)
+	b.redis = b.found(r, "Redis", p, err)
+}
+
+// found notes a peer or load tool in the results, or that it is missing, and returns its program, which is "" then.
+func (b *bench) found(r *results, name string, p peers.Peer, err error) string {
 	if err != nil {
-		b.say("without Redis, as it is missing: %v", err)
-		r.missing = append(r.missing, fmt.Sprintf("Redis: %v", err))
-		return
+		b.say("without %s, as it is missing: %v", name, err)
+		r.missing = append(r.missing, fmt.Sprintf("%s: %s", name, oneLine(err.Error())))
+		return ""
 	}
-	b.say("%s", version)
-	r.peers = append(r.peers, version)
+	b.say("%s", p)
+	r.peers = append(r.peers, p.String())
+	return p.Program
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,7 +22,8 @@ func TestSmoke(t *testing.T) {
 	}
 	o := options{
 		rounds: 2, elapsed: 50 * time.Millisecond, warm: 10 * time.Millisecond, conns: 4, objects: 3, memoryObjects: 2000, instances: 500, alarms: 20, sockets: 30,
-		only: []string{"go", "ts", "broadcast", "echo", "alarms", "start", "instances", "sockets", "memory", "recover", "snapshot", "overwrite"}, work: t.TempDir(), results: t.TempDir(), root: root, command: "bench/run",
+		only: []string{"redis", "go", "embedded", "idle", "ts", "broadcast", "echo", "alarms", "start", "instances", "sockets", "memory", "recover", "snapshot", "overwrite"},
+		work: t.TempDir(), results: t.TempDir(), root: root, command: "bench/run", limit: time.Hour, quick: true,
 	}
 	var out, progress strings.Builder
 	if err := run(t.Context(), o, &out, &progress); err != nil {
@@ -30,8 +32,19 @@ func TestSmoke(t *testing.T) {
 	for _, want := range []string{
 		`(?m)^- MISSING: workerd: .* is not there and -install is off$`,
 		`(?m)^\| hello \(fasthttp\) \| [1-9]\d* \(\d+-\d+\) \| .* us \(.*\) \| [1-9]\d* MB \| - \|$`,
-		`(?m)^\| counter-go, 1 object \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| [1-9]\d*\.\d \(.*\) \|$`,
-		`(?m)^\| counter-go, 3 objects: rate, of hello's \| \d+\.\d\d \(.*\) \| at least 0\.6 \| (met|MISSED) \|$`,
+		`(?m)^\| counter-go, --sync always, 1 object \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| [1-9]\d*\.\d \(.*\) \|$`,
+		`(?m)^\| counter-go, --sync always, 3 objects: rate, of hello's \| \d+\.\d\d \(.*\) \| at least 0\.7 \| (met|MISSED) \|$`,
+		`(?m)^\| counter-go, --sync none, 3 objects: rate, of hello's \| \d+\.\d\d \(.*\) \| at least 0\.85 \| (met|MISSED) \|$`,
+		`(?m)^\| calls without a write/s \| [1-9]\d* \(.*\) \| at least 2000000/s: (met|MISSED) \|$`,
+		`(?m)^\| durable writes/s, each waited for \| [1-9]\d* \(.*\) \| at least 10000/s: (met|MISSED) \|$`,
+		`(?m)^\| processor time, ticks of 10 ms \| \d+ \| at most 0 ticks of 10 ms: (met|MISSED) \|$`,
+		`(?m)^- everloop: .WORK/bin/everloop serve bench/workloads --listen 127\.0\.0\.1:PORT --admin 127\.0\.0\.1:ADMIN --data DATA --sync always.$`,
+		`(?m)^- embed, durable: .WORK/bin/embed durable DATA 2000 50ms.$`,
+		`(?m)^\| .go-always. counter in Go over HTTP.* \(counter-go, --sync always, 1 object: rate, of hello's\) \| at least 0\.7 \| [\d,.]+ against [\d,.]+/s \| [\d.]+ \| [\d.]+-[\d.]+ \| .*(met|MISSED).* \|$`,
+		`(?m)^\| .ts-write-rate. .* \| at least 10 \| - \| - \| - \| \*\*NOT MEASURED\*\* \|$`,
+		`(?m)^\d+ of \d+ figures miss their target, and [1-9]\d* were not measured\.$`,
+		`(?m)^Scenarios that were not asked for: fsync\.$`,
+		`(?m)^### Profile for what is missed: `,
 		`(?m)^\| everloop, durable get and put, 3 objects \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| [1-9]\d*\.\d \(.*\) \|$`,
 		`(?m)^\| everloop, transaction, 1 object \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| [1-9]\d*\.\d \(.*\) \|$`,
 		`(?m)^\| everloop, batch of 3, 1 object \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| [1-9]\d*\.\d \(.*\) \|$`,
@@ -42,7 +55,7 @@ func TestSmoke(t *testing.T) {
 		`(?m)^\| everloop, ctx\.broadcast, 3 sockets, window 1 \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| \d+ \(\d+-\d+\) \| \d+ % \(\d+-\d+\) \|$`,
 		`(?m)^\| everloop, echo, 3 sockets of 3 objects \| [1-9]\d* .* us \(.*\) \| [1-9]\d* MB \| \d+ % \(\d+-\d+\) \|$`,
 		`(?m)^\| everloop, 20 alarms \| [1-9]\d* \(\d+-\d+\) \| .* MB \|$`,
-		`(?m)^\| everloop, Go class, 20 alarms: rung/s \| [1-9]\d* \(\d+-\d+\) \| at least 100000 \| (met|MISSED) \|$`,
+		`(?m)^\| everloop, Go class, 20 alarms: rung/s \| [1-9]\d* \(\d+-\d+\) \| at least 100000/s \| (met|MISSED) \|$`,
 		// What 30 sockets need is less than what a quiet daemon gives back meanwhile, and one descriptor more or less of a whole process is seen.
 		`(?m)^\| everloop \| 30 \| 1 \| -?\d+ bytes \| -?\d+ bytes \| [01]\.\d\d \| [1-9]\d* \| at most 4096 bytes and 1 descriptor, hibernated: (met|MISSED) \|$`,
 		`(?m)^## Memory: 2000 pending alarms`,
@@ -51,13 +64,13 @@ func TestSmoke(t *testing.T) {
 		`(?m)^\| memory an instance \| -?\d+ bytes \| at most 1536 bytes: (met|MISSED) \|$`,
 		`(?m)^\| longest wait of another object, while instances are made \| \d+\.\d\d ms \| at most 20 ms: (met|MISSED) \|$`,
 		`(?m)^## Memory: 2000 objects`,
-		`(?m)^\| from the log alone: records/s, GOMAXPROCS=1 \| [1-9]\d* \(\d+-\d+\) \| at least 1000000: (met|MISSED) \|$`,
-		`(?m)^\| from a snapshot: objects/s, GOMAXPROCS=2 \| [1-9]\d* \(\d+-\d+\) \| at least 500000: (met|MISSED) \|$`,
+		`(?m)^\| from the log alone: records/s, GOMAXPROCS=1 \| [1-9]\d* \(\d+-\d+\) \| at least 1000000 records/s: (met|MISSED) \|$`,
+		`(?m)^\| from a snapshot: objects/s, GOMAXPROCS=2 \| [1-9]\d* \(\d+-\d+\) \| at least 500000 objects/s: (met|MISSED) \|$`,
 		`(?m)^\| throughput with, of without \| \d+\.\d\d \(.*\) \| at least 0\.8: (met|MISSED) \|$`,
 		`(?m)^\| snapshots made in a round \| [1-9]\d* \(`,
-		`(?m)^\| disk, at most, MB \| \d+ \| at most 256: (met|MISSED) \|$`,
-		`(?m)^\| everloop serve on it, from its start to the first answer, s \| \d+\.\d\d \(.*\) \| at most 3: (met|MISSED) \|$`,
-		`(?m)^\| recovered from the log \| \d+\.\d\d s \| [1-9]\d* MB \|`,
+		`(?m)^\| disk, at most, MB \| \d+ \| at most 256 MB: (met|MISSED) \|$`,
+		`(?m)^\| everloop serve on it, from its start to the first answer, s \| \d+\.\d\d \(.*\) \| at most 3 s: (met|MISSED) \|$`,
+		`(?m)^\| recovered from the log \| \d+\.\d\d s \| -?\d+ bytes \| -?\d+ bytes \| [1-9]\d* MB \|`,
 	} {
 		if !regexp.MustCompile(want).MatchString(out.String()) {
 			t.Errorf("no %s in\n%s", want, out.String())
@@ -69,6 +82,16 @@ func TestSmoke(t *testing.T) {
 	}
 	if b, err := os.ReadFile(files[0]); err != nil || string(b) != out.String() {
 		t.Errorf("%s has not what was printed (%v)", files[0], err)
+	}
+	var rec record
+	if b, err := os.ReadFile(strings.TrimSuffix(files[0], ".md") + ".json"); err != nil || json.Unmarshal(b, &rec) != nil {
+		t.Errorf("the results for programs: %v\n%s", err, b)
+	}
+	if i := slices.IndexFunc(rec.Targets, func(t recordedTarget) bool { return t.Target == "go-none" }); i < 0 || rec.Targets[i].Median <= 0 || rec.Targets[i].Rounds != 2 {
+		t.Errorf("targets for programs: %+v", rec.Targets)
+	}
+	if i := slices.IndexFunc(rec.Tables, func(t recordedTable) bool { return strings.HasPrefix(t.Title, "Go:") }); i < 0 || len(rec.Tables[i].Rows) != 5 || len(rec.Tables[i].Rows[0].Figures["requests/s"]) != 2 {
+		t.Errorf("tables for programs: %+v", rec.Tables)
 	}
 	if left, err := filepath.Glob(filepath.Join(o.work, "data", "*")); err != nil || len(left) > 0 {
 		t.Errorf("data is left behind: %v, %v", left, err)
@@ -123,17 +146,23 @@ func TestSpread(t *testing.T) {
 func TestRatio(t *testing.T) {
 	a := []sample{{rate: 80}, {rate: 8}, {rate: 90}}
 	b := []sample{{rate: 10}, {rate: 1}, {rate: 10}}
+	eight, quarter := target{value: 8}, target{value: 0.25, most: true}
 	table := newTable("", requestColumns(), []contestant{{workTS, durable, 1}, {workerd, durable, 1}}, [][]sample{a, b})
-	table.ratio("rate", a, b, func(a, b sample) float64 { return a.rate / b.rate }, atLeast(8))
+	table.ratio("rate", a, b, byRate, eight)
 	if got := table.ratios[0].value; got != (spread{8, 8, 9}) {
 		t.Errorf("%+v", got)
 	}
 	// A round in which objects had their first request is not counted, and without any other round there is no verdict.
 	cold := []sample{{rate: 10}, {rate: 10, cold: 3}, {rate: 1, cold: 1}}
-	table.ratio("cold", a, cold, func(a, b sample) float64 { return a.rate / b.rate }, atLeast(8))
-	table.ratio("colder", a[1:], cold[1:], func(a, b sample) float64 { return a.rate / b.rate }, atLeast(8))
+	table.ratio("cold", a, cold, byRate, eight)
+	table.ratio("colder", a[1:], cold[1:], byRate, eight)
 	if got := table.ratios[1].value; got != (spread{8, 8, 8}) {
 		t.Errorf("with cold rounds: %+v", got)
+	}
+	// So short that the system tells no processor time: there is no ratio.
+	table.ratio("short", []sample{{cpu: 0}, {cpu: 0}, {cpu: 1}}, []sample{{cpu: 0}, {cpu: 1}, {cpu: 3}}, byCPU, eight)
+	if got := table.ratios[3].value; got != (spread{3, 3, 3}) {
+		t.Errorf("of short rounds: %+v", got)
 	}
 	var text strings.Builder
 	table.write(func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) })
@@ -146,7 +175,7 @@ func TestRatio(t *testing.T) {
 		target target
 		value  float64
 		met    bool
-	}{{atLeast(8), 8, true}, {atLeast(8), 7.9, false}, {atMost(0.25), 0.25, true}, {atMost(0.25), 0.3, false}} {
+	}{{eight, 8, true}, {eight, 7.9, false}, {quarter, 0.25, true}, {quarter, 0.3, false}} {
 		if tt.target.met(tt.value) != tt.met {
 			t.Errorf("%v, of %v: met is %v", tt.value, tt.target, !tt.met)
 		}

@@ -42,17 +42,83 @@ type options struct {
 	root          string // of the repository
 	install       bool
 	command       string // for the results
+	limit         time.Duration
+	quick         bool
 }
 
 // scenarios are the parts of a run, in order.
-var scenarios = []string{"go", "ts", "broadcast", "echo", "alarms", "start", "instances", "sockets", "fsync", "memory", "recover", "snapshot", "overwrite"}
+// Those whose peers are closest come first: where the time ends, the rest is left out.
+var scenarios = []struct {
+	name string
+	run  func(*bench, context.Context, *results) error
+	// takes is how long it takes with all peers, with the options of the run.
+	takes func(o *options) time.Duration
+}{
+	{"redis", (*bench).compareRedis, func(o *options) time.Duration {
+		// Two servers, three loads each, for always and none; and two rounds for information.
+		return time.Duration(2*o.rounds+min(o.rounds, 2)) * 2 * (3*(o.elapsed+o.warm/2) + 4*time.Second)
+	}},
+	{"go", (*bench).compareGo, func(o *options) time.Duration { return o.requests(5) }},
+	{"embedded", (*bench).measureEmbedded, func(o *options) time.Duration {
+		return time.Duration(3*o.rounds) * (o.elapsed + o.many(3*time.Second))
+	}},
+	{"idle", (*bench).measureIdle, func(o *options) time.Duration {
+		if o.quick {
+			return 5 * time.Second
+		}
+		return idleSettles + idleTime + 3*time.Second
+	}},
+	{"ts", (*bench).compareTS, func(o *options) time.Duration { return o.requests(14) }},
+	{"broadcast", (*bench).compareBroadcast, func(o *options) time.Duration {
+		return time.Duration(o.rounds) * (16*(o.elapsed+o.warm) + 8*2*time.Second)
+	}},
+	{"echo", (*bench).compareEcho, func(o *options) time.Duration { return o.requests(4) }},
+	{"alarms", (*bench).measureAlarms, func(o *options) time.Duration {
+		took := time.Duration(2*o.rounds) * 6 * time.Second
+		if o.asleep {
+			took += time.Duration(2*o.rounds) * 18 * time.Second
+		}
+		return took + 25*time.Second
+	}},
+	{"start", (*bench).compareStart, func(*options) time.Duration { return startCount * time.Second / 2 }},
+	{"instances", (*bench).measureInstances, func(o *options) time.Duration {
+		return 12*time.Second + time.Duration(o.instances)*15*time.Second/100_000
+	}},
+	{"sockets", (*bench).measureSockets, func(o *options) time.Duration { return 75 * time.Second }},
+	{"fsync", (*bench).countSyncs, func(*options) time.Duration { return 8 * time.Second }},
+	{"memory", (*bench).measureMemory, func(o *options) time.Duration { return o.many(20 * time.Second) }},
+	{"recover", (*bench).measureRecovery, func(o *options) time.Duration {
+		return o.many(10*time.Second) + time.Duration(6*o.rounds)*o.many(2*time.Second)
+	}},
+	{"snapshot", (*bench).measureSnapshots, func(o *options) time.Duration {
+		return 8*time.Second + time.Duration(4*o.rounds)*o.elapsed
+	}},
+	{"overwrite", (*bench).measureOverwrites, func(o *options) time.Duration { return o.many(75 * time.Second) }},
+}
+
+// requests is how long n servers take.
+func (o *options) requests(n int) time.Duration {
+	return time.Duration(n*o.rounds) * (o.elapsed + o.warm + time.Second)
+}
+
+// many is the share that objects of the memory scenarios have of what a million take.
+func (o *options) many(million time.Duration) time.Duration {
+	return time.Second + million*time.Duration(o.memoryObjects)/1_000_000
+}
+
+// scenarioNames are those of all.
+func scenarioNames() (names []string) {
+	for _, s := range scenarios {
+		names = append(names, s.name)
+	}
+	return names
+}
 
 func main() {
 	o := options{command: "bench/run " + strings.Join(os.Args[1:], " ")}
-	var only string
-	var quick bool
-	flag.IntVar(&o.rounds, "rounds", 5, "`rounds`, each of which measures every server once")
-	flag.DurationVar(&o.elapsed, "time", 4*time.Second, "measured `time` of each server in a round")
+	var only, update string
+	flag.IntVar(&o.rounds, "rounds", 3, "`rounds`, each of which measures every server once")
+	flag.DurationVar(&o.elapsed, "time", 3*time.Second, "measured `time` of each server in a round")
 	flag.DurationVar(&o.warm, "warm-up", time.Second, "`time` of load before that")
 	flag.IntVar(&o.conns, "conns", 64, "keep-alive `connections`")
 	flag.IntVar(&o.objects, "objects", 1000, "`objects`, where there are many")
@@ -61,13 +127,15 @@ func main() {
 	flag.IntVar(&o.alarms, "alarms", 10_000, "`alarms` that are due at the same instant")
 	flag.IntVar(&o.sockets, "sockets", 50_000, "idle `sockets` of the sockets scenario; fewer where there are not as many descriptors")
 	flag.BoolVar(&o.asleep, "asleep", true, "ring alarms of objects that are asleep, too, which takes 12 seconds for each server and round")
-	flag.StringVar(&only, "only", strings.Join(scenarios, ","), "`scenarios` to run, separated by commas")
+	flag.StringVar(&only, "only", strings.Join(scenarioNames(), ","), "`scenarios` to run, separated by commas")
 	flag.StringVar(&o.work, "work", "", "`directory` for data and peers, on the disk to measure (default: everloop-bench in the user's cache directory)")
 	flag.StringVar(&o.results, "results", "bench/results", "`directory` that gets a file with the results; empty for none")
-	flag.BoolVar(&quick, "quick", false, "two rounds of a second, and a tenth of the objects: to see that it works")
+	flag.DurationVar(&o.limit, "limit", 25*time.Minute, "a scenario that would not end within this `time` from the start is left out, and the results say so")
+	flag.StringVar(&update, "update-docs", "", "run nothing, but put the tables of this `file` with results into docs/performance.md, where it quotes them")
+	flag.BoolVar(&o.quick, "quick", false, "two rounds of a second, and a tenth of the objects: to see that it works")
 	flag.BoolVar(&o.install, "install", true, "install workerd by npm into the work directory where it is missing")
 	flag.Parse()
-	if quick {
+	if o.quick {
 		o.rounds, o.elapsed, o.memoryObjects, o.instances = 2, time.Second, o.memoryObjects/10, o.instances/10
 		o.alarms, o.sockets, o.asleep = o.alarms/10, o.sockets/10, false
 	}
@@ -76,7 +144,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	err := o.prepare()
-	if err == nil {
+	switch {
+	case err != nil:
+	case update != "":
+		err = updateDocs(o.root, update)
+	default:
 		err = run(ctx, o, os.Stdout, os.Stderr)
 	}
 	if err != nil {
@@ -96,8 +168,8 @@ func (o *options) prepare() (err error) {
 		return errors.New("-time and -warm-up are times above zero")
 	}
 	for _, s := range o.only {
-		if !slices.Contains(scenarios, s) {
-			return fmt.Errorf("-only: there is no scenario %q; there are %s", s, strings.Join(scenarios, ", "))
+		if names := scenarioNames(); !slices.Contains(names, s) {
+			return fmt.Errorf("-only: there is no scenario %q; there are %s", s, strings.Join(names, ", "))
 		}
 	}
 	if o.work == "" {
@@ -157,46 +229,61 @@ func run(ctx context.Context, o options, out, progress io.Writer) error {
 	if err := b.build(ctx); err != nil {
 		return err
 	}
-	r := &results{machine: machine, options: o}
-	for _, scenario := range []struct {
-		name string
-		run  func(context.Context, *results) error
-	}{
-		{"go", b.compareGo},
-		{"ts", b.compareTS},
-		{"broadcast", b.compareBroadcast},
-		{"echo", b.compareEcho},
-		{"alarms", b.measureAlarms},
-		{"start", b.compareStart},
-		{"instances", b.measureInstances},
-		{"sockets", b.measureSockets},
-		{"fsync", b.countSyncs},
-		{"memory", b.measureMemory},
-		{"recover", b.measureRecovery},
-		{"snapshot", b.measureSnapshots},
-		{"overwrite", b.measureOverwrites},
-	} {
-		if !b.wants(scenario.name) {
-			continue
+	r := &results{machine: machine, options: o, configurations: map[string]string{}}
+	b.configurations = r.configurations
+	if err := b.play(ctx, r, began); err != nil {
+		return err
+	}
+	var missed []outcome
+	for _, o := range r.outcomes() {
+		if !o.Met {
+			missed = append(missed, o)
 		}
-		if err := scenario.run(ctx, r); err != nil {
-			return err
-		}
+	}
+	if r.profiles, err = b.profiles(ctx, missed); err != nil {
+		return err
 	}
 	r.took, r.loadAfter = time.Since(began), loadAverage(proc.ThisMachine())
 	text := r.markdown()
 	fmt.Fprint(out, text)
 	if o.results == "" {
-		return nil
+		return r.failed
 	}
-	if err := os.MkdirAll(o.results, 0o755); err != nil {
-		return fmt.Errorf("results: %w", err)
+	return errors.Join(r.failed, r.save(o.results, text, progress))
+}
+
+// play runs the scenarios that are wanted, as long as they end in time. What goes wrong in one is noted, and the others are run.
+func (b *bench) play(ctx context.Context, r *results, began time.Time) error {
+	var takes time.Duration
+	for _, s := range scenarios {
+		if b.wants(s.name) {
+			takes += s.takes(&b.options)
+		}
 	}
-	file := filepath.Join(o.results, fmt.Sprintf("%s-%s.md", machine.date.Format("2006-01-02"), machine.commit))
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-		return fmt.Errorf("results: %w", err)
+	b.say("this takes about %v, and begins no scenario that would end later than %v from now", takes.Round(time.Minute), b.limit)
+	for _, s := range scenarios {
+		if !b.wants(s.name) {
+			continue
+		}
+		if spent := time.Since(began); spent+s.takes(&b.options) > b.limit {
+			note := fmt.Sprintf("%s: NOT RUN, as it takes about %v and %v of %v had passed: see -limit", s.name, s.takes(&b.options).Round(time.Second), spent.Round(time.Second), b.limit)
+			b.say("%s", note)
+			r.notes = append(r.notes, note)
+			continue
+		}
+		at := time.Now()
+		if err := s.run(b, ctx, r); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			// What others have measured counts all the same.
+			r.failed = errors.Join(r.failed, fmt.Errorf("%s: %w", s.name, err))
+			note := fmt.Sprintf("%s: FAILED: %s", s.name, oneLine(err.Error()))
+			b.say("%s: %v", s.name, err)
+			r.notes = append(r.notes, note)
+		}
+		b.say("%s took %v", s.name, time.Since(at).Round(time.Second))
 	}
-	fmt.Fprintf(progress, "written to %s\n", file)
 	return nil
 }
 
@@ -221,9 +308,14 @@ type bench struct {
 	options
 	progress io.Writer
 	bin      string
-	workerd  string // its path, or ""
-	looked   bool   // for workerd
-	redis    string // its path, or ""
+	// Paths of peers and load tools, or "", and whether they were looked for.
+	workerd                         string
+	looked                          bool
+	redis, redisCLI, redisBenchmark string
+	sought, toolsSought             bool
+	// profile, if not nil, is to be taken of what is measured.
+	profile        *profile
+	configurations map[string]string // those of the results
 	// descriptors is how many each server may have, and this process.
 	descriptors int
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +26,10 @@ type kind struct {
 	ready string
 	// admin says that it has metrics.
 	admin bool
+	// tells says that it prints at its end what its log did.
+	tells bool
+	// resp says that it takes Redis's commands and not HTTP.
+	resp bool
 }
 
 // workload is what is asked of a server.
@@ -57,9 +60,6 @@ var (
 	hello = kind{name: "hello (fasthttp)", ready: "/", args: func(b *bench, port, _ int, _ string) []string {
 		return []string{filepath.Join(b.bin, "hello"), "--listen", address(port)}
 	}}
-	counterGo = kind{name: "counter-go", ready: "/?id=ready", args: func(b *bench, port, _ int, data string) []string {
-		return []string{filepath.Join(b.bin, "counter-go"), "--listen", address(port), "--data", data, "--sync", "always"}
-	}}
 	counterTS = everloop("everloop (TypeScript)", "/?id=ready", "docs", "examples", "counter")
 	workTS    = everloop("everloop", "/durable?id=ready", "bench", "workloads")
 	workerd   = kind{name: "workerd", ready: "/durable?id=ready", args: func(b *bench, port, _ int, data string) []string {
@@ -69,6 +69,13 @@ var (
 		}
 	}}
 )
+
+// counterGo is docs/examples/counter-go.
+func counterGo(sync string) kind {
+	return kind{name: "counter-go, --sync " + sync, ready: "/?id=ready", tells: true, args: func(b *bench, port, _ int, data string) []string {
+		return []string{filepath.Join(b.bin, "counter-go"), "--listen", address(port), "--data", data, "--sync", sync}
+	}}
+}
 
 // redisPubSub keeps nothing on disk.
 var redisPubSub = kind{name: "Redis", args: func(b *bench, port, _ int, data string) []string {
@@ -95,8 +102,8 @@ func (b *bench) build(ctx context.Context) error {
 	b.bin = filepath.Join(b.work, "bin")
 	b.say("building")
 	for name, pkg := range map[string]string{
-		"everloop": "./cmd/everloop", "counter-go": "./docs/examples/counter-go", "hello": "./bench/hello", "memory": "./bench/memory",
-		"bells": "./bench/bells", "keep": "./bench/keep",
+		"everloop": "./cmd/everloop", "counter-go": "./docs/examples/counter-go", "redis-strings": "./docs/examples/redis-strings",
+		"hello": "./bench/hello", "memory": "./bench/memory", "bells": "./bench/bells", "keep": "./bench/keep", "embed": "./bench/embed",
 	} {
 		cmd := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(b.bin, name), pkg)
 		cmd.Dir = b.root
@@ -107,68 +114,6 @@ func (b *bench) build(ctx context.Context) error {
 	return nil
 }
 
-// findWorkerd finds workerd, or installs it, and returns its version. Without it, it says why.
-func (b *bench) findWorkerd(ctx context.Context) (version string, err error) {
-	arch, ok := map[string]string{"amd64": "64", "arm64": "arm64"}[runtime.GOARCH]
-	if !ok {
-		return "", fmt.Errorf("there is no workerd for linux/%s", runtime.GOARCH)
-	}
-	folder := filepath.Join(b.work, "workerd")
-	// The package's own command may be a script around this one, whose cost must not be measured.
-	program := filepath.Join(folder, "node_modules/@cloudflare/workerd-linux-"+arch+"/bin/workerd")
-	if _, err := os.Stat(program); err != nil {
-		if !b.install {
-			return "", fmt.Errorf("%s is not there and -install is off", program)
-		}
-		if err := b.installWorkerd(ctx, folder); err != nil {
-			return "", err
-		}
-	}
-	out, err := exec.CommandContext(ctx, program, "--version").Output()
-	if err != nil {
-		return "", fmt.Errorf("%s --version: %w", program, err)
-	}
-	b.workerd = program
-	return strings.TrimSpace(string(out)), nil
-}
-
-func (b *bench) installWorkerd(ctx context.Context, folder string) error {
-	npm, err := exec.LookPath("npm")
-	if err != nil {
-		return errors.New("npm, which brings it, is not installed")
-	}
-	b.say("installing workerd into %s", folder)
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return err
-	}
-	// npm wants to find a package in the folder that it installs into.
-	if err := os.WriteFile(filepath.Join(folder, "package.json"), []byte("{\"private\": true}\n"), 0o644); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder, "workerd")
-	cmd.Dir = folder
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("npm install workerd: %w\n%s", err, out)
-	}
-	return nil
-}
-
-// findRedis finds the server of that name, and returns its version. Without it, it says why.
-func (b *bench) findRedis(ctx context.Context) (version string, err error) {
-	program, err := exec.LookPath("redis-server")
-	if err != nil {
-		return "", errors.New("redis-server is not installed")
-	}
-	out, err := exec.CommandContext(ctx, program, "--version").Output()
-	if err != nil {
-		return "", fmt.Errorf("%s --version: %w", program, err)
-	}
-	b.redis = program
-	return strings.TrimSpace(string(out)), nil
-}
-
 // server is one that runs.
 type server struct {
 	*proc.Process
@@ -176,6 +121,8 @@ type server struct {
 	addr  string
 	admin string
 	data  string
+
+	profile *profile // to be taken of the load
 }
 
 // during runs the load, and returns the processor time that the server took for it and its resident memory afterwards, in bytes.
@@ -184,7 +131,7 @@ func (s *server) during(load func() error) (cpu time.Duration, resident int64, e
 	if err != nil {
 		return 0, 0, err
 	}
-	if err := load(); err != nil {
+	if err := s.profile.during(s.Process, load); err != nil {
 		return 0, 0, err
 	}
 	after, err := s.CPU()
@@ -205,7 +152,7 @@ func (b *bench) start(ctx context.Context, k kind) (_ *server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{kind: k, addr: address(port), admin: address(admin)}
+	s := &server{kind: k, addr: address(port), admin: address(admin), profile: b.profile}
 	if s.data, err = b.dataDir(); err != nil {
 		return nil, err
 	}
@@ -215,6 +162,7 @@ func (b *bench) start(ctx context.Context, k kind) (_ *server, err error) {
 		}
 	}()
 	args := k.args(b, port, admin, s.data)
+	b.configure(k.name, args, port, admin, s.data)
 	if s.Process, err = proc.Start(k.name, nil, args[0], args[1:]...); err != nil {
 		return nil, err
 	}
@@ -228,9 +176,33 @@ func (b *bench) start(ctx context.Context, k kind) (_ *server, err error) {
 	return s, nil
 }
 
+// configure notes for the results with what a program runs.
+func (b *bench) configure(name string, args []string, port, admin int, data string) {
+	if b.configurations == nil {
+		return
+	}
+	line := strings.Join(args, " ")
+	for _, s := range [][2]string{{data, "DATA"}, {address(port), "127.0.0.1:PORT"}, {address(admin), "127.0.0.1:ADMIN"}, {b.work, "WORK"}, {b.root + "/", ""}} {
+		if s[0] != "" {
+			line = strings.ReplaceAll(line, s[0], s[1])
+		}
+	}
+	line = strings.ReplaceAll(line, "--port "+strconv.Itoa(port), "--port PORT")
+	b.configurations[name] = strings.ReplaceAll(line, "-p "+strconv.Itoa(port), "-p PORT")
+}
+
 // answers asks for something that a server answers once it is ready.
 func (s *server) answers(ctx context.Context) error {
-	if s.kind.ready != "" {
+	switch {
+	case s.kind.resp:
+		c, err := dialRedis(ctx, s.addr)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		_, err = c.do("PING")
+		return err
+	case s.kind.ready != "":
 		_, err := get(ctx, "http://"+s.addr+s.kind.ready)
 		return err
 	}

@@ -18,8 +18,6 @@ const (
 	spare = 256
 	// hibernates is the time after which objects that nobody calls are evicted, and a little.
 	hibernates = 13 * time.Second
-	// idleTarget is the memory of an idle socket in bytes, whose object is hibernated.
-	idleTarget = 4096
 )
 
 // socketReport is what idle sockets cost one server.
@@ -188,7 +186,9 @@ func (r *results) writeSockets(p func(string, ...any)) {
 	for _, s := range r.sockets {
 		want, goroutines := "-", "-"
 		if s.target {
-			want = fmt.Sprintf("at most %d bytes and 1 descriptor, hibernated: %s", idleTarget, verdict(s.asleep.bytes <= idleTarget && s.asleep.descriptors <= 1.01))
+			memory := goal("sockets-memory")
+			met := memory.met(s.asleep.bytes) && goal("sockets-descriptors").met(s.asleep.descriptors)
+			want = fmt.Sprintf("%s and 1 descriptor, hibernated: %s", memory, verdict(met))
 		}
 		if s.goroutine != "" {
 			goroutines = s.goroutine

@@ -23,6 +23,9 @@ type syncCount struct {
 	traced   int // fsyncs that the kernel has seen; -1: nobody counted
 }
 
+// most is the larger of the two counts.
+func (s syncCount) most() float64 { return max(s.log.syncs, float64(s.traced)) }
+
 // countedRequests is the number of requests of the fsync scenario. Under strace each system call of the server takes a
 // multiple of its time, so it is small, and no rate is taken from it.
 const countedRequests = 20_000

@@ -2,15 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
-)
+	"path/filepath"
 
-// Targets of TypeScript on everloop, as ratios to workerd. A request that writes gains from the shared fsync; what is left of one
-// that does not is the engine alone, where workerd's computes faster.
-var (
-	manyTimes = atLeast(10)
-	someTimes = atLeast(3)
-	waits     = atMost(0.25)
+	"everloop/bench/peers"
 )
 
 // peer looks for workerd, once, and notes in the results what it is, or why it is not there.
@@ -19,14 +13,8 @@ func (b *bench) peer(ctx context.Context, r *results) {
 		return
 	}
 	b.looked = true
-	version, err := b.findWorkerd(ctx)
-	if err != nil {
-		b.say("without workerd, as it is missing: %v", err)
-		r.missing = append(r.missing, fmt.Sprintf("workerd: %v", err))
-		return
-	}
-	b.say("%s", version)
-	r.peers = append(r.peers, version)
+	p, err := peers.Workerd(ctx, filepath.Join(b.work, "workerd"), b.install, b.say)
+	b.workerd = b.found(r, "workerd", p, err)
 }
 
 // compareTS compares one program on everloop and on workerd, a workload at a time.
@@ -57,13 +45,19 @@ func (b *bench) compareTS(ctx context.Context, r *results) error {
 	t := newTable("TypeScript: the same program on everloop and workerd", requestColumns(), cs, samples)
 	for i := 0; b.workerd != "" && i < len(cs); i += 2 {
 		what, ours, theirs := cs[i].String(), samples[i], samples[i+1]
-		rate := someTimes
+		// A request that writes gains from the shared fsync; what is left of one that does not is the engine alone, where workerd's
+		// computes faster.
+		rate, cpu := goal("ts-rate"), goal("ts-cpu")
 		if cs[i].load.writes {
-			rate = manyTimes
+			rate, cpu = goal("ts-write-rate"), goal("ts-write-cpu")
 		}
-		t.ratio(what+": rate, of workerd's", ours, theirs, func(a, b sample) float64 { return a.rate / b.rate }, rate)
-		t.ratio(what+": requests for the same CPU, of workerd's", ours, theirs, func(a, b sample) float64 { return float64(b.cpu) / float64(a.cpu) }, rate)
-		t.ratio(what+": p99, of workerd's", ours, theirs, func(a, b sample) float64 { return float64(a.p99) / float64(b.p99) }, waits)
+		again := func(b *bench) error {
+			_, err := b.measure(ctx, cs[i], 0)
+			return err
+		}
+		t.ratio(what+": rate, of workerd's", ours, theirs, byRate, rate).profiled(what, again)
+		t.ratio(what+": requests for the same CPU, of workerd's", ours, theirs, byCPU, cpu).profiled(what, again)
+		t.ratio(what+": p99, of workerd's", ours, theirs, byP99, goal("ts-p99")).profiled(what, again)
 	}
 	r.tables = append(r.tables, t)
 	return nil

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,21 +16,12 @@ import (
 	"time"
 
 	"everloop/bench/load"
+	"everloop/bench/peers"
 	"everloop/bench/proc"
 )
 
 // What a data directory is like after years: how fast it is read at a start, what a snapshot costs those who write meanwhile, and how
 // much disk endless overwrites take. The objects are those of bench/keep, 100 bytes each, which nothing makes smaller.
-
-// Targets.
-var (
-	loaded     = atLeast(500_000)   // objects a second, on one core
-	replayed   = atLeast(1_000_000) // records a second
-	kept       = atLeast(0.8)       // of the throughput, with snapshots
-	waited     = atMost(2)          // of the p99, with snapshots
-	diskMost   = atMost(256)        // MB
-	restarting = atMost(3)          // seconds
-)
 
 // keptReport is what bench/keep reports of a run.
 type keptReport struct {
@@ -69,6 +59,9 @@ type figure struct {
 	values []float64
 	format string
 	want   target
+	// again makes the load once more, for a profile; load names it.
+	again func(*bench) error
+	load  string
 }
 
 func (r *results) writeFigures(p func(string, ...any)) {
@@ -145,14 +138,14 @@ func (b *bench) measureRecovery(ctx context.Context, r *results) error {
 		}
 		return nil
 	}
-	if err := reads("from the log alone: records/s", replayed, func(k keptReport) uint64 { return k.Log }); err != nil {
+	if err := reads("from the log alone: records/s", goal("recover-log"), func(k keptReport) uint64 { return k.Log }); err != nil {
 		return err
 	}
 	out, err := exec.CommandContext(ctx, filepath.Join(b.bin, "everloop"), "snapshot", dir).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("everloop snapshot: %w\n%s", err, out)
 	}
-	if err := reads("from a snapshot: objects/s", loaded, func(k keptReport) uint64 { return k.Snapshot }); err != nil {
+	if err := reads("from a snapshot: objects/s", goal("recover-snapshot"), func(k keptReport) uint64 { return k.Snapshot }); err != nil {
 		return err
 	}
 	if err := b.redisLoads(ctx, r, y, n); err != nil {
@@ -169,11 +162,12 @@ func (b *bench) withRedis(ctx context.Context, dir string, args ...string) (p *p
 		return nil, nil, 0, err
 	}
 	args = append([]string{"--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir, "--save", "", "--enable-debug-command", "yes"}, args...)
+	b.configure("Redis, "+strings.Join(args[10:], " "), append([]string{b.redis}, args...), port, 0, dir)
 	if p, err = proc.Start("Redis", nil, b.redis, args...); err != nil {
 		return nil, nil, 0, err
 	}
 	command = func(words ...string) (string, error) {
-		out, err := exec.CommandContext(ctx, "redis-cli", append([]string{"-p", strconv.Itoa(port)}, words...)...).CombinedOutput()
+		out, err := exec.CommandContext(ctx, b.redisCLI, append([]string{"-p", strconv.Itoa(port)}, words...)...).CombinedOutput()
 		return strings.TrimSpace(string(out)), err
 	}
 	ready, cancel := context.WithTimeout(ctx, time.Minute)
@@ -193,19 +187,17 @@ func (b *bench) withRedis(ctx context.Context, dir string, args ...string) (p *p
 
 var errNotReady = errors.New("it is not ready")
 
-// redisTools reports whether there is a Redis with its tools, and says so where there is none.
+// redisTools reports whether there is a Redis with its tools, and says so once where there is none.
 func (b *bench) redisTools(ctx context.Context, r *results) bool {
-	_, err := b.findRedis(ctx)
-	for _, tool := range []string{"redis-cli", "redis-benchmark"} {
-		if err == nil {
-			_, err = exec.LookPath(tool)
-		}
+	b.store(ctx, r)
+	if !b.toolsSought {
+		b.toolsSought = true
+		p, err := peers.RedisCLI(ctx)
+		b.redisCLI = b.found(r, "redis-cli", p, err)
+		p, err = peers.RedisBenchmark(ctx)
+		b.redisBenchmark = b.found(r, "redis-benchmark", p, err)
 	}
-	if err != nil {
-		b.say("without Redis: %v", err)
-		r.missing = append(r.missing, "Redis: "+firstLine(err.Error()))
-	}
-	return err == nil
+	return b.redis != "" && b.redisCLI != "" && b.redisBenchmark != ""
 }
 
 var redisLoaded = regexp.MustCompile(`DB loaded from [a-z ]+: ([0-9.]+) seconds`)
@@ -327,9 +319,9 @@ func (b *bench) measureSnapshots(ctx context.Context, r *results) (err error) {
 	}
 	y := &years{title: fmt.Sprintf("Snapshots of %d objects, one behind the other, while %d connections write durably", n, b.conns)}
 	plainRate, rate := y.figure("requests/s without", "%.0f", target{}), y.figure("requests/s with", "%.0f", target{})
-	ratio := y.figure("throughput with, of without", "%.2f", kept)
+	ratio := y.figure("throughput with, of without", "%.2f", goal("snapshot-rate"))
 	plainP99, p99 := y.figure("p99 without, ms", "%.2f", target{}), y.figure("p99 with, ms", "%.2f", target{})
-	slower := y.figure("p99 with, of without", "%.2f", waited)
+	slower := y.figure("p99 with, of without", "%.2f", goal("snapshot-p99"))
 	plainWait, wait := y.figure("a task waits for the loop without, at most, ms", "%.2f", target{}), y.figure("a task waits for the loop with, at most, ms", "%.2f", target{})
 	plainMost, most := y.figure("the same, but for one in a thousand, without, ms", "%.2f", target{}), y.figure("the same, but for one in a thousand, with, ms", "%.2f", target{})
 	made := y.figure("snapshots made in a round", "%.0f", target{})
@@ -406,7 +398,7 @@ func (b *bench) redisSaves(ctx context.Context, r *results, y *years, n int) err
 	ratio, slower := y.figure("Redis: throughput with BGSAVE, of without", "%.2f", target{}), y.figure("Redis: p99 with BGSAVE, of without", "%.2f", target{})
 	requests := int(b.elapsed.Seconds() * 20_000)
 	for range b.rounds {
-		r1, q1, err := redisBenchmark(ctx, port, b.conns, 1, requests, b.objects)
+		r1, q1, err := b.setKeys(ctx, port, b.conns, 1, requests, b.objects)
 		if err != nil {
 			return err
 		}
@@ -419,7 +411,7 @@ func (b *bench) redisSaves(ctx context.Context, r *results, y *years, n int) err
 				_ = sleep(saving, 10*time.Millisecond)
 			}
 		}()
-		r2, q2, err := redisBenchmark(ctx, port, b.conns, 1, requests, b.objects)
+		r2, q2, err := b.setKeys(ctx, port, b.conns, 1, requests, b.objects)
 		stop()
 		<-ended
 		if err != nil {
@@ -431,30 +423,10 @@ func (b *bench) redisSaves(ctx context.Context, r *results, y *years, n int) err
 	return nil
 }
 
-// redisBenchmark writes keys and returns the requests a second and the p99 in milliseconds.
-func redisBenchmark(ctx context.Context, port, conns, pipeline, requests, keys int) (rate, p99 float64, err error) {
-	out, err := exec.CommandContext(ctx, "redis-benchmark", "-p", strconv.Itoa(port), "-c", strconv.Itoa(conns), "-P", strconv.Itoa(pipeline),
-		"-n", strconv.Itoa(requests), "-r", strconv.Itoa(keys), "-d", "100", "-t", "set", "--csv").Output()
-	if err != nil {
-		return 0, 0, fmt.Errorf("redis-benchmark: %w", err)
-	}
-	return parseRedisBenchmark(string(out))
-}
-
-// parseRedisBenchmark reads the line of a command: its name, requests a second, and latencies in ms, of which the sixth is the p99.
-func parseRedisBenchmark(out string) (rate, p99 float64, err error) {
-	for s := bufio.NewScanner(strings.NewReader(out)); s.Scan(); {
-		f := strings.Split(strings.ReplaceAll(s.Text(), `"`, ""), ",")
-		if len(f) < 8 || f[0] != "SET" {
-			continue
-		}
-		rate, err = strconv.ParseFloat(f[1], 64)
-		if err == nil {
-			p99, err = strconv.ParseFloat(f[6], 64)
-		}
-		return rate, p99, err
-	}
-	return 0, 0, fmt.Errorf("redis-benchmark: no line of SET in %q", out)
+// setKeys has redis-benchmark write keys, and returns the requests a second and the p99 in milliseconds.
+func (b *bench) setKeys(ctx context.Context, port, conns, pipeline, requests, keys int) (rate, p99 float64, err error) {
+	got, err := b.benchmark(ctx, port, conns, pipeline, requests, keys, "SET", "-d", "100", "-t", "set")
+	return got.rate, got.p99, err
 }
 
 // overwritten is how many objects there are, and how many times each is overwritten.
@@ -485,14 +457,14 @@ func (b *bench) measureOverwrites(ctx context.Context, r *results) error {
 		return err
 	}
 	b.note(y.figure("overwrites/s", "%.0f", target{}), float64(writes)/got.Seconds)
-	b.note(y.figure("disk, at most, MB", "%.0f", diskMost), float64(peak)/1e6)
+	b.note(y.figure("disk, at most, MB", "%.0f", goal("overwrite-disk")), float64(peak)/1e6)
 	b.note(y.figure("disk at the end, MB", "%.0f", target{}), float64(end)/1e6)
 	b.note(y.figure("bytes written to the disk, of 100 bytes a write", "%.2f", target{}), float64(got.Written)/float64(100*writes))
 	b.note(y.figure("snapshots", "%.0f", target{}), float64(got.Made))
 	if _, err := b.keep(ctx, 0, "open", dir, writes, overwritten); err != nil {
 		return err // what is there is not what was written last
 	}
-	f := y.figure("everloop serve on it, from its start to the first answer, s", "%.2f", restarting)
+	f := y.figure("everloop serve on it, from its start to the first answer, s", "%.2f", goal("overwrite-start"))
 	for range b.rounds {
 		seconds, err := b.restart(ctx, dir)
 		if err != nil {
@@ -551,7 +523,7 @@ func (b *bench) redisOverwrites(ctx context.Context, r *results, y *years, write
 	defer func() { p.Kill() }()
 	var rate float64
 	peak, err := peakOf(dir, func() (err error) {
-		rate, _, err = redisBenchmark(ctx, port, 16, 64, writes, overwritten)
+		rate, _, err = b.setKeys(ctx, port, 16, 64, writes, overwritten)
 		return err
 	})
 	if err != nil {

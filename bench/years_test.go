@@ -7,13 +7,16 @@ import (
 
 func TestParseRedisBenchmark(t *testing.T) {
 	const head = `"test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms","max_latency_ms"` + "\n"
-	rate, p99, err := parseRedisBenchmark(head + `"SET","80032.01","0.589","0.168","0.567","0.887","1.263","3.823"` + "\n")
-	if err != nil || rate != 80032.01 || p99 != 1.263 {
-		t.Errorf("%v, %v, %v", rate, p99, err)
+	got, err := parseRedisBenchmark(head+`"GET","1","1","1","1","1","1","1"`+"\n"+`"SET","80032.01","0.589","0.168","0.567","0.887","1.263","3.823"`+"\n", "SET")
+	if want := (benchmarked{rate: 80032.01, p50: 0.567, p99: 1.263}); err != nil || got != want {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
-	for _, bad := range []string{"", head, `"GET","1","1","1","1","1","1","1"`, `"SET","much","1","1","1","1","1","1"`, `"SET","1","2"`} {
-		if _, _, err := parseRedisBenchmark(bad); err == nil {
-			t.Errorf("%q is taken", bad)
+	for _, bad := range []string{
+		"", head, `"GET","1","1","1","1","1","1","1"`, `"SET","much","1","1","1","1","1","1"`, `"SET","1","1","1","x","1","1","1"`,
+		`"SET","1","1","1","1","1","x","1"`, `"SET","1","2"`, `"SET","0.00","1","1","1","1","1","1"`,
+	} {
+		if got, err := parseRedisBenchmark(bad, "SET"); err == nil || got != (benchmarked{}) {
+			t.Errorf("%q is taken: %+v", bad, got)
 		}
 	}
 }

@@ -181,8 +181,8 @@ func (l *listing) look(slot uint32) {
 		return
 	}
 	id := ID{bytes: r.id, key: l.class.key}
-	if r.name != nil {
-		id.name, id.named = *r.name, true
+	if r.name.known() {
+		id.name, id.named = r.name.String(), true
 	}
 	if l.q.Match != nil && (!id.named || !l.q.Match(id.name)) {
 		return

@@ -17,7 +17,7 @@ func TestObjects(t *testing.T) {
 	}
 	defer func() { _ = e.Close(context.Background()) }()
 	for _, class := range []string{"A", "B"} {
-		ns, err := e.Register(class, engine.ClassOf(func(st *engine.State) (*keeper, error) { return &keeper{st}, nil }))
+		ns, err := e.Register(class, engine.ClassOf(func(st *engine.State) (*stored, error) { return &stored{st}, nil }))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,6 +67,6 @@ func TestObjects(t *testing.T) {
 	}
 }
 
-type keeper struct{ s *engine.State }
+type stored struct{ s *engine.State }
 
-func (k *keeper) Keep() error { return k.s.Storage().Put("k", 1) }
+func (k *stored) Keep() error { return k.s.Storage().Put("k", 1) }

@@ -3,6 +3,7 @@
 // so that what is measured is the engine's, with nothing of the benchmark around it.
 //
 //	memory write DIR N      into an empty directory
+//	memory profile DIR N    the same, and tells who has allocated what there is right after the last write
 //	memory recover DIR N    opens it again, and checks the values
 //	memory alarms DIR N     opens it again, and sets an alarm for each object, far in the future
 //
@@ -37,12 +38,16 @@ type Report struct {
 	Before int64
 	// HeapBefore is, for alarms, what of the Go heap is reachable before the first of them.
 	HeapBefore int64
+	// Written is resident memory right after the last write (write), or with the last object recovered (recover).
+	Written int64
 	// After is resident memory at the end, with no instance live, as the operating system sees it.
 	After int64
 	// Peak is the most resident memory there ever was.
 	Peak int64
 	// Heap is what of the Go heap is reachable at the end.
 	Heap int64
+	// Parts are what Written consists of (profile).
+	Parts []Part `json:",omitempty"`
 	// Trimmed is resident memory once the Go runtime has given back what it keeps for later.
 	Trimmed int64
 }
@@ -60,7 +65,7 @@ func main() {
 
 func run(args []string) (*Report, error) {
 	if len(args) != 3 {
-		return nil, errors.New("usage: memory write|recover|alarms DIR N")
+		return nil, errors.New("usage: memory write|profile|recover|alarms DIR N")
 	}
 	n, err := strconv.Atoi(args[2])
 	if err != nil || n < 1 {
@@ -68,13 +73,16 @@ func run(args []string) (*Report, error) {
 	}
 	switch args[0] {
 	case "write":
-		return write(args[1], n)
+		return write(args[1], n, false)
+	case "profile":
+		runtime.MemProfileRate = sampleEvery
+		return write(args[1], n, true)
 	case "recover":
 		return recovered(args[1], n)
 	case "alarms":
 		return alarms(args[1], n)
 	}
-	return nil, fmt.Errorf("%q is neither write, recover nor alarms", args[0])
+	return nil, fmt.Errorf("%q is neither write, profile, recover nor alarms", args[0])
 }
 
 // cell is one object: it keeps the bytes that it is given. Calls are raw, without reflection, so that a million of them
@@ -172,7 +180,7 @@ func call(ns *engine.Namespace, n int, method string, args func(i int) []byte) e
 	return c.err
 }
 
-func write(dir string, n int) (*Report, error) {
+func write(dir string, n int, profile bool) (*Report, error) {
 	e, ns, err := open(dir)
 	if err != nil {
 		return nil, err
@@ -189,6 +197,12 @@ func write(dir string, n int) (*Report, error) {
 		return nil, errors.Join(err, e.Close(context.Background()))
 	}
 	r.Seconds = time.Since(began).Seconds()
+	if r.Written, err = resident(); err != nil {
+		return nil, errors.Join(err, e.Close(context.Background()))
+	}
+	if profile {
+		r.Parts = parts(r.Written)
+	}
 	return r, errors.Join(r.finish(e), e.Close(context.Background()))
 }
 
@@ -206,6 +220,9 @@ func recovered(dir string, n int) (r *Report, err error) {
 	defer func() { err = errors.Join(err, e.Close(context.Background())) }()
 	if found := e.Recovered().Objects; found != n {
 		return nil, fmt.Errorf("%d objects were recovered, want %d", found, n)
+	}
+	if r.Written, err = resident(); err != nil {
+		return nil, err
 	}
 	// The memory first: a check of a sample must not change what it checks.
 	if err := r.finish(e); err != nil {
