@@ -306,7 +306,6 @@ func (t *directTurn) turn() {
 	}
 	a.queuedBytes = ev.size()
 	ev.step(a)
-	a.alarm, a.dropAlarm = nil, false
 	o.endTurn()
 	d.refused = nil
 	o.vacate(r, slot)

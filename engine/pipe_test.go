@@ -177,3 +177,26 @@ func BenchmarkPipe(b *testing.B) {
 		}
 	}
 }
+
+// What comes through a Pipe is durable, whether the call has written or only read it.
+func TestPipeWaitsForTheDisk(t *testing.T) {
+	x := newSlips(t, 1)
+	answered := ""
+	p := x.ns.Pipe(10, func(_ uint64, r engine.Reply) { answered += string(r.Value) })
+	for _, method := range []string{"put:k=1 append:w", "append:r get:k"} {
+		if err := p.CallByName(0, "a", method, nil); err != nil {
+			t.Fatal(err)
+		}
+		p.Flush()
+	}
+	x.pool.Run()
+	p.Poll()
+	if answered != "" {
+		t.Errorf("before the commit: %q", answered)
+	}
+	x.settle()
+	p.Poll()
+	if answered != "w1" {
+		t.Errorf("after the commit: %q", answered)
+	}
+}
