@@ -223,12 +223,15 @@ func (b *pipeBatch) turn() {
 	var dep wal.LSN
 	closed := o.eng.closing.Load()
 	for i := range b.calls {
+		if d != nil && i%warmCalls == 0 {
+			o.table.warmCalls(&o.warming, b.calls[i:min(i+warmCalls, len(b.calls))])
+		}
 		c := &b.calls[i]
 		args := b.args[c.from:c.to:c.to]
 		switch {
 		case closed:
 			b.answers = append(b.answers, pipeAnswer{tag: c.tag, err: ErrClosed})
-		case d == nil || !b.direct(d, c, args):
+		case d == nil || !b.direct(d, c, o.warming.slots[i%warmCalls], args):
 			ev := &pipeEvent{pipe: b.pipe, tag: c.tag}
 			ev.Kind, ev.Method, ev.Args, ev.plain = EventCall, c.method, bytes.Clone(args), true
 			ev.class, ev.id, ev.home, ev.replier = k, c.id, o, ev
@@ -245,9 +248,10 @@ func (b *pipeBatch) turn() {
 }
 
 // direct runs a call of a Direct object, unless it has to wait for something.
-func (b *pipeBatch) direct(d *direct, c *pipeCall, args []byte) bool {
+// The object is probably in slot.
+func (b *pipeBatch) direct(d *direct, c *pipeCall, slot uint32, args []byte) bool {
 	o := b.own
-	rec, slot := o.table.find(d.class.number, &c.id)
+	rec, slot := o.table.expected(slot, d.class.number, &c.id)
 	switch {
 	case rec == nil:
 		rec, slot = o.table.add(d.class.number, &c.id)

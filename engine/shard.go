@@ -66,9 +66,11 @@ type owner struct {
 	outside  origin
 	outgoing map[*Subrequest]struct{}
 
-	// directs are the actors of Direct classes; arena is where results of their calls wait for the gate.
+	// directs are the actors of Direct classes; arena is where results of their calls wait for the gate; warming is where the next calls'
+	// objects are.
 	directs map[*class]*direct
 	arena   []byte
+	warming warming
 
 	// pipes are answers of calls of Pipes that have come one by one in the round.
 	pipes map[*Pipe]*pipeBatch
