@@ -74,6 +74,7 @@ func run(args []string) (r *Report, err error) {
 	default:
 		return nil, fmt.Errorf("%q is neither memory, durable nor blocking", args[0])
 	}
+	// One loop leaves a processor to the callers, and all writes of a round share an fsync: on two processors, two loops write less.
 	pool, err := loop.New(loop.Options{Loops: 1})
 	if err != nil {
 		return nil, err
