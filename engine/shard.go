@@ -66,14 +66,14 @@ type owner struct {
 	outside  origin
 	outgoing map[*Subrequest]struct{}
 
-	// directs are the actors of Direct classes; arena is where results of their calls wait for the gate; warming is where the next calls'
-	// objects are.
+	// directs are the actors of Direct classes; arena is where results of their calls wait for the gate.
 	directs map[*class]*direct
 	arena   []byte
-	warming warming
 
 	// pipes are answers of calls of Pipes that have come one by one in the round.
 	pipes map[*Pipe]*pipeBatch
+	// warming is where the objects of the next calls probably are.
+	warming warming
 
 	// counts are added to the engine's metrics at the end of a round.
 	counts struct{ events, gated, failures int64 }
