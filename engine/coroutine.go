@@ -40,6 +40,7 @@ type coroutine struct {
 	// the ticket of the wait that he means.
 	ticket uint64
 	reply  Reply
+	spare  *onceWaiter // one that was told
 }
 
 // job is what a coroutine runs. fail is called instead of the rest of run when run panics or exits; inside the
@@ -167,6 +168,27 @@ type waiter struct {
 }
 
 func (w waiter) Reply(r Reply) { w.c.end(w.ticket, r) }
+
+// onceWaiter is a waiter that is told exactly once, as the replier of a call is: then it serves the next call of its coroutine.
+// One that is never told, because its caller was reset, is garbage.
+type onceWaiter struct{ waiter }
+
+// once returns the waiter of a wait that has begun.
+func (c *coroutine) once(ticket uint64) *onceWaiter {
+	w := c.spare
+	if w == nil {
+		return &onceWaiter{waiter{c, ticket}}
+	}
+	c.spare = nil
+	w.ticket = ticket
+	return w
+}
+
+func (w *onceWaiter) Reply(r Reply) {
+	ticket := w.ticket
+	w.c.spare = w
+	w.c.end(ticket, r)
+}
 
 // abandon ends, in turns of their own, all waits that belong to an object that was reset.
 func (o *owner) abandon(a *actor, err error) {

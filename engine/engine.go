@@ -108,6 +108,7 @@ func Open(opts Options) (*Engine, error) {
 			directs: make(map[*class]*direct),
 		}
 		e.owners[i].outside = origin{own: e.owners[i]}
+		e.owners[i].names.init()
 		e.owners[i].flush = e.owners[i].flushFrames
 		e.owners[i].initAlarms(&e.metrics, opts.Seed)
 	}

@@ -66,6 +66,9 @@ type owner struct {
 	outside  origin
 	outgoing map[*Subrequest]struct{}
 
+	// names finds the objects of this loop, of all classes, that its entry points and objects call by name.
+	names nameCache
+
 	// directs are the actors of Direct classes; arena is where results of their calls wait for the gate.
 	directs map[*class]*direct
 	arena   []byte
