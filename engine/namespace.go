@@ -47,6 +47,7 @@ func (o *owner) idFromName(k *class, name string) ID {
 	b := unsafe.Slice(unsafe.StringData(name), len(name))
 	h := o.names.hash(b)
 	if slot := o.names.find(&o.table, k.number, h, b); slot != noSlot {
+		o.named = slot
 		return ID{bytes: o.table.at(slot).id, name: name, named: true, key: k.key}
 	}
 	id := k.key.fromName(name)
@@ -56,4 +57,14 @@ func (o *owner) idFromName(k *class, name string) ID {
 		}
 	}
 	return id
+}
+
+// find returns the record of an object, or nil.
+func (o *owner) find(k *class, id *ID) (*record, uint32) {
+	if slot := o.named; slot != noSlot {
+		if r := o.table.at(slot); r.used && r.class == k.number && r.id == id.bytes {
+			return r, slot
+		}
+	}
+	return o.table.find(k.number, id)
 }
