@@ -333,7 +333,7 @@ func (o *owner) enter(ev *Event) {
 	ev.self = origin{own: o, event: ev, dep: ev.dep}
 	ev.pins = 1
 	o.events++
-	o.eng.metrics.events.Add(1)
+	o.counts.events++
 	o.ready.push(ev)
 }
 
