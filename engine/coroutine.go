@@ -242,10 +242,10 @@ func insideTurn() bool {
 	}
 }
 
-// insideDirect looks for the caller of the handlers of Direct classes, which run on the stack of their loop.
+// insideDirect looks for the callers of what runs on the stack of the loop: handlers of Direct classes, and routes.
 func insideDirect(pcs []uintptr) bool {
 	for _, pc := range pcs {
-		if f := runtime.FuncForPC(pc - 1); f != nil && f.Entry() == directEntry {
+		if f := runtime.FuncForPC(pc - 1); f != nil && (f.Entry() == directEntry || f.Entry() == routeEntry) {
 			return true
 		}
 	}
@@ -261,7 +261,8 @@ func handlerStack() string {
 		switch {
 		case strings.HasPrefix(lines[i], "panic("), strings.HasPrefix(lines[i], "runtime.Goexit("):
 			from = i + 2
-		case strings.HasPrefix(lines[i], "everloop/engine.(*coroutine).runJob("), strings.HasPrefix(lines[i], "everloop/engine.(*direct).run("):
+		case strings.HasPrefix(lines[i], "everloop/engine.(*coroutine).runJob("), strings.HasPrefix(lines[i], "everloop/engine.(*direct).run("),
+			strings.HasPrefix(lines[i], "everloop/engine.RouteFunc.choose("):
 			to = i
 		}
 	}
