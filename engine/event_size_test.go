@@ -28,7 +28,7 @@ func TestEventContextEnds(t *testing.T) {
 		}
 		close(begin)
 		all.Wait()
-		for i, ch := range append(done, ev.Done()) {
+		for i, ch := range done {
 			select {
 			case <-ch:
 			default:
@@ -37,7 +37,8 @@ func TestEventContextEnds(t *testing.T) {
 		}
 	}
 	var ev Event
-	if ev.Done() != ev.Done() || ev.Err() != nil {
+	first := ev.Done()
+	if again := ev.Done(); again != first || ev.Err() != nil {
 		t.Error("an event has two channels, or has ended")
 	}
 }
