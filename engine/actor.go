@@ -284,7 +284,7 @@ func (ev *Event) step(a *actor) {
 		ev.answer(Reply{Err: a.overloaded(ev, queuedTooLong)})
 		return
 	}
-	a.own.eng.metrics.events.Add(1)
+	a.own.counts.events++
 	if a.out != nil {
 		a.out.made = 0
 	}

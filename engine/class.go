@@ -41,7 +41,7 @@ const (
 )
 
 // Entrypoint is stateless code that requests enter through: a Worker's fetch, or a Go function
-// ([EntrypointFunc]). One Entrypoint serves all loops at once; each event stays on one loop.
+// ([EntrypointFunc], or [RouteFunc] if it only chooses an object). One Entrypoint serves all loops at once; each event stays on one loop.
 type Entrypoint interface {
 	// Serve starts one event, on its loop and from the base stack, and returns without waiting. The
 	// event must be answered exactly once, now or in a later turn.

@@ -40,6 +40,7 @@ type coroutine struct {
 	// the ticket of the wait that he means.
 	ticket uint64
 	reply  Reply
+	spare  *onceWaiter // one that was told
 }
 
 // job is what a coroutine runs. fail is called instead of the rest of run when run panics or exits; inside the
@@ -168,6 +169,27 @@ type waiter struct {
 
 func (w waiter) Reply(r Reply) { w.c.end(w.ticket, r) }
 
+// onceWaiter is a waiter that is told exactly once, as the replier of a call is: then it serves the next call of its coroutine.
+// One that is never told, because its caller was reset, is garbage.
+type onceWaiter struct{ waiter }
+
+// once returns the waiter of a wait that has begun.
+func (c *coroutine) once(ticket uint64) *onceWaiter {
+	w := c.spare
+	if w == nil {
+		return &onceWaiter{waiter{c, ticket}}
+	}
+	c.spare = nil
+	w.ticket = ticket
+	return w
+}
+
+func (w *onceWaiter) Reply(r Reply) {
+	ticket := w.ticket
+	w.c.spare = w
+	w.c.end(ticket, r)
+}
+
 // abandon ends, in turns of their own, all waits that belong to an object that was reset.
 func (o *owner) abandon(a *actor, err error) {
 	for _, c := range o.coros.parked {
@@ -220,10 +242,10 @@ func insideTurn() bool {
 	}
 }
 
-// insideDirect looks for the caller of the handlers of Direct classes, which run on the stack of their loop.
+// insideDirect looks for the callers of what runs on the stack of the loop: handlers of Direct classes, and routes.
 func insideDirect(pcs []uintptr) bool {
 	for _, pc := range pcs {
-		if f := runtime.FuncForPC(pc - 1); f != nil && f.Entry() == directEntry {
+		if f := runtime.FuncForPC(pc - 1); f != nil && (f.Entry() == directEntry || f.Entry() == routeEntry) {
 			return true
 		}
 	}
@@ -239,7 +261,8 @@ func handlerStack() string {
 		switch {
 		case strings.HasPrefix(lines[i], "panic("), strings.HasPrefix(lines[i], "runtime.Goexit("):
 			from = i + 2
-		case strings.HasPrefix(lines[i], "everloop/engine.(*coroutine).runJob("), strings.HasPrefix(lines[i], "everloop/engine.(*direct).run("):
+		case strings.HasPrefix(lines[i], "everloop/engine.(*coroutine).runJob("), strings.HasPrefix(lines[i], "everloop/engine.(*direct).run("),
+			strings.HasPrefix(lines[i], "everloop/engine.RouteFunc.choose("):
 			to = i
 		}
 	}

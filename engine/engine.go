@@ -105,9 +105,10 @@ func Open(opts Options) (*Engine, error) {
 			closeTimers: make(map[*socketEnd]loop.Timer),
 			pasts:       make(map[uint32]*pasts), travels: make(map[*travel]struct{}),
 			pipes:   make(map[*Pipe]*pipeBatch),
-			directs: make(map[*class]*direct),
+			directs: make(map[*class]*direct), named: noSlot,
 		}
 		e.owners[i].outside = origin{own: e.owners[i]}
+		e.owners[i].names.init()
 		e.owners[i].flush = e.owners[i].flushFrames
 		e.owners[i].initAlarms(&e.metrics, opts.Seed)
 	}

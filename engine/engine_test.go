@@ -72,6 +72,8 @@ func (c *counter) Value() (int, error) {
 	return v, err
 }
 
+func (c *counter) Clear() error { return c.st.Storage().DeleteAll() }
+
 func (c *counter) Fetch(ctx context.Context, r *engine.Request) (*engine.Response, error) {
 	n, err := c.Add(1)
 	if err != nil {

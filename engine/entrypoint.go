@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 )
 
 // EntrypointFunc makes an Entrypoint of a Go function. It runs as straight-line code in a coroutine on the
@@ -20,7 +19,7 @@ func (j *entryJob) run() {
 	ev := (*Event)(j)
 	if ev.Kind != EventFetch {
 		drop(ev.Caps)
-		ev.Fail(&Error{Name: "TypeError", Message: fmt.Sprintf("The RPC receiver does not implement the method %q.", ev.Method)})
+		ev.Fail(errNoSuchMethod(ev.Method))
 		return
 	}
 	ev.fetched(ev.entry.(EntrypointFunc)(ev, ev, ev.Request))

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -289,11 +288,11 @@ func (ev *Event) Run() {
 	}
 }
 
-// eventContext is the context side of an event: cheap until somebody asks for Done.
+// eventContext is the context side of an event: cheap until somebody asks for Done. Safe for concurrent use.
 type eventContext struct {
-	err  atomic.Pointer[error]
-	mu   sync.Mutex
-	done chan struct{}
+	err   atomic.Pointer[error]
+	done  atomic.Pointer[chan struct{}] // made by the first who asks
+	close atomic.Pointer[chan struct{}] // the same: whoever takes it closes it
 }
 
 var (
@@ -303,13 +302,18 @@ var (
 
 // finish ends the context with *err, unless it has ended.
 func (c *eventContext) finish(err *error) {
-	if !c.err.CompareAndSwap(nil, err) {
-		return
+	if c.err.CompareAndSwap(nil, err) {
+		c.shut()
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.done != nil {
-		close(c.done)
+}
+
+// shut closes the channel of Done, if there is one. It is called when the context has ended.
+func (c *eventContext) shut() {
+	if c.close.Load() == nil {
+		return // what Done makes from now on it closes itself
+	}
+	if ch := c.close.Swap(nil); ch != nil {
+		close(*ch)
 	}
 }
 
@@ -319,16 +323,21 @@ func (ev *Event) Deadline() (time.Time, bool) { return time.Time{}, false }
 // Done is closed when the event was answered or its caller has gone.
 func (ev *Event) Done() <-chan struct{} {
 	c := &ev.ctx
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.done != nil:
-		return c.done
-	case c.err.Load() != nil:
+	if ch := c.done.Load(); ch != nil {
+		return *ch
+	}
+	if c.err.Load() != nil {
 		return closedChan
 	}
-	c.done = make(chan struct{})
-	return c.done
+	ch := make(chan struct{})
+	if !c.done.CompareAndSwap(nil, &ch) {
+		return *c.done.Load()
+	}
+	c.close.Store(&ch)
+	if c.err.Load() != nil {
+		c.shut()
+	}
+	return ch
 }
 
 // Err is context.Canceled once Done is closed.

@@ -1,6 +1,9 @@
 package engine
 
-import "strings"
+import (
+	"net/url"
+	"strings"
+)
 
 // Field is one header field. Names are lower-case. It is an alias of a plain struct, so that lists of fields pass
 // from and to codecs, which do not know this package, without being copied.
@@ -67,6 +70,57 @@ type Request struct {
 	Body Body
 }
 
+// Path is the path of the URL as it was sent, without the query: escapes stand as they are (url.PathUnescape reads them). It is a
+// part of URL, and costs no memory. It is empty where the URL has no path.
+func (r *Request) Path() string {
+	path, _, _ := cutURL(r.URL)
+	return path
+}
+
+// Query returns the first value that the URL's query has for name, decoded as forms are, and whether there is one. What cannot be
+// decoded, or has a semicolon in it, counts as not there, as with url.URL.Query, which makes a map of all of it; this one
+// looks for one name, and takes memory only for a value with an escape.
+func (r *Request) Query(name string) (value string, ok bool) {
+	_, query, more := cutURL(r.URL)
+	for more {
+		var pair string
+		pair, query, more = strings.Cut(query, "&")
+		if pair == "" || strings.IndexByte(pair, ';') >= 0 {
+			continue
+		}
+		key, value, _ := strings.Cut(pair, "=")
+		if key, ok := decodeQuery(key); !ok || key != name {
+			continue
+		}
+		if value, ok := decodeQuery(value); ok {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+// cutURL returns the path and the query of an absolute URL, and whether it has one.
+func cutURL(rawURL string) (path, query string, has bool) {
+	if i := strings.Index(rawURL, "://"); i >= 0 {
+		rawURL = rawURL[i+len("://"):]
+	}
+	rawURL, _, _ = strings.Cut(rawURL, "#")
+	rawURL, query, has = strings.Cut(rawURL, "?")
+	if i := strings.IndexByte(rawURL, '/'); i >= 0 {
+		path = rawURL[i:]
+	}
+	return path, query, has
+}
+
+// decodeQuery decodes a name or value of a query.
+func decodeQuery(s string) (string, bool) {
+	if !strings.ContainsAny(s, "%+") {
+		return s, true
+	}
+	s, err := url.QueryUnescape(s)
+	return s, err == nil
+}
+
 // Response is the answer. The same rule holds: once returned it must not be changed.
 type Response struct {
 	// Status is 200 to 599; 0 means 200.
@@ -102,9 +156,14 @@ func (b Body) Bytes() []byte { return b.data }
 
 // TextResponse is a response with a plain-text body.
 func TextResponse(status int, text string) *Response {
-	return &Response{
-		Status: status,
-		Header: Header{{"content-type", "text/plain;charset=UTF-8"}},
-		Body:   Text(text),
-	}
+	r := new(textResponse)
+	r.field[0] = Field{"content-type", "text/plain;charset=UTF-8"}
+	r.Status, r.Header, r.Body = status, r.field[:], Text(text)
+	return &r.Response
+}
+
+// textResponse is a response and its only field, so that both are one allocation.
+type textResponse struct {
+	Response
+	field [1]Field
 }

@@ -56,7 +56,7 @@ func (ev *Event) StartFetch(req *Request, r Replier) *Subrequest {
 
 func (o *origin) fetch(ctx context.Context, r *Request) (*Response, error) {
 	var q *Subrequest
-	reply := o.await(ctx, func(rep Replier) { q = o.startFetch(r, rep) })
+	reply := o.await(ctx, func(rep waiter) { q = o.startFetch(r, rep) })
 	if reply.Err != nil && q != nil {
 		q.Cancel(reply.Err)
 	}

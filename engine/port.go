@@ -19,9 +19,13 @@ func (p *Port) Namespace(class string) *Namespace {
 }
 
 // Enter starts an event of an entry point with a request. r is called on this loop when the answer may leave,
-// perhaps before Enter returns. Gone ends the event's context when the client has left.
+// perhaps before Enter returns. Gone ends the event's context when the client has left. There is no event, and nil is returned, for a
+// request that a [RouteFunc] has answered itself.
 func (p *Port) Enter(ep Entrypoint, req *Request, r Replier) *Event {
 	o := p.own
+	if f, ok := ep.(RouteFunc); ok && !o.eng.closing.Load() {
+		return o.enterBy(f, p, req, r)
+	}
 	ev := &Event{Kind: EventFetch, Request: req, entry: ep, home: o, replier: r}
 	if o.eng.closing.Load() {
 		r.Reply(Reply{Err: ErrClosed})

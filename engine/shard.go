@@ -66,6 +66,11 @@ type owner struct {
 	outside  origin
 	outgoing map[*Subrequest]struct{}
 
+	// names finds the objects of this loop, of all classes, that its entry points and objects call by name.
+	names nameCache
+	// named is the slot of the one that was called so last, or noSlot: most likely the next event is for it.
+	named uint32
+
 	// directs are the actors of Direct classes; arena is where results of their calls wait for the gate.
 	directs map[*class]*direct
 	arena   []byte
@@ -330,7 +335,7 @@ func (o *owner) enter(ev *Event) {
 	ev.self = origin{own: o, event: ev, dep: ev.dep}
 	ev.pins = 1
 	o.events++
-	o.eng.metrics.events.Add(1)
+	o.counts.events++
 	o.ready.push(ev)
 }
 
@@ -380,7 +385,7 @@ func (o *owner) acceptReply(ev *Event) {
 
 // wake returns the live actor of an object, and makes one if there is none.
 func (o *owner) wake(c *class, id *ID) *actor {
-	rec, slot := o.table.find(c.number, id)
+	rec, slot := o.find(c, id)
 	if rec == nil {
 		rec, slot = o.table.add(c.number, id)
 	}

@@ -155,7 +155,7 @@ func (s *State) watchSection(method string) (cancel func()) {
 // the object.
 func (s *State) Do(ctx context.Context, work func(ctx context.Context) error) error {
 	var result error
-	r := s.a.await(ctx, func(rep Replier) {
+	r := s.a.await(ctx, func(rep waiter) {
 		s.a.offLoop(func() { result = work(ctx) }, func(err error) { rep.Reply(Reply{Err: err}) })
 	})
 	if r.Err != nil {

@@ -228,7 +228,7 @@ func (s *Storage) Len() int { return s.a.rec.store.Len() }
 // Sync waits until everything that the object has written is durable. Nobody needs it for correctness of what
 // leaves the object; it is for code that reports durability by other ways.
 func (s *Storage) Sync(ctx context.Context) error {
-	r := s.a.await(ctx, func(rep Replier) {
+	r := s.a.await(ctx, func(rep waiter) {
 		s.a.State.sync(func(err error) { rep.Reply(Reply{Err: err}) })
 	})
 	return r.Err

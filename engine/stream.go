@@ -448,7 +448,7 @@ func (o *origin) readBody(ctx context.Context, b Body, max int) (data []byte, er
 		return b.data, nil
 	}
 	var s *Stream
-	r := o.await(ctx, func(rep Replier) {
+	r := o.await(ctx, func(rep waiter) {
 		s = o.startRead(b, max, func(got []byte, err error) { rep.Reply(Reply{Value: got, Err: err}) })
 	})
 	if r.Err != nil && ctx.Err() != nil {
@@ -530,10 +530,7 @@ func (f *funcSource) write(b []byte) error {
 	if f.w.Write(b) {
 		return nil
 	}
-	r := f.by.await(context.Background(), func(rep Replier) {
-		w := rep.(waiter)
-		f.wait = &w
-	})
+	r := f.by.await(context.Background(), func(w waiter) { f.wait = &w })
 	return r.Err
 }
 

@@ -147,7 +147,7 @@ func (s *Stub) refuse(ev *Event, err error) {
 // wait starts a call and waits for its end: in a turn by yielding, elsewhere by blocking.
 func (s *Stub) wait(ctx context.Context, ev *Event) Reply {
 	if s.ns.from != nil {
-		return s.ns.from.await(ctx, func(r Replier) { s.start(ev, r) })
+		return s.ns.from.await(ctx, func(w waiter) { s.start(ev, w.c.once(w.ticket)) })
 	}
 	if insideTurn() {
 		return Reply{Err: ErrInsideTurn}
@@ -178,7 +178,7 @@ func (b *blocker) Reply(r Reply) { b.ch <- r } // the channel has room for the o
 var blockers = sync.Pool{New: func() any { return &blocker{make(chan Reply, 1)} }}
 
 // await starts something in the running coroutine of o and waits for its end, or for ctx.
-func (o *origin) await(ctx context.Context, start func(Replier)) Reply {
+func (o *origin) await(ctx context.Context, start func(waiter)) Reply {
 	c := o.own.coros.current
 	if o.actor != nil && o.actor.direct != nil {
 		return Reply{Err: ErrDirect}

@@ -42,7 +42,7 @@ func (s *Storage) RestoreOnNextSession(ctx context.Context, b Bookmark) (undo Bo
 
 // awaitBookmark waits for what is started, in a coroutine of the object.
 func (s *Storage) awaitBookmark(ctx context.Context, start func(func(Bookmark, error))) (b Bookmark, err error) {
-	r := s.a.await(ctx, func(rep Replier) {
+	r := s.a.await(ctx, func(rep waiter) {
 		start(func(got Bookmark, err error) {
 			b = got
 			rep.Reply(Reply{Err: err})

@@ -9,7 +9,7 @@
 //		if err != nil { answer by AppendError and close }
 //		switch ev.Kind {
 //		case NeedMore: conn.Discard(n); return
-//		case Head:     look at reader.Request(), copy what is kept by AppendFieldsTarget
+//		case Head:     look at reader.Request(), copy what is kept by AppendFieldsURL
 //		case Body:     collect or pass on ev.Data
 //		case End:      answer by AppendHead and its like
 //		}

@@ -271,13 +271,12 @@ func (h *head) Value(name string) (value []byte, ok bool) {
 // slices of one new string, which is this call's only allocation if dst has room; well-known names are
 // constants. They may be kept, and taken to another loop; keeping one keeps all.
 func (h *head) AppendFields(dst []Field) []Field {
-	dst, _ = h.copyOut(dst)
+	dst, _ = h.copyOut(dst, bytes.Clone(h.live()))
 	return dst
 }
 
-// copyOut copies the head into one string and appends its fields to dst.
-func (h *head) copyOut(dst []Field) ([]Field, string) {
-	b := bytes.Clone(h.live())
+// copyOut makes b, a copy of the head with anything behind it, one string, and appends the head's fields to dst. b is given away.
+func (h *head) copyOut(dst []Field, b []byte) ([]Field, string) {
 	for i := range h.fields {
 		if f := &h.fields[i]; f.id == 0 {
 			name := b[f.name:f.nameEnd]

@@ -377,11 +377,31 @@ func (q *Request) finish(lim *Limits) *Error {
 
 // AppendFieldsTarget is AppendFields, and returns the target and the host too, for the same single allocation.
 func (q *Request) AppendFieldsTarget(dst []Field) (fields []Field, target, host string) {
-	dst, all := q.copyOut(dst)
+	dst, all := q.copyOut(dst, bytes.Clone(q.live()))
 	if q.targetTo > 0 {
 		target = all[q.targetAt:q.targetTo]
 	} else {
 		target = string(q.target)
 	}
 	return dst, target, all[q.hostAt:q.hostTo]
+}
+
+// AppendFieldsURL is AppendFields, and returns the absolute URL of the request too, for the same single allocation. It has no path for
+// "*" (RFC 9112, 3.3). host stands in where the client gave none.
+func (q *Request) AppendFieldsURL(dst []Field, scheme, host string) (fields []Field, url string) {
+	head, target := q.live(), q.target
+	if string(target) == "*" {
+		target = nil
+	}
+	b := make([]byte, 0, len(head)+len(scheme)+len("://")+max(len(q.host), len(host))+len(target))
+	b = append(b, head...)
+	b = append(append(b, scheme...), "://"...)
+	if len(q.host) > 0 {
+		b = append(b, q.host...)
+	} else {
+		b = append(b, host...)
+	}
+	b = append(b, target...)
+	dst, all := q.copyOut(dst, b)
+	return dst, all[len(head):]
 }

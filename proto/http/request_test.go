@@ -2,6 +2,7 @@ package http
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -518,6 +519,38 @@ func TestFieldsOutlive(t *testing.T) {
 	}
 	if got := fmt.Sprintf("%v %s %s", fields, target, host); got != "[{host example} {x-own value} {accept text}] /target example" {
 		t.Fatal(got)
+	}
+}
+
+// TestFieldsURL checks the URL that comes with the fields: whole, and for the same allocation, whatever form the target has.
+func TestFieldsURL(t *testing.T) {
+	for head, want := range map[string]string{
+		"GET /a?b=c HTTP/1.1\r\nHost: Example:80\r\nX-Own: V\r\n\r\n":       "https://Example:80/a?b=c",
+		"GET /a HTTP/1.1\r\nX-Own: V\r\nHost:\r\n\r\n":                      "https://stand-in/a",
+		"GET /a HTTP/1.0\r\nX-Own: V\r\n\r\n":                               "https://stand-in/a",
+		"OPTIONS * HTTP/1.1\r\nHost: h\r\nX-Own: V\r\n\r\n":                 "https://h",
+		"GET http://target?q HTTP/1.1\r\nHost: other\r\nX-Own: V\r\n\r\n":   "https://target/?q",
+		"GET http://target/p?q HTTP/1.1\r\nHost: other\r\nX-Own: V\r\n\r\n": "https://target/p?q",
+	} {
+		in := []byte(head)
+		r := NewReader(Limits{})
+		if _, ev, err := r.Next(in); err != nil || ev.Kind != Head {
+			t.Fatalf("%q: %v, %v", head, ev, err)
+		}
+		dst := make([]Field, 0, 8)
+		if n := testing.AllocsPerRun(10, func() { _, _ = r.Request().AppendFieldsURL(dst, "https", "stand-in") }); n != 1 {
+			t.Errorf("%q: %v allocations", head, n)
+		}
+		fields, url := r.Request().AppendFieldsURL(dst, "https", "stand-in")
+		for i := range in {
+			in[i] = '!'
+		}
+		if url != want {
+			t.Errorf("%q: the URL is %q, want %q", head, url, want)
+		}
+		if !slices.Contains(fields, Field{"x-own", "V"}) {
+			t.Errorf("%q: the fields are %v", head, fields)
+		}
 	}
 }
 

@@ -120,7 +120,11 @@ func newRequest(n int) (*engine.Request, engine.Header) {
 // of the connection's buffer, so it may go to another loop.
 func (s *session) request(q *http.Request) *engine.Request {
 	req, header := newRequest(q.NumFields())
-	fields, target, host := q.AppendFieldsTarget(header)
+	host := ""
+	if len(q.Host()) == 0 {
+		host = s.localHost()
+	}
+	fields, url := q.AppendFieldsURL(header, s.srv.opts.Scheme, host)
 	kept := fields[:0]
 	for _, f := range fields {
 		switch f.Name {
@@ -130,14 +134,8 @@ func (s *session) request(q *http.Request) *engine.Request {
 			kept = append(kept, f)
 		}
 	}
-	if host == "" {
-		host = s.localHost()
-	}
-	if target == "*" {
-		target = "" // RFC 9112, 3.3
-	}
 	req.Method = q.Method
-	req.URL = s.srv.opts.Scheme + "://" + host + target
+	req.URL = url
 	req.Header = kept
 	return req
 }

@@ -44,23 +44,20 @@ func (c *Counter) Fetch(context.Context, *engine.Request) (*engine.Response, err
 	return engine.TextResponse(200, fmt.Sprintf("%d\n", count)), nil
 }
 
-// route is what every HTTP request enters through. It chooses a counter by name, from ?id= or from the path, and hands
-// the request on. The same name always means the same object.
-func route(ctx context.Context, env *engine.Event, r *engine.Request) (*engine.Response, error) {
-	name, ok := nameIn(r.URL)
+// route chooses who answers an HTTP request: a counter, by its name from ?id= or from the path. The same name always means
+// the same object.
+func route(p *engine.Port, r *engine.Request) (*engine.Stub, *engine.Response) {
+	name, ok := nameIn(r)
 	if !ok {
-		return engine.TextResponse(400, "This URL names no counter.\n"), nil
+		return nil, engine.TextResponse(400, "This URL names no counter.\n")
 	}
-	return env.Namespace("Counter").GetByName(name).Fetch(ctx, r)
+	return p.Namespace("Counter").GetByName(name), nil
 }
 
-func nameIn(rawURL string) (name string, ok bool) {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		return "", false
+func nameIn(r *engine.Request) (name string, ok bool) {
+	if id, ok := r.Query("id"); ok {
+		return id, true
 	}
-	if query := u.Query(); query.Has("id") {
-		return query.Get("id"), true
-	}
-	return u.Path, true
+	path, err := url.PathUnescape(r.Path())
+	return path, err == nil
 }

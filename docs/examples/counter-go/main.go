@@ -73,7 +73,7 @@ func run(ctx context.Context, listen, data, sync string) (err error) {
 	}
 
 	// HTTP, on the same loops.
-	srv, err := server.New(eng, engine.EntrypointFunc(route), server.Options{})
+	srv, err := server.New(eng, engine.RouteFunc(route), server.Options{})
 	if err != nil {
 		return err
 	}

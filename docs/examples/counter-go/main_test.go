@@ -153,7 +153,7 @@ func TestNameIn(t *testing.T) {
 		"http://h/?id=a&id=b":  "a",
 		"http://h/?x=1&id=%31": "1",
 	} {
-		name, ok := nameIn(url)
+		name, ok := nameIn(&engine.Request{URL: url})
 		if !ok {
 			name = "none"
 		}

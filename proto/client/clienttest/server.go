@@ -68,7 +68,7 @@ func Start(o Options) (s *Server, err error) {
 	if s.resp, err = server.NewRESP(s.eng, server.RESPOptions{Password: o.Password, Logger: quiet}); err != nil {
 		return nil, err
 	}
-	if s.http, err = server.New(s.eng, engine.EntrypointFunc(route), server.Options{Logger: quiet}); err != nil {
+	if s.http, err = server.New(s.eng, engine.RouteFunc(route), server.Options{Logger: quiet}); err != nil {
 		return nil, err
 	}
 	for _, l := range []struct {
@@ -122,12 +122,12 @@ func (s *Server) close() error {
 	return errors.Join(errs...)
 }
 
-func route(ctx context.Context, ev *engine.Event, r *engine.Request) (*engine.Response, error) {
+func route(p *engine.Port, r *engine.Request) (*engine.Stub, *engine.Response) {
 	name := filepath.Base(r.URL)
 	if name == "nowhere" {
-		return engine.TextResponse(404, "There is no such room.\n"), nil
+		return nil, engine.TextResponse(404, "There is no such room.\n")
 	}
-	return ev.Namespace("Chat").GetByName(name).Fetch(ctx, r)
+	return p.Namespace("Chat").GetByName(name), nil
 }
 
 // Counter is an object with one durable number.
