@@ -25,7 +25,11 @@ func (n name) String() string {
 	if n.mem == nil {
 		return ""
 	}
-	return unsafe.String((*byte)(unsafe.Add(unsafe.Pointer(n.mem), 4)), int(binary.LittleEndian.Uint32(n.mem[:])))
+	size := int(binary.LittleEndian.Uint32(n.mem[:]))
+	if size == 0 {
+		return "" // nothing is behind the length that a pointer may point to
+	}
+	return unsafe.String((*byte)(unsafe.Add(unsafe.Pointer(n.mem), 4)), size)
 }
 
 // nameCache finds the record of an object that is called by its name, without making the ID of it, which takes two HMACs. It is
