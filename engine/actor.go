@@ -338,6 +338,11 @@ func (a *actor) unpin() {
 // construct starts the constructor, in a section that everything else waits behind. What the object is to be restored to takes its place before.
 func (a *actor) construct() {
 	a.enqueue(nil, stepFunc(func(a *actor) {
+		c := *a.class.class.Load()
+		if _, is := c.(*directClass); is {
+			a.yield()
+			return
+		}
 		if err := a.own.restore(a.slot); err != nil {
 			a.reset(asError(err, a.class.name, a.id.String(), "constructor"))
 			return
@@ -345,7 +350,7 @@ func (a *actor) construct() {
 		err := a.open(func(sec *section) {
 			called := false
 			unwatch := func() {}
-			(*a.class.class.Load()).New(&a.State, func(o Object, err error) {
+			c.New(&a.State, func(o Object, err error) {
 				if called || a.dead {
 					return
 				}
@@ -366,6 +371,19 @@ func (a *actor) construct() {
 			panic(err) // the outermost section is always allowed
 		}
 	}))
+}
+
+// yield ends an actor whose constructor has not begun, since its class has become a Direct one meanwhile, and passes on what waits for it.
+func (a *actor) yield() {
+	a.dead = true
+	set := a.own.hibernate(a)
+	a.own.forget(a)
+	set.endClosing()
+	var waiting []*Event
+	for a.queue.len() > 0 {
+		waiting = append(waiting, a.queue.pop().(*Event)) // nothing of it has run that could have left anything else
+	}
+	a.own.regain(waiting)
 }
 
 // wrote marks the actor as one that the running turn has to hand over.

@@ -117,11 +117,16 @@ func (o *owner) directOf(k *class) *direct {
 	return d
 }
 
-// setClass notes the code of a class.
+// setClass notes the code of a class. Who finds that it is no Direct class any more finds the other one.
 func (k *class) setClass(c Class) {
-	impl, _ := c.(*directClass)
-	k.direct.Store(impl)
+	impl, is := c.(*directClass)
+	if is {
+		k.direct.Store(impl)
+	}
 	k.class.Store(&c)
+	if !is {
+		k.direct.Store(nil)
+	}
 }
 
 // bind makes the actor stand for an object.
@@ -245,8 +250,7 @@ func (d *direct) admit(ev *Event) {
 		case w.bytes > 0 && w.bytes+ev.size() > opts.MaxQueuedBytes:
 			why = tooMuchQueued
 		default:
-			ev.place = counted
-			d.waits[h] = directWait{w.events + 1, w.bytes + ev.size()}
+			d.count(ev)
 			o.ready.push((*directTurn)(ev))
 			return
 		}
@@ -259,6 +263,14 @@ func (d *direct) admit(ev *Event) {
 		return
 	}
 	o.ready.push((*directTurn)(ev))
+}
+
+// count counts an event as one that waits for its object.
+func (d *direct) count(ev *Event) {
+	h := ev.id.hash()
+	w := d.waits[h]
+	ev.place = counted
+	d.waits[h] = directWait{w.events + 1, w.bytes + ev.size()}
 }
 
 // counted is the place of an event in flight that counts as one which waits.
@@ -283,7 +295,7 @@ func (t *directTurn) turn() {
 	r, slot := o.table.find(ev.class.number, &ev.id)
 	d := o.directOf(ev.class)
 	if d == nil || r != nil && r.live != nil { // the code was replaced meanwhile
-		o.accept(ev)
+		o.pass(ev)
 		return
 	}
 	if r == nil {

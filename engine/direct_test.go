@@ -1,9 +1,11 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"runtime"
 	"strconv"
@@ -12,7 +14,9 @@ import (
 	"time"
 
 	"everloop/engine"
+	"everloop/engine/internal/mechanism"
 	"everloop/engine/value"
+	"everloop/loop"
 	"everloop/loop/looptest"
 	"everloop/wal"
 	"everloop/wal/waltest"
@@ -439,6 +443,109 @@ func TestDirectByUpdate(t *testing.T) {
 	x.want("a", "get:k put:l=2", "1")
 	if n := x.Metrics().Live; n != 0 {
 		t.Errorf("%d instances", n)
+	}
+}
+
+// sequel notes the arguments of its calls, in order.
+func sequel(s *engine.Storage, args []byte) error {
+	was, _, err := s.GetRaw("calls")
+	if err != nil {
+		return err
+	}
+	return s.PutRaw("calls", append(bytes.Clone(was), args...), engine.WriteOptions{})
+}
+
+type sequelObject struct{ st *engine.State }
+
+func (o *sequelObject) CallRaw(_ context.Context, method string, args []byte) ([]byte, error) {
+	if method == "get" {
+		calls, _, err := o.st.Storage().GetRaw("calls")
+		return calls, err
+	}
+	return nil, sequel(o.st.Storage(), args)
+}
+
+// Whatever waits when a class becomes a Direct one or stops being one is answered by the code that there is then, in the order in which it was
+// called by one way: while a loop has more to do than one slice of turns, calls wait in front of constructors that have not begun.
+func TestDirectByUpdateWithCallsQueued(t *testing.T) {
+	mechanism.Bound.TurnSlice = 1
+	defer func() { mechanism.Bound.TurnSlice = 0 }()
+	classes := []engine.Class{
+		engine.ClassOf(func(st *engine.State) (*sequelObject, error) { return &sequelObject{st}, nil }),
+		engine.DirectOf(func(c *engine.Call) (err error) {
+			if c.Method == "get" {
+				c.Result, _, err = c.Storage.GetRaw("calls")
+				return err
+			}
+			return sequel(c.Storage, c.Args)
+		}),
+	}
+	for seed := range uint64(100) {
+		rnd := rand.New(rand.NewPCG(seed, 3))
+		s := step(t, 1, seed)
+		ns := register(t, s.Engine, "C", classes[seed%2])
+		port := s.Port(s.pool.Loop(0)).Namespace("C")
+		var answers, calls int
+		told := engine.ReplyFunc(func(r engine.Reply) {
+			if answers++; r.Err != nil {
+				t.Fatalf("seed %d: %v", seed, r.Err)
+			}
+		})
+		pipe := ns.Pipe(1000, func(_ uint64, r engine.Reply) { told(r) })
+		ways := []func(name string, args []byte){
+			func(name string, args []byte) { ns.GetByName(name).StartCall("x", args, told) },
+			func(name string, args []byte) {
+				s.pool.Loop(0).Post(loop.Func(func() { port.CallByName([]byte(name), "x", args, told) }))
+			},
+			func(name string, args []byte) {
+				if err := pipe.CallByName(0, name, "x", args); err != nil {
+					t.Error(err)
+				}
+				pipe.Flush()
+			},
+		}
+		want := map[string]string{} // by object and way
+		var updates []chan error
+		for i := range 60 {
+			name, way := fmt.Sprint("o", rnd.IntN(3)), rnd.IntN(3)
+			n := fmt.Sprint(way, "/", i)
+			want[fmt.Sprint(name, way)] += " " + n
+			calls++
+			ways[way](name, []byte(" "+n))
+			switch rnd.IntN(4) {
+			case 0:
+				done := make(chan error, 1)
+				updates = append(updates, done)
+				to := classes[rnd.IntN(2)]
+				go func() { done <- s.Update("C", to, time.Hour) }()
+				runtime.Gosched() // so that it begins in the middle, most of the time
+			case 1:
+				s.pool.StepLoop(0)
+			}
+		}
+		for _, done := range updates {
+			if err := newBelfry(s).await(done); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.settle()
+		pipe.Poll()
+		if answers != calls {
+			t.Fatalf("seed %d: %d of %d calls are answered", seed, answers, calls)
+		}
+		got := map[string]string{}
+		for i := range 3 {
+			name := fmt.Sprint("o", i)
+			ns.GetByName(name).StartCall("get", nil, engine.ReplyFunc(func(r engine.Reply) {
+				for call := range strings.FieldsSeq(string(r.Value)) {
+					got[name+call[:1]] += " " + call
+				}
+			}))
+		}
+		s.settle()
+		if !maps.Equal(got, want) {
+			t.Fatalf("seed %d: the calls were\n%v, want\n%v", seed, got, want)
+		}
 	}
 }
 

@@ -261,9 +261,11 @@ func (b *pipeBatch) direct(d *direct, c *pipeCall, slot uint32, args []byte) boo
 	o := b.own
 	rec, slot := o.table.expected(slot, d.class.number, &c.id)
 	switch {
+	case len(d.waits) > 0 && d.waits[c.id.hash()].events > 0:
+		return false
 	case rec == nil:
 		rec, slot = o.table.add(d.class.number, &c.id)
-	case rec.live != nil || len(o.pasts) > 0 && o.pasts[slot] != nil || len(d.waits) > 0 && d.waits[c.id.hash()].events > 0:
+	case rec.live != nil || len(o.pasts) > 0 && o.pasts[slot] != nil:
 		return false
 	}
 	d.bind(rec, slot)

@@ -3,6 +3,7 @@ package engine
 import (
 	"math"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 
 	"everloop/engine/internal/mechanism"
@@ -191,8 +192,12 @@ func (o *owner) drain() {
 		return
 	}
 	o.running = true
+	slice := turnSlice
+	if n := mechanism.Bound.TurnSlice; n > 0 {
+		slice = n
+	}
 	for n := 0; o.ready.len() > 0; n++ {
-		if n == turnSlice {
+		if n == slice {
 			if !o.posted {
 				o.posted = o.loop.Post((*goOn)(o))
 			}
@@ -314,12 +319,25 @@ func (o *owner) accept(ev *Event) {
 	case ev.Socket != nil && ev.Socket.member().set.dropped:
 		return // the socket has ended while the event waited for another instance
 	}
-	if d := o.directOf(ev.class); d != nil {
+	d := o.directOf(ev.class)
+	if d != nil {
 		if r, _ := o.table.find(ev.class.number, &ev.id); r == nil || r.live == nil {
 			d.admit(ev)
 			return
 		}
+	} else if len(o.directs) > 0 {
+		d = o.directs[ev.class]
 	}
+	if d != nil && len(d.waits) > 0 && d.waits[ev.id.hash()].events > 0 {
+		// The code was replaced: what waits for a turn in the run queue came before this event, and must not come after it.
+		d.admit(ev)
+		return
+	}
+	o.pass(ev)
+}
+
+// pass gives an event to the instance of its object, which is woken if there is none.
+func (o *owner) pass(ev *Event) {
 	a := o.wake(ev.class, &ev.id)
 	switch {
 	case ev.Socket == nil && o.crowded(a, ev): // sockets are held up by other means
@@ -327,6 +345,27 @@ func (o *owner) accept(ev *Event) {
 		a.retiring.admit(a, ev)
 	default:
 		a.admit(nil, ev)
+	}
+}
+
+// regain takes in events of one object that have waited for an instance which is no more. They came before whatever else waits for the object by now,
+// and go before it. The caller drains.
+func (o *owner) regain(waiting []*Event) {
+	waiting = slices.DeleteFunc(waiting, func(ev *Event) bool { return ev.Socket != nil && ev.Socket.member().set.dropped })
+	if len(waiting) == 0 {
+		return
+	}
+	d := o.directOf(waiting[0].class)
+	if d == nil {
+		for _, ev := range waiting {
+			o.pass(ev)
+		}
+		return
+	}
+	for _, ev := range slices.Backward(waiting) {
+		ev.since = o.loop.Now()
+		d.count(ev)
+		o.ready.pushFront((*directTurn)(ev))
 	}
 }
 
@@ -491,14 +530,27 @@ func (q *runQueue) len() int { return q.n }
 
 func (q *runQueue) push(r runnable) {
 	if q.n == len(q.items) {
-		grown := make([]runnable, max(64, 2*len(q.items)))
-		for i := range q.n {
-			grown[i] = q.items[(q.head+i)%len(q.items)]
-		}
-		q.items, q.head = grown, 0
+		q.grow()
 	}
 	q.items[(q.head+q.n)&(len(q.items)-1)] = r
 	q.n++
+}
+
+func (q *runQueue) pushFront(r runnable) {
+	if q.n == len(q.items) {
+		q.grow()
+	}
+	q.head = (q.head - 1) & (len(q.items) - 1)
+	q.items[q.head] = r
+	q.n++
+}
+
+func (q *runQueue) grow() {
+	grown := make([]runnable, max(64, 2*len(q.items)))
+	for i := range q.n {
+		grown[i] = q.items[(q.head+i)%len(q.items)]
+	}
+	q.items, q.head = grown, 0
 }
 
 func (q *runQueue) pop() runnable {

@@ -173,8 +173,6 @@ func (o *owner) succeed(r *retirement) {
 	if r == nil {
 		return
 	}
-	for _, ev := range r.waiting {
-		o.accept(ev)
-	}
+	o.regain(r.waiting)
 	r.waiting = nil
 }

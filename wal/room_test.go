@@ -7,7 +7,10 @@ import (
 	"path/filepath"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"everloop/wal"
+	"everloop/wal/waltest"
 )
 
 // segmentFileOf reads a segment as it is, with its room, and tells where its batches end.
@@ -79,6 +82,27 @@ func TestRoom(t *testing.T) {
 	if b, end = segmentFileOf(t, dir, second); len(b) != end {
 		t.Fatalf("an orderly close has left %d bytes of room", len(b)-end)
 	}
+}
+
+// A disk without space for room may still have some for batches: the log goes on.
+func TestNoSpaceForRoom(t *testing.T) {
+	dir := ramDir(t)
+	disk, err := waltest.NewPowerDisk(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, _, _ := open(t, dir, wal.Options{Disk: disk})
+	disk.Fail(wal.OpWrite, 2, unix.ENOSPC) // the first one is the batch
+	put(t, l, "one")
+	put(t, l, "two")
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if b, end := segmentFileOf(t, dir, segment1); len(b) != end {
+		t.Errorf("a log that has closed has kept %d bytes of room", len(b)-end)
+	}
+	_, got, _ := open(t, dir, wal.Options{})
+	equal(t, got, []string{"one", "two"})
 }
 
 // Room in a generation that is not the newest is damage: it is cut off before there is a next one.

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -165,9 +166,11 @@ func (s *dirSink) makeRoom() error {
 		return nil
 	}
 	s.room = min(s.limit, s.offset+min(max(s.offset, minRoom), maxRoom))
-	if err := s.disk.Do(Op{Kind: OpWrite, Path: s.path, Offset: s.offset, Data: zeros[:s.room-s.offset]}, s.doRoom); err != nil {
+	err := s.disk.Do(Op{Kind: OpWrite, Path: s.path, Offset: s.offset, Data: zeros[:s.room-s.offset]}, s.doRoom)
+	if err != nil && !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) {
 		return fmt.Errorf("write %s: %w", s.path, err)
 	}
+	// A full disk has none to spare, and that need not stop the log: there may be less than this, and batches find out.
 	return nil
 }
 

@@ -36,7 +36,7 @@ type run struct {
 
 // ringing is the run that is under way, or nil.
 func (o *object) ringing() *run {
-	if r := o.run; r != nil && !r.over && !r.in.dead && !r.in.st.Dead() {
+	if r := o.run; r != nil && !r.over && !r.in.gone() {
 		return r
 	}
 	return nil
@@ -135,7 +135,7 @@ func (in *instance) alarm() (at uint64, set bool) {
 
 func (t *thread) readAlarm() {
 	want, there := t.in.alarm()
-	at, set, err := t.in.st.Storage().Alarm()
+	at, set, err := t.in.store.Alarm()
 	if err != nil || set != there || set && uint64(at) != want {
 		t.w.fail(Wrong, "%s: the alarm of %s is %d, %t, %v; it is %d, %t", t.name, t.in.obj.name, at, set, err, want, there)
 	}
@@ -151,7 +151,7 @@ func (t *thread) alarms() {
 	o := engine.WriteOptions{AllowUnconfirmed: w.pick(4) == 3}
 	confirmed := !o.AllowUnconfirmed || in.obj.ringing() != nil
 	if t.fuel == 0 || w.pick(3) == 2 {
-		if !t.took("deleteAlarm", in.st.Storage().DeleteAlarm(o)) {
+		if !t.took("deleteAlarm", in.store.DeleteAlarm(o)) {
 			return
 		}
 		w.note("%s: deletes the alarm", t.name)
@@ -171,7 +171,7 @@ func (t *thread) alarms() {
 	}
 	now := w.pool.Wall()
 	at := now + []int64{-1000, 0, 1, 30, 2000, 100_000}[w.pick(6)]
-	if !t.took("setAlarm", in.st.Storage().SetAlarmMillis(at, o)) {
+	if !t.took("setAlarm", in.store.SetAlarmMillis(at, o)) {
 		return
 	}
 	is := uint64(max(at, now))
@@ -187,11 +187,16 @@ func (t *thread) alarms() {
 
 // Alarm is the handler.
 func (in *instance) Alarm(_ context.Context, info engine.AlarmInfo) error {
-	w, o := in.w, in.obj
-	if w.over {
+	if in.w.over {
 		return errOnPurpose
 	}
-	t := w.thread(in, fmt.Sprintf("alarm of %s for %d", o.name, info.ScheduledTime), 2, nil, true)
+	return in.rings(info, (*thread).program)
+}
+
+// rings runs a program as the handler.
+func (in *instance) rings(info engine.AlarmInfo, program func(*thread) error) error {
+	w, o := in.w, in.obj
+	t := w.thread(in, fmt.Sprintf("alarm of %s for %d", o.name, info.ScheduledTime), 2, nil, in.st != nil)
 	w.note("%s: begins, %d retries", t.name, info.RetryCount)
 	at, set := o.content[alarmKey]
 	now := uint64(w.pool.Wall())
@@ -209,7 +214,7 @@ func (in *instance) Alarm(_ context.Context, info engine.AlarmInfo) error {
 	o.run, o.dropped = r, false
 	defer func() { r.over = true }() // also when the program panics
 	t.begin()
-	err := t.program()
+	err := program(t)
 	gone := t.gone()
 	if err == nil && !gone && w.ill && w.pick(8) > 0 {
 		err = t.error("the alarm fails")
@@ -233,7 +238,7 @@ func (w *world) alarmRecord(o *object, rec *redo.Record, lsn wal.LSN) bool {
 			return false
 		}
 	}
-	if o.inst != nil && o.inst.st.Dead() {
+	if o.inst != nil && o.inst.reset() {
 		o.takeBack() // what a dead instance has written is not in any record
 	}
 	if o.pending != nil || n == 0 {

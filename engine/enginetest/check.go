@@ -103,9 +103,9 @@ func (w *world) recovered(f *found, end wal.LSN) {
 		w.fail(Torn, "after the crash %d of %d classes are known", len(f.classes), w.classes)
 	}
 	w.classes = len(f.classes)
-	if w.classes == 0 {
-		// The class gets a number once more, and bookmarks of objects that had nothing are of another class now.
-		for _, o := range w.objects {
+	for _, o := range w.objects {
+		if !f.classes[o.class()] {
+			// The class gets a number once more, and bookmarks of objects that had nothing are of another class now.
 			o.bookmarks = nil
 		}
 	}

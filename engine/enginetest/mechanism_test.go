@@ -14,22 +14,25 @@ import (
 func TestSimulatorFindsWhatIsSwitchedOff(t *testing.T) {
 	const within = 300 // seeds; it takes a handful
 	for _, c := range []struct {
-		name  string
-		off   *bool
-		wants enginetest.Kind
+		name   string
+		off    *bool
+		direct bool // found with Direct objects only: they have neither an input gate nor anybody to hear from
+		wants  enginetest.Kind
 	}{
-		{"turn queue", &mechanism.Off.TurnQueue, enginetest.Overlap},
-		{"input gate", &mechanism.Off.InputGate, enginetest.Entered},
-		{"output gate", &mechanism.Off.OutputGate, enginetest.Early},
-		{"dependency", &mechanism.Off.Dependency, enginetest.Unheard},
-		{"one record", &mechanism.Off.OneRecord, enginetest.Torn},
+		{"turn queue", &mechanism.Off.TurnQueue, false, enginetest.Overlap},
+		{"input gate", &mechanism.Off.InputGate, false, enginetest.Entered},
+		{"output gate", &mechanism.Off.OutputGate, false, enginetest.Early},
+		{"dependency", &mechanism.Off.Dependency, false, enginetest.Unheard},
+		{"one record", &mechanism.Off.OneRecord, false, enginetest.Torn},
+		{"output gate of Direct objects", &mechanism.Off.OutputGate, true, enginetest.Early},
+		{"one record of Direct objects", &mechanism.Off.OneRecord, true, enginetest.Torn},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			*c.off = true
 			defer func() { *c.off = false }()
 			others := map[enginetest.Kind]int{}
 			for seed := uint64(1); seed <= within; seed++ {
-				f := enginetest.Run(t, enginetest.Config{Seed: seed})
+				f := enginetest.Run(t, enginetest.Config{Seed: seed, Direct: c.direct})
 				if f == nil {
 					continue
 				}

@@ -90,6 +90,7 @@ type object struct {
 	index int
 	name  string
 	id    [32]byte
+	plain bool // of the class that may be a Direct one
 
 	content  content   // as it is now, without what an open transaction holds
 	versions []version // the first is what the last start found

@@ -16,7 +16,8 @@ import (
 type instance struct {
 	w       *world
 	obj     *object
-	st      *engine.State
+	st      *engine.State // nil for a call of a Direct object
+	store   *engine.Storage
 	code    int // of its class
 	dead    bool
 	running *thread    // whose straight-line code runs
@@ -25,6 +26,13 @@ type instance struct {
 	knows   knowledge
 	stubs   map[int]*line
 }
+
+// reset reports whether the engine says that the instance is dead; gone also whether the model does.
+func (in *instance) reset() bool { return in.st != nil && in.st.Dead() }
+func (in *instance) gone() bool  { return in.dead || in.reset() }
+
+// live reports whether there is such an instance. A call of a Direct object is none.
+func (in *instance) live() bool { return in != nil && in.st != nil && !in.gone() }
 
 // section is an open critical section.
 type section struct {
@@ -46,7 +54,9 @@ type overlay map[string]*uint64
 
 // line is a stub, and the calls that were made on it.
 type line struct {
-	stub      *engine.Stub
+	stub      *engine.Stub      // or one of the two below
+	port      *engine.Namespace // of a loop: calls are made by name
+	pipe      *engine.Pipe
 	to        *object
 	outside   bool      // a caller outside of the process has it
 	loop      loop.Loop // that it has to be used on, if any
@@ -87,12 +97,13 @@ type thread struct {
 func (w *world) construct(st *engine.State, code int) (*instance, error) {
 	name, _ := st.ID().Name()
 	o := w.byName[name]
-	in := &instance{w: w, obj: o, st: st, code: code, knows: o.awake(), stubs: map[int]*line{}}
-	if o.inst != nil && !o.inst.dead && !o.inst.st.Dead() {
+	in := &instance{w: w, obj: o, st: st, store: st.Storage(), code: code, knows: o.awake(), stubs: map[int]*line{}}
+	if o.inst.live() {
 		w.fail(Overlap, "a second instance of %s is made while the first is live", o.name)
 	}
-	if code != w.code {
-		w.fail(Wrong, "an instance of %s is made of code %d, and the newest is %d", o.name, code, w.code)
+	o.begins(w)
+	if newest := w.code(o).n; code != newest {
+		w.fail(Wrong, "an instance of %s is made of code %d, and the newest is %d", o.name, code, newest)
 	}
 	o.inst = in
 	sec := in.enter(nil)
@@ -146,7 +157,7 @@ func (in *instance) CallRaw(_ context.Context, method string, args []byte) ([]by
 	in.knows.merge(&m.knows)
 	err := t.program()
 	w.note("%s: ends: %v", t.name, err)
-	reply := w.remember(&in.knows, in.obj)
+	reply := w.remember(&in.knows, in.obj, m)
 	m.ended = true
 	t.end()
 	return reply, err
@@ -188,7 +199,7 @@ func (w *world) thread(in *instance, name string, fuel int, s *section, waits bo
 // begin is called where straight-line code begins: at the start of a thread and after each wait.
 func (t *thread) begin() {
 	in := t.in
-	if in.dead || in.st.Dead() {
+	if in.gone() {
 		t.ghost = true
 		return
 	}
@@ -234,7 +245,7 @@ func (t *thread) end() {
 }
 
 func (t *thread) gone() bool {
-	if t.in.dead || t.in.st.Dead() {
+	if t.in.gone() {
 		t.ghost = true
 	}
 	return t.ghost || t.w.over
@@ -381,13 +392,13 @@ func (t *thread) haunt() error {
 	if t.w.over {
 		return errOnPurpose
 	}
-	st := t.in.st.Storage()
+	st := t.in.store
 	if err := st.PutRaw("a", encode(0), engine.WriteOptions{}); !errors.Is(err, engine.ErrReset) {
 		t.w.fail(Wrong, "%s: its instance is dead and its write ended with %v", t.name, err)
 	}
 	if t.waits && t.w.pick(2) == 0 {
 		h := t.pause("haunting")
-		err := t.in.st.Namespace(className).GetByName(t.in.obj.name).Call(context.Background(), "haunt", nil)
+		err := t.in.st.Namespace(t.in.obj.class()).GetByName(t.in.obj.name).Call(context.Background(), "haunt", nil)
 		t.resume(h)
 		if err == nil {
 			t.w.fail(Wrong, "%s: its instance is dead and its call was answered", t.name)
@@ -418,7 +429,7 @@ func (t *thread) write(confirmed bool, keys ...string) {
 	if len(in.txns) == 0 {
 		entries = append(entries, engine.Entry{Key: stampKey, Value: encode(stamp)})
 	}
-	err := in.st.Storage().PutEntries(entries, engine.WriteOptions{AllowUnconfirmed: !confirmed})
+	err := in.store.PutEntries(entries, engine.WriteOptions{AllowUnconfirmed: !confirmed})
 	if !t.took("write", err) {
 		return
 	}
@@ -457,7 +468,7 @@ func (t *thread) remove(keys ...string) {
 			want++
 		}
 	}
-	n, err := in.st.Storage().DeleteKeys(engine.WriteOptions{}, keys...)
+	n, err := in.store.DeleteKeys(engine.WriteOptions{}, keys...)
 	if !t.took("delete", err) {
 		return
 	}
@@ -485,7 +496,7 @@ func (t *thread) remove(keys ...string) {
 func (t *thread) stamp() {
 	n := uint64(t.in.obj.stamp())
 	o := engine.WriteOptions{AllowUnconfirmed: true}
-	if t.took("stamp", t.in.st.Storage().PutRaw(stampKey, encode(n), o)) {
+	if t.took("stamp", t.in.store.PutRaw(stampKey, encode(n), o)) {
 		t.in.wrote(false)
 		t.in.obj.content[stampKey] = n
 	}
@@ -494,7 +505,7 @@ func (t *thread) stamp() {
 func (t *thread) removeAll() {
 	in := t.in
 	o := engine.DeleteAllOptions{KeepAlarm: t.w.pick(3) == 2}
-	err := in.st.Storage().DeleteAllWith(o)
+	err := in.store.DeleteAllWith(o)
 	if len(in.txns) > 0 {
 		if err == nil {
 			t.w.fail(Wrong, "%s: deleteAll in a transaction is taken", t.name)
@@ -544,7 +555,7 @@ func (o overlay) apply(c content) {
 func (t *thread) read() {
 	in := t.in
 	got := content{}
-	err := in.st.Storage().List(engine.ListOptions{}, func(k, v []byte) bool {
+	err := in.store.List(engine.ListOptions{}, func(k, v []byte) bool {
 		got[string(k)] = decode(v)
 		return true
 	})
@@ -558,7 +569,7 @@ func (t *thread) read() {
 		t.w.fail(Wrong, "%s: %s holds %v, was written %v", t.name, in.obj.name, got, want)
 	}
 	for _, k := range keys {
-		v, ok, err := in.st.Storage().GetRaw(k)
+		v, ok, err := in.store.GetRaw(k)
 		if w, there := want[k]; err != nil || ok != there || ok && decode(v) != w {
 			t.w.fail(Wrong, "%s: get %s: %v, %v; was written %d, %t", t.name, k, ok, err, w, there)
 		}
@@ -628,7 +639,7 @@ func (t *thread) block() {
 				return
 			}
 			last := w.callback(cb.thread, "last turn", cb.fuel)
-			in.st.Storage().StartSync(func(error) {
+			in.store.StartSync(func(error) {
 				last.turn(func() {
 					_ = last.program()
 					finish(last)
@@ -669,13 +680,13 @@ func (t *thread) transaction() error {
 		}
 		if depth == 0 && len(holds) > 0 {
 			stamp = uint64(in.obj.stamp())
-			if err := in.st.Storage().PutRaw(stampKey, encode(stamp), engine.WriteOptions{}); err != nil {
+			if err := in.store.PutRaw(stampKey, encode(stamp), engine.WriteOptions{}); err != nil {
 				return err
 			}
 			holds[stampKey] = &stamp
 		}
 		return nil
-	}, func(fn func() error) error { return in.st.Storage().Transaction(context.Background(), fn) })
+	}, func(fn func() error) error { return in.store.Transaction(context.Background(), fn) })
 	if len(in.txns) > depth {
 		in.txns = in.txns[:depth]
 	}
@@ -729,7 +740,7 @@ func (t *thread) sync() error {
 	w := t.w
 	k := t.in.knows
 	h := t.pause("sync")
-	err := t.in.st.Storage().Sync(context.Background())
+	err := t.in.store.Sync(context.Background())
 	if err == nil {
 		w.leaves(t.name+": sync", t.in.obj, &k, w.journal.Durable())
 	}
@@ -823,7 +834,7 @@ func (t *thread) call() error {
 func (in *instance) line(o *object) *line {
 	l := in.stubs[o.index]
 	if l == nil {
-		l = &line{stub: in.st.Namespace(className).GetByName(o.name), to: o}
+		l = &line{stub: in.st.Namespace(o.class()).GetByName(o.name), to: o}
 		in.stubs[o.index] = l
 	}
 	return l
@@ -840,7 +851,7 @@ func (in *instance) broken(l *line, err error) {
 // breaks notes that a stub is broken by err, and reports whether to drop it.
 func (l *line) breaks(w *world, err error) bool {
 	e, ok := err.(*engine.Error) // another that is wrapped in err is one that the object has heard
-	if !ok || !e.Reset {
+	if !ok || !e.Reset || l.stub == nil {
 		return false
 	}
 	if l.broken == 0 && e.Object == l.stub.ID().String() {

@@ -48,6 +48,18 @@ func TestSimulation(t *testing.T) {
 	t.Logf("%+v", counts)
 }
 
+// The same with Direct objects only: nothing calls from inside, and all alarms, restores and snapshots are theirs.
+func TestSimulationOfDirectObjects(t *testing.T) {
+	var counts enginetest.Counts
+	eachSeed(t, 500, func(seed uint64) *enginetest.Failure {
+		return enginetest.Run(t, enginetest.Config{Seed: seed, Direct: true, Counts: &counts})
+	})
+	t.Logf("%+v", counts)
+	if *seedFlag == 0 && min(counts.Direct, counts.ByName, counts.Piped, counts.Restored, counts.Snapshots) == 0 {
+		t.Error("something of it has not happened")
+	}
+}
+
 // One seed gives one history: the last event of two runs is the same, and so is all before it.
 func TestHistoriesAreReplayable(t *testing.T) {
 	dir, remove := ramDir(t)

@@ -105,7 +105,7 @@ func (w *world) pastRecord(o *object, rec *redo.Record, lsn wal.LSN) bool {
 	if n == 0 {
 		return false
 	}
-	live := o.inst != nil && !o.inst.dead && !o.inst.st.Dead()
+	live := o.inst.live()
 	if !live {
 		o.takeBack() // what a dead instance has written is not in any record
 	}
@@ -134,6 +134,13 @@ func (w *world) pastRecord(o *object, rec *redo.Record, lsn wal.LSN) bool {
 	o.versions = append(o.versions, v)
 	w.note("record %d: %d operations on what %s is to be restored to", lsn, n, o.name)
 	return true
+}
+
+// begins checks that a session of an object begins after it was restored to what was staged, and not before.
+func (o *object) begins(w *world) {
+	if at, staged := o.content[readyKey]; staged && w.journal.Err() == nil {
+		w.fail(Wrong, "a session of %s begins, and it is to be restored to record %d", o.name, at)
+	}
 }
 
 // staged compares what has been staged with what the object was.
@@ -168,14 +175,14 @@ func (t *thread) travel() error {
 			least = o.versions[len(o.versions)-1].n
 		}
 		h := t.pause("a bookmark")
-		b, err := in.st.Storage().CurrentBookmark(context.Background())
+		b, err := in.store.CurrentBookmark(context.Background())
 		t.resume(h)
 		return t.marked(b, err, least)
 	}
 	to := o.bookmarks[w.pick(len(o.bookmarks))]
 	w.note("%s: is to be restored to record %d: %v", t.name, to.lsn, to.kept)
 	h := t.pause("a restore")
-	undo, err := in.st.Storage().RestoreOnNextSession(context.Background(), to.text)
+	undo, err := in.store.RestoreOnNextSession(context.Background(), to.text)
 	t.resume(h)
 	if t.gone() {
 		return errOnPurpose
@@ -191,7 +198,7 @@ func (t *thread) travel() error {
 		return nil // the program goes on
 	}
 	h = t.pause("a restore that is called off")
-	_, err = in.st.Storage().RestoreOnNextSession(context.Background(), undo)
+	_, err = in.store.RestoreOnNextSession(context.Background(), undo)
 	t.resume(h)
 	if t.gone() {
 		return errOnPurpose
@@ -255,7 +262,7 @@ func (w *world) bringBack() {
 	w.bringing = o
 	w.note("%s is to be restored from outside to %q", o.name, at.Bookmark)
 	w.outside(func() error {
-		_, err := w.engine.RestoreObject(context.Background(), className, w.ns.IDFromName(o.name), at)
+		_, err := w.engine.RestoreObject(context.Background(), o.class(), w.namespace(o).IDFromName(o.name), at)
 		return err
 	}, func(err error) {
 		w.bringing = nil

@@ -35,6 +35,9 @@ func (s *tube) String() string { return fmt.Sprintf("socket %d of %s", s.n, s.ob
 
 // plumb does one thing with the sockets of clients.
 func (w *world) plumb() {
+	if len(w.socketed) == 0 {
+		return
+	}
 	if n := len(w.tubes); n == 0 || n < maxTubes && w.pick(4) == 0 {
 		w.connect()
 		return
@@ -71,7 +74,7 @@ func (w *world) plumb() {
 // connect opens a socket to an object, from a loop.
 func (w *world) connect() {
 	w.numbers++
-	s := &tube{w: w, n: len(w.tubes), obj: w.objects[w.pick(len(w.objects))], loop: w.pool.Loop(w.pick(w.pool.Len()))}
+	s := &tube{w: w, n: len(w.tubes), obj: w.socketed[w.pick(len(w.socketed))], loop: w.pool.Loop(w.pick(w.pool.Len()))}
 	w.tubes = append(w.tubes, s)
 	w.note("%s: is asked for", s)
 	w.unanswered++
@@ -148,7 +151,7 @@ func (in *instance) WebSocketMessage(_ context.Context, ws *engine.WebSocket, m 
 		w.fail(Answers, "%s: message %d is delivered after %d", s, n, s.heardUp)
 	case s.over:
 		w.fail(Answers, "%s: message %d is delivered after the end", s, n)
-	case s.handling != nil && !s.handling.in.dead && !s.handling.in.st.Dead():
+	case s.handling != nil && !s.handling.in.gone():
 		w.fail(Answers, "%s: message %d is delivered while %s is under way", s, n, s.handling.name)
 	}
 	s.heardUp, s.handling = n, t
@@ -197,7 +200,7 @@ func (t *thread) say() {
 		}
 		s.sentDown++
 		w.note("%s: sends %d into %s", t.name, s.sentDown, s)
-		if err := ws.Send(engine.BinaryMessage(binary.BigEndian.AppendUint64(w.remember(&in.knows, in.obj), s.sentDown))); err != nil {
+		if err := ws.Send(engine.BinaryMessage(binary.BigEndian.AppendUint64(w.remember(&in.knows, in.obj, nil), s.sentDown))); err != nil {
 			w.fail(Answers, "%s: %v", s, err)
 		}
 	}

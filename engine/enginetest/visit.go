@@ -70,7 +70,7 @@ func (w *world) serve(_ context.Context, env *engine.Event, r *engine.Request) (
 		}
 	}
 	w.note("visit %d: ends", v.n)
-	return &engine.Response{Body: engine.Bytes(w.remember(&v.knows, nil))}, nil
+	return &engine.Response{Body: engine.Bytes(w.remember(&v.knows, nil, nil))}, nil
 }
 
 func (v *visit) step() error {
@@ -107,7 +107,7 @@ func (v *visit) line() *line {
 	o := v.w.objects[v.w.pick(len(v.w.objects))]
 	l := v.stubs[o.index]
 	if l == nil {
-		l = &line{stub: v.env.Namespace(className).GetByName(o.name), to: o}
+		l = &line{stub: v.env.Namespace(o.class()).GetByName(o.name), to: o}
 		v.stubs[o.index] = l
 	}
 	return l

@@ -25,6 +25,7 @@ import (
 
 const (
 	className    = "Sim"
+	plainName    = "Plain" // now and then a Direct class
 	blockTimeout = 30 * time.Second
 
 	maxThreads  = 400     // in one life, before calls stop to beget calls
@@ -56,6 +57,8 @@ type Config struct {
 	// snapshots without waiting for the log.
 	Spoil            Spoil
 	BreakInstallRule bool
+	// Direct has Direct objects only.
+	Direct bool
 	// Counts, if set, is told how much of what there was in the history.
 	Counts *Counts
 	// Digest, if set, is given a digest of all events.
@@ -72,6 +75,9 @@ type Counts struct {
 	Recalls   int // of the history as of some record
 	Restored  int // objects
 	LeftOut   int // with a Spoil
+	Direct    int // calls and alarms of Direct objects
+	ByName    int // calls
+	Piped     int // calls
 }
 
 func (c *Counts) add(o *Counts) {
@@ -83,6 +89,9 @@ func (c *Counts) add(o *Counts) {
 	c.Recalls += o.Recalls
 	c.Restored += o.Restored
 	c.LeftOut += o.LeftOut
+	c.Direct += o.Direct
+	c.ByName += o.ByName
+	c.Piped += o.Piped
 }
 
 // world is one history. Owned by the goroutine that runs it.
@@ -92,9 +101,10 @@ type world struct {
 	trace   trace
 	failure *Failure
 
-	objects []*object
-	byName  map[string]*object
-	value   uint64 // the value written last
+	objects  []*object
+	socketed []*object // those that accept sockets
+	byName   map[string]*object
+	value    uint64 // the value written last
 
 	// What the whole history has in common.
 	idle      time.Duration
@@ -111,7 +121,7 @@ type world struct {
 	spent      int
 	pool       *looptest.Pool
 	engine     *engine.Engine
-	ns         *engine.Namespace
+	ns         [2]*engine.Namespace // of the class, and of the plain one
 	disk       disk
 	journal    *journal
 	full       bool
@@ -120,6 +130,7 @@ type world struct {
 	timeouts   bool // time has moved so far that critical sections may have timed out
 	messages   map[uint64]*message
 	replies    map[uint64]*revealed
+	answers    map[uint64]engine.Replier // to calls through Pipes
 	numbers    uint64
 	visits     map[int]*visit
 	threads    map[*thread]struct{}
@@ -129,8 +140,9 @@ type world struct {
 	callers    []*line
 	unanswered int
 	tubes      []*tube
-	code       int      // of the class, the newest
-	updates    int      // to it, that not all loops know of
+	codes      [2]code // of the two classes
+	pipes      [2]*engine.Pipe
+	piped      map[*object]*line
 	began      wal.LSN  // the last record before this life
 	snapshots  int      // that somebody waits for
 	works      []func() // of snapshots, to be done off the loops, in order
@@ -143,6 +155,7 @@ type world struct {
 // revealed is an answer.
 type revealed struct {
 	by *object
+	to *message // nil: it is none to a call of the model
 	knowledge
 }
 
@@ -177,7 +190,7 @@ func Run(t *testing.T, c Config) (failure *Failure) {
 			failure = w.failure
 		}
 	}()
-	defer func() { mechanism.Bound.SliceObjects, mechanism.Bound.FreezeBytes = 0, 0 }()
+	defer func() { mechanism.Bound.SliceObjects, mechanism.Bound.FreezeBytes, mechanism.Bound.TurnSlice = 0, 0, 0 }()
 	synctest.Test(t, func(*testing.T) { w.run() })
 	return w.failure
 }
@@ -191,7 +204,11 @@ func (w *world) run() {
 	}()
 	for i := range 2 + w.pick(maxObjects-1) {
 		o := newObject(i)
+		o.plain = w.config.Direct || i > 0 && w.pick(3) == 0
 		w.objects = append(w.objects, o)
+		if !o.plain {
+			w.socketed = append(w.socketed, o)
+		}
 		w.byName[o.name] = o
 	}
 	w.idle = []time.Duration{time.Second, 5 * time.Millisecond, 40 * time.Millisecond, 10 * time.Second}[w.pick(4)]
@@ -249,10 +266,11 @@ func (w *world) live() bool {
 func (w *world) open() {
 	loops := 1 + w.pick(4)
 	w.over, w.rounds, w.spent, w.full, w.wasFull, w.canceled, w.timeouts = false, 0, 0, false, false, false, false
-	w.messages, w.replies = map[uint64]*message{}, map[uint64]*revealed{}
+	w.messages, w.replies, w.answers = map[uint64]*message{}, map[uint64]*revealed{}, map[uint64]engine.Replier{}
 	w.visits, w.callbacks = map[int]*visit{}, map[*callback]struct{}{}
 	w.threads, w.cancels, w.jobs, w.callers, w.unanswered = map[*thread]struct{}{}, map[int]context.CancelFunc{}, nil, nil, 0
-	w.tubes, w.updates, w.code = nil, 0, 0
+	w.tubes, w.pipes, w.piped = nil, [2]*engine.Pipe{}, map[*object]*line{}
+	w.codes = [2]code{1: {direct: w.config.Direct || w.pick(4) > 0}}
 	w.snapshots, w.works, w.wasHurt = 0, nil, false
 	w.outsides, w.traveller, w.bringing = nil, nil, nil
 	w.count.Lives++
@@ -265,6 +283,7 @@ func (w *world) open() {
 	}
 	mechanism.Bound.SliceObjects = w.pick(3)
 	mechanism.Bound.FreezeBytes = []int{0, 1, 300}[w.pick(3)]
+	mechanism.Bound.TurnSlice = []int{0, 1, 2, 5}[w.pick(4)]
 	snapshotLog := []int64{-1, 1, 3000, 30_000}[w.pick(4)]
 	if w.config.TwoLogs {
 		snapshotLog = -1
@@ -300,14 +319,16 @@ func (w *world) open() {
 	}
 	if w.life > 0 && w.pick(2) == 0 {
 		// If what the classes are were forgotten, this one would be taken for the other.
-		if _, err := e.Register("Other", w.class()); err != nil {
+		if _, err := e.Register("Other", w.class(0)); err != nil {
 			w.fail(Fault, "register: %v", err)
 			return
 		}
 	}
-	if w.ns, err = e.Register(className, w.class()); err != nil {
-		w.fail(Fault, "register: %v", err)
-		return
+	for i, name := range classNames {
+		if w.ns[i], err = e.Register(name, w.class(i)); err != nil {
+			w.fail(Fault, "register: %v", err)
+			return
+		}
 	}
 	for range 3 {
 		w.callers = append(w.callers, nil)
@@ -321,13 +342,17 @@ func (w *world) identify() {
 		w.fail(Fault, "open: %v", err)
 		return
 	}
-	ns, err := e.Register(className, w.class())
-	if err != nil {
-		w.fail(Fault, "register: %v", err)
-		return
-	}
-	for _, o := range w.objects {
-		o.id = ns.IDFromName(o.name).Bytes()
+	for i, name := range classNames {
+		ns, err := e.Register(name, w.class(i))
+		if err != nil {
+			w.fail(Fault, "register: %v", err)
+			return
+		}
+		for _, o := range w.objects {
+			if o.kind() == i {
+				o.id = ns.IDFromName(o.name).Bytes()
+			}
+		}
 	}
 }
 
@@ -400,21 +425,47 @@ func (w *world) act() {
 	w.wait()
 }
 
-// class is the class with the newest code.
-func (w *world) class() engine.Class {
-	code := w.code
+// code is what a class has for code: the newest, and the updates to it that not all loops know of.
+type code struct {
+	n, updates int
+	direct     bool
+}
+
+var classNames = [...]string{className, plainName}
+
+// kind is which of the classes an object is of.
+func (o *object) kind() int {
+	if o.plain {
+		return 1
+	}
+	return 0
+}
+
+func (o *object) class() string                        { return classNames[o.kind()] }
+func (w *world) code(o *object) *code                  { return &w.codes[o.kind()] }
+func (w *world) namespace(o *object) *engine.Namespace { return w.ns[o.kind()] }
+
+// class is a class with the newest code.
+func (w *world) class(kind int) engine.Class {
+	code := w.codes[kind].n
+	if w.codes[kind].direct {
+		return engine.DirectOf(func(c *engine.Call) error { return w.direct(c, code) })
+	}
 	return engine.ClassOf(func(st *engine.State) (*instance, error) { return w.construct(st, code) })
 }
 
-// update replaces the code of the class.
+// update replaces the code of a class.
 func (w *world) update() {
 	grace := []time.Duration{0, 5 * time.Millisecond, time.Second, 30 * time.Second}[w.pick(4)]
-	w.note("the code of the class is replaced, with %v of grace", grace)
-	w.updates++
-	w.code++
-	class := w.class()
-	w.outside(func() error { return w.engine.Update(className, class, grace) }, func(err error) {
-		if w.updates--; err != nil {
+	kind := min(w.pick(3), 1)
+	c := &w.codes[kind]
+	c.updates++
+	c.n++
+	c.direct = kind == 1 && (w.config.Direct || w.pick(2) == 0)
+	w.note("the code of %s is replaced, with %v of grace; Direct %t", classNames[kind], grace, c.direct)
+	class := w.class(kind)
+	w.outside(func() error { return w.engine.Update(classNames[kind], class, grace) }, func(err error) {
+		if c.updates--; err != nil {
 			w.fail(Fault, "update: %v", err)
 		}
 	})
@@ -441,6 +492,7 @@ func (w *world) outside(call func() error, then func(error)) {
 // wait lets everything outside of the loops run until it can go no further.
 func (w *world) wait() {
 	synctest.Wait()
+	w.poll()
 	w.outsides = slices.DeleteFunc(w.outsides, func(c *outside) bool {
 		ended := c.ended.Load()
 		if ended && !w.over {
@@ -492,14 +544,7 @@ func (w *world) request() {
 	}
 	l := w.callers[who]
 	if l == nil || w.pick(2) == 0 {
-		o := w.objects[w.pick(len(w.objects))]
-		l = &line{to: o, outside: true}
-		if w.pick(3) > 0 {
-			l.stub = w.ns.GetByName(o.name)
-		} else {
-			l.loop = w.pool.Loop(w.pick(w.pool.Len()))
-			l.stub = w.engine.Port(l.loop).Namespace(className).GetByName(o.name)
-		}
+		l = w.call(w.objects[w.pick(len(w.objects))])
 		w.callers[who] = l
 	}
 	var nothing knowledge
@@ -517,11 +562,41 @@ func (w *world) request() {
 			w.callers[who] = nil
 		}
 	})
-	if l.loop == nil {
+	switch {
+	case l.pipe != nil:
+		w.throughPipe(m, reply)
+	case l.port != nil:
+		w.count.ByName++
+		l.loop.Post(loop.Func(func() {
+			name, args := []byte(l.to.name), m.args()
+			l.port.CallByName(name, "run", args, reply)
+			clear(name) // they are the caller's again
+			clear(args)
+		}))
+	case l.loop != nil:
+		l.loop.Post(loop.Func(func() { l.stub.StartCall("run", m.args(), reply) }))
+	default:
 		l.stub.StartCall("run", m.args(), reply)
-		return
 	}
-	l.loop.Post(loop.Func(func() { l.stub.StartCall("run", m.args(), reply) }))
+}
+
+// call returns a way for somebody outside to call an object.
+func (w *world) call(o *object) *line {
+	if w.pick(5) == 4 {
+		return w.pipeTo(o)
+	}
+	l := &line{to: o, outside: true}
+	switch w.pick(5) {
+	case 0:
+		l.loop = w.pool.Loop(w.pick(w.pool.Len()))
+		l.stub = w.engine.Port(l.loop).Namespace(o.class()).GetByName(o.name)
+	case 1, 2:
+		l.loop = w.pool.Loop(w.pick(w.pool.Len()))
+		l.port = w.engine.Port(l.loop).Namespace(o.class())
+	default:
+		l.stub = w.namespace(o).GetByName(o.name)
+	}
+	return l
 }
 
 // message makes a call.
@@ -542,7 +617,7 @@ func (w *world) deliver(m *message, t *thread) {
 		w.fail(Answers, "call %d of %s is delivered twice", m.n, m.from)
 	case m.to != t.in.obj:
 		w.fail(Answers, "call %d of %s to %s is delivered to %s", m.n, m.from, m.to.name, t.in.obj.name)
-	case t.in.code != w.code && w.updates == 0:
+	case t.in.code != w.code(m.to).n && w.code(m.to).updates == 0:
 		w.fail(Wrong, "call %d of %s to %s is delivered to code that was replaced", m.n, m.from, m.to.name)
 	case m.line.broken != 0 && m.place > m.line.broken:
 		w.fail(Answers, "call %d of %s to %s is delivered, and its stub had seen a reset", m.n, m.from, m.to.name)
@@ -555,9 +630,9 @@ func (w *world) deliver(m *message, t *thread) {
 }
 
 // remember makes an answer that carries what an instance knows.
-func (w *world) remember(k *knowledge, by *object) []byte {
+func (w *world) remember(k *knowledge, by *object, to *message) []byte {
 	w.numbers++
-	w.replies[w.numbers] = &revealed{by, *k}
+	w.replies[w.numbers] = &revealed{by, to, *k}
 	return binary.BigEndian.AppendUint64(nil, w.numbers)
 }
 
@@ -580,6 +655,10 @@ func (w *world) answered(m *message, r engine.Reply) *knowledge {
 			w.fail(Answers, "%s comes without the call's delivery", what)
 		}
 		a := w.replies[binary.BigEndian.Uint64(r.Value)]
+		if a == nil || a.to != m {
+			w.fail(Answers, "%s is that to another call", what)
+			return nil
+		}
 		k, by = &a.knowledge, a.by
 	case resets(r.Err):
 		// It may tell of writes that the reset has taken back, on purpose: that is what errors are for.
@@ -717,6 +796,7 @@ func (w *world) rest() {
 	w.note("comes to rest")
 	w.disk.mend(w)
 	for range maxRounds {
+		w.flush()
 		w.wait()
 		if w.failure != nil {
 			return
@@ -751,7 +831,7 @@ func (w *world) rest() {
 	if w.bringing != nil {
 		w.fail(Leak, "%s is being restored from outside, and nothing is under way", w.bringing.name)
 	}
-	if w.updates != 0 {
+	if w.codes[0].updates+w.codes[1].updates != 0 {
 		w.fail(Leak, "an update has not returned, and nothing is under way")
 	}
 	if w.snapshots != 0 {
@@ -760,10 +840,31 @@ func (w *world) rest() {
 	if n := w.engine.Metrics().Live; n != 0 {
 		w.fail(Leak, "%d objects are live, and nothing is under way", n)
 	}
+	w.kept()
 	for _, o := range w.objects {
 		if o.pending != nil {
 			w.fail(Wrong, "what the last turn of %s wrote was not handed over", o.name)
 		}
+	}
+}
+
+// kept checks that the engine has records of the objects that have something stored, and of those only that may have sockets.
+func (w *world) kept() {
+	least, most, sockets := int64(0), int64(0), map[*object]bool{}
+	for _, s := range w.tubes {
+		sockets[s.obj] = true
+	}
+	for _, o := range w.objects {
+		n := len(o.content)
+		if n > 1 || n == 1 && o.content[restoredKey] == 0 {
+			least++
+		}
+		if n > 0 || sockets[o] { // the record of one that was restored to nothing may stay, or not
+			most++
+		}
+	}
+	if n := w.engine.Metrics().Objects; w.journal.Err() == nil && (n < least || n > most) {
+		w.fail(Leak, "%d objects are there, and %d to %d have something, and nothing is under way", n, least, most)
 	}
 }
 
@@ -772,7 +873,7 @@ func (w *world) rest() {
 func (w *world) quiet() {
 	for t := range w.threads {
 		in := t.in
-		if t.waiting == "" || in.st.Dead() || in.innermost() != t.section.around() {
+		if t.waiting == "" || in.reset() || in.innermost() != t.section.around() {
 			continue
 		}
 		if t.on == nil || t.on.ended {
@@ -780,12 +881,12 @@ func (w *world) quiet() {
 		}
 	}
 	for c := range w.callbacks {
-		if !c.in.st.Dead() && c.in.innermost() == c.section.around() && c.due() {
+		if !c.in.reset() && c.in.innermost() == c.section.around() && c.due() {
 			w.fail(Leak, "%s: should have been called back", c.name)
 		}
 	}
 	for _, o := range w.objects {
-		if o.inst == nil || o.inst.st.Dead() {
+		if !o.inst.live() {
 			continue
 		}
 		for _, s := range o.inst.open {

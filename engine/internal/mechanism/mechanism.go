@@ -18,11 +18,13 @@ var Off struct {
 	OneRecord bool
 }
 
-// Bound makes bounds of snapshots smaller, so that short histories meet them. Zero is how the engine runs; set it before an engine is
+// Bound makes bounds smaller, so that short histories meet them. Zero is how the engine runs; set it before an engine is
 // opened.
 var Bound struct {
 	// SliceObjects is how many objects a loop writes in one slice of a snapshot, at most.
 	SliceObjects int
 	// FreezeBytes is from how many bytes on an object is frozen, and written off the loop.
 	FreezeBytes int
+	// TurnSlice is how many turns a loop runs before its connections get their turn.
+	TurnSlice int
 }
