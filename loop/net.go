@@ -96,6 +96,7 @@ func New(o Options) (*Net, error) {
 		return nil, fmt.Errorf("loop: cannot start the event loops: %w", err)
 	}
 	n.client = client
+	stopPoolClock()
 	taken := make(map[gnet.EventLoop]bool)
 	for i := range o.Loops {
 		l := newNetLoop(n, i, o.Panic)

@@ -25,13 +25,18 @@ type committer struct {
 	lastCommit   time.Time // for idleness
 	lastSync     time.Time // for SyncInterval
 	spaceChecked time.Time
+	free         int64 // what there was then, if it is known
 	sinceSpace   int64 // bytes written since then
 }
 
 const (
 	spaceBytes = 1 << 20                // free space is looked at after this many bytes,
 	spaceEvery = 100 * time.Millisecond // or at the first commit or tick after this long,
-	spaceIdle  = time.Second            // and this often when nothing is written
+	spaceIdle  = time.Second            // when nothing is written, after this long at least,
+	spaceMost  = time.Minute            // and this long at most: see idleLook
+
+	// fillRate is how many bytes a second others write at most to a disk.
+	fillRate = 1 << 30
 )
 
 func (c *committer) start(l *Log, s *scan) {
@@ -208,8 +213,10 @@ func (l *Log) checkSpace(now time.Time) {
 	}
 	free, err := l.opts.Disk.Free(l.dir)
 	if err != nil {
+		c.free = 0
 		return // nothing is known; a write that does fail ends the log
 	}
+	c.free = free
 	if short := free < l.opts.Reserve; short != l.noSpace.Load() {
 		l.noSpace.Store(short)
 		if short {
@@ -219,6 +226,18 @@ func (l *Log) checkSpace(now time.Time) {
 			l.opts.Logger.Info("there is room on the disk again: writes are taken", "dir", l.dir, "free", free)
 		}
 	}
+}
+
+// idleLook is when a log to which nothing is written must look at the free space again: before others can have filled the disk up to the
+// reserve, and soon where writes are refused. So an idle process hardly ever wakes up for it. Only the committer calls it.
+func (l *Log) idleLook() time.Duration {
+	if l.opts.Reserve < 0 {
+		return spaceMost
+	}
+	l.commitMu.Lock()
+	defer l.commitMu.Unlock()
+	seconds := max(0, l.committer.free-l.opts.Reserve) / fillRate
+	return max(spaceIdle, time.Duration(min(seconds, int64(spaceMost/time.Second)))*time.Second)
 }
 
 // wakeUp has the committer look at what there is to do. It never blocks.
@@ -243,7 +262,7 @@ func (l *Log) run() {
 	// A record is seen by the first tick after it came and committed by the second, so two ticks make MaxDelay.
 	tick := l.opts.MaxDelay / 2
 	ticking := false
-	timer := time.NewTimer(spaceIdle)
+	timer := time.NewTimer(l.idleLook())
 	defer timer.Stop()
 	for {
 		select {
@@ -263,7 +282,7 @@ func (l *Log) run() {
 			if ticking = l.tick(now); ticking {
 				timer.Reset(tick)
 			} else {
-				timer.Reset(spaceIdle)
+				timer.Reset(l.idleLook())
 			}
 		}
 	}

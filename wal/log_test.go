@@ -10,11 +10,13 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"everloop/wal"
+	"everloop/wal/waltest"
 )
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -413,6 +415,7 @@ func TestTooLargeAndBacklog(t *testing.T) {
 // An idle log notices that space has run out or come back.
 func TestSpaceIsWatchedWhileIdle(t *testing.T) {
 	disk := newDisk(t)
+	disk.SetFree(64 << 20)
 	synctest.Test(t, func(t *testing.T) {
 		l, _, err := openIn(disk.Root(), wal.Options{Disk: disk})
 		if err != nil {
@@ -434,6 +437,44 @@ func TestSpaceIsWatchedWhileIdle(t *testing.T) {
 			}
 		}
 	})
+}
+
+// looks counts how often a log looks at the free space.
+type looks struct {
+	*waltest.PowerDisk
+	n atomic.Int64
+}
+
+func (l *looks) Free(dir string) (int64, error) {
+	l.n.Add(1)
+	return l.PowerDisk.Free(dir)
+}
+
+// An idle log looks at the free space as often as others may have filled the disk: hardly ever where there is much of it.
+func TestSpaceIsLookedAtInTime(t *testing.T) {
+	const reserve = 64 << 20
+	for _, x := range []struct {
+		free   int64
+		within int // looks in the second hour
+	}{{1 << 40, 60}, {reserve + 60<<30, 60}, {reserve + 10<<30, 360}, {reserve + 1<<30, 3600}, {reserve, 3600}, {reserve - 1, 3600}} {
+		disk := &looks{PowerDisk: newDisk(t)}
+		disk.SetFree(x.free)
+		synctest.Test(t, func(t *testing.T) {
+			l, _, err := openIn(disk.Root(), wal.Options{Disk: disk})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			put(t, l, "x")
+			time.Sleep(time.Hour)
+			before := disk.n.Load()
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			if n := int(disk.n.Load() - before); n < x.within-1 || n > x.within+1 {
+				t.Errorf("%d bytes free: %d looks in an hour, want %d", x.free, n, x.within)
+			}
+		})
+	}
 }
 
 func TestSteadyStateDoesNotAllocate(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"everloop/engine"
+	"everloop/engine/tune"
 	"everloop/loop"
 	"everloop/proto/server"
 )
@@ -107,6 +108,7 @@ func run(ctx context.Context, listen, data string) (err error) {
 	if data == "" {
 		return errors.New("-data names no directory")
 	}
+	tune.Process(1)
 	pool, err := loop.New(loop.Options{Loops: 1})
 	if err != nil {
 		return err

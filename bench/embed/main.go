@@ -24,6 +24,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"everloop/engine"
+	"everloop/engine/tune"
 	"everloop/loop"
 	"everloop/wal"
 )
@@ -74,6 +75,7 @@ func run(args []string) (r *Report, err error) {
 	default:
 		return nil, fmt.Errorf("%q is neither memory, durable nor blocking", args[0])
 	}
+	tune.Process(1)
 	pool, err := loop.New(loop.Options{Loops: 1})
 	if err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ import (
 
 	"everloop/bench/proc"
 	"everloop/engine"
+	"everloop/engine/tune"
 	"everloop/loop"
 	"everloop/wal"
 )
@@ -139,6 +140,7 @@ type node struct {
 
 func open(o engine.Options) (n *node, err error) {
 	n = &node{}
+	tune.Process(1)
 	if n.pool, err = loop.New(loop.Options{Loops: 1}); err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ import (
 
 	"everloop/bench/proc"
 	"everloop/engine"
+	"everloop/engine/tune"
 )
 
 // Report is what one run found. Times are in seconds, memory in bytes.
@@ -113,8 +114,10 @@ func (c *cell) Alarm(context.Context, engine.AlarmInfo) error {
 }
 
 func open(dir string) (*engine.Engine, *engine.Namespace, error) {
+	loops := runtime.GOMAXPROCS(0)
+	tune.Process(loops)
 	// Instances go soon after their one call, so that what is measured is what idle objects cost.
-	e, err := engine.Open(engine.Options{Dir: dir, IdleTimeout: 500 * time.Millisecond})
+	e, err := engine.Open(engine.Options{Dir: dir, Loops: loops, IdleTimeout: 500 * time.Millisecond})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -8,13 +8,13 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
 
 	"everloop/engine/js"
 	"everloop/engine/js/project"
+	"everloop/engine/tune"
 	"everloop/wal"
 )
 
@@ -50,13 +50,7 @@ func (c *serveCmd) run(stdout io.Writer, logger *slog.Logger, dev *development) 
 	if loops == 0 {
 		loops = defaultLoops
 	}
-	if os.Getenv("GOMAXPROCS") == "" {
-		// A thread for each loop, one for the committer and one for the rest: with no more threads than
-		// loops the committer waits for a loop to pause, and every answer with it.
-		runtime.GOMAXPROCS(loops + 2)
-	}
-	tuneGC()
-	trimWhenIdle()
+	tune.Process(loops)
 	go js.Warm()
 	// The runtime has raised the soft limit on descriptors to the hard one before main.
 

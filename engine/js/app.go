@@ -91,6 +91,7 @@ type App struct {
 	processEnv    [][2]string // what process.env begins with
 
 	quarantine quarantine
+	group      *vm.Group // its runtimes
 	stop       chan struct{}
 	ended      sync.Once    // stop is closed
 	open       atomic.Int64 // loops on which a retiring app has runtimes left
@@ -128,7 +129,7 @@ func prepare(eng *engine.Engine, of *program, p *project.Project, b *project.Bun
 	if err != nil {
 		return nil, fmt.Errorf("compile %s: %w", relative(p, p.Main), mapped(b, err))
 	}
-	a := &App{eng: eng, program: of, project: p, bundle: b, code: code, opts: o, stop: make(chan struct{})}
+	a := &App{eng: eng, program: of, project: p, bundle: b, code: code, opts: o, stop: make(chan struct{}), group: vm.NewGroup()}
 	a.main = a.newEntry("default", nil)
 	a.halfOpen = !p.On(project.AutoReplyToClose)
 	a.paramsDup = p.On(project.RPCParamsDup)
@@ -157,7 +158,7 @@ func prepare(eng *engine.Engine, of *program, p *project.Project, b *project.Bun
 		a.bindExports()
 	}
 	// The program's top level can run forever, too.
-	dog := &vm.Watchdog{Group: a, Stuck: a.stuck}
+	dog := &vm.Watchdog{Group: a.group, Stuck: a.stuck}
 	go dog.Run(a.stop)
 	result := make(chan error, 1)
 	first := a.hosts[0]

@@ -185,7 +185,7 @@ var errNeverStarts = errors.New("the program waits at its top level for somethin
 
 func newRealm(h *host, index int) (_ *realm, err error) {
 	a := h.app
-	r, err := vm.New(vm.Options{MemoryLimit: a.opts.MemoryLimit, Group: a})
+	r, err := vm.New(vm.Options{MemoryLimit: a.opts.MemoryLimit, Group: a.group})
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"everloop/engine"
+	"everloop/engine/tune"
 	"everloop/loop"
 	"everloop/proto/server"
 	"everloop/wal"
@@ -42,6 +43,8 @@ func run(ctx context.Context, listen, data, sync string) (err error) {
 	if err != nil {
 		return err
 	}
+
+	tune.Process(1) // threads and garbage collector, for a program with one loop
 
 	// The loops. Connections and objects live on them; with one loop, all that happens in one of its rounds
 	// shares one fsync.

@@ -13,12 +13,11 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
-	"runtime/debug"
 	"syscall"
 	"time"
 
 	"everloop/engine"
+	"everloop/engine/tune"
 	"everloop/loop"
 	"everloop/proto"
 	"everloop/wal"
@@ -52,7 +51,7 @@ func run(ctx context.Context, o settings) (err error) {
 	if err != nil {
 		return err
 	}
-	tune(o.loops)
+	tune.Process(o.loops) // threads and garbage collector
 
 	pool, err := loop.New(loop.Options{Loops: o.loops})
 	if err != nil {
@@ -86,16 +85,4 @@ func shut(pool *loop.Net, eng *engine.Engine) error {
 	defer cancel()
 	_ = pool.Drain(ctx) // its error is that of pool.Close, too
 	return eng.Close(ctx)
-}
-
-// tune sets the Go runtime for a server like this one, unless the environment does.
-func tune(loops int) {
-	if os.Getenv("GOMAXPROCS") == "" {
-		// A thread for each loop, one for the log's commits and one for the rest.
-		runtime.GOMAXPROCS(loops + 2)
-	}
-	if os.Getenv("GOGC") == "" {
-		// A heap of a few megabytes would be collected dozens of times a second.
-		debug.SetGCPercent(400)
-	}
 }

@@ -25,8 +25,8 @@ type Options struct {
 	// collects cycles; afterwards at one and a half times what survived. 0
 	// means 1 MiB; negative means only when RunGC is called.
 	GCThreshold int64
-	// Group is compared with Watchdog.Group: whose watchdog judges the runtime.
-	Group any
+	// Group tells whose watchdog judges the runtime.
+	Group *Group
 
 	bare        bool // without mend.js
 	engineAsync bool // with the engine's own async functions, for tests to compare with
@@ -99,7 +99,7 @@ type Runtime struct {
 	OnPanic func(name string, cause any, stack []byte)
 
 	turn  turnState
-	group any // never changes
+	group *Group // never changes
 
 	// pokeMu keeps Interrupt from writing into a heap that Close is unmapping.
 	pokeMu sync.Mutex

@@ -41,7 +41,7 @@ func (t Text) Label() string { return string(t) }
 // Begin starts a turn: one uninterrupted run of JavaScript, with the pump after
 // it. label names the object, for the watchdog; it must not change
 // while the turn runs. Only inside a turn can JavaScript be interrupted. It
-// costs two stores.
+// costs two stores and a load.
 func (r *Runtime) Begin(label *Label) {
 	r.noContext()
 	r.turn.label.Store(label)
@@ -49,6 +49,9 @@ func (r *Runtime) Begin(label *Label) {
 		r.turn.hit, r.turn.where = false, ""
 	}
 	r.turn.seq.Store(r.turn.seq.Load() | 1)
+	if g := r.group; g != nil && g.resting.Load() {
+		g.rouse()
+	}
 }
 
 // End ends a turn.
@@ -156,15 +159,33 @@ func (r *Runtime) Label() (label string, ok bool) {
 	return (*p).Label(), true
 }
 
+// Group is the runtimes that one Watchdog judges. It lets that rest while none
+// of them has a turn, so that an idle process has no ticks: a turn that begins
+// meanwhile rouses it.
+type Group struct {
+	resting atomic.Bool
+	wake    chan struct{} // holds one for each time that rouse has ended a rest
+}
+
+// NewGroup makes a group without runtimes.
+func NewGroup() *Group { return &Group{wake: make(chan struct{}, 1)} }
+
+// rouse ends the watchdog's rest. It never blocks.
+func (g *Group) rouse() {
+	if g.resting.CompareAndSwap(true, false) {
+		g.wake <- struct{}{}
+	}
+}
+
 // Watchdog judges the running turns of the runtimes of its group, of which it
 // must be the only one. It interrupts a turn that is over its limit; if the turn is still
 // there StuckAfter later, it calls Stuck, the last resort.
 //
 // Run is a goroutine's body; Tick is one step of it, for tests.
 type Watchdog struct {
-	// Group is what the runtimes' Options.Group must equal.
-	Group any
-	// Tick is how often it looks; 0 means 10 ms.
+	// Group is what the runtimes' Options.Group must equal. Run wants one.
+	Group *Group
+	// Every is how often it looks; 0 means 10 ms.
 	Every time.Duration
 	// StuckAfter is how long an interrupted turn has to stop; 0 means 5 s.
 	StuckAfter time.Duration
@@ -175,9 +196,14 @@ type Watchdog struct {
 	Over func(Running)
 
 	reported map[*Runtime]uint64
+	ticks    atomic.Uint64 // calls of Tick
 }
 
-// Run looks at the turns until done is closed.
+// restAfter is the number of looks without a turn after which Run rests: fewer
+// would make requests that come a little apart pay for a wake-up each.
+const restAfter = 100
+
+// Run looks at the turns until done is closed, and rests while there are none.
 func (w *Watchdog) Run(done <-chan struct{}) {
 	every := w.Every
 	if every == 0 {
@@ -185,7 +211,7 @@ func (w *Watchdog) Run(done <-chan struct{}) {
 	}
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	last := time.Now()
+	last, quiet := time.Now(), 0
 	for {
 		select {
 		case <-done:
@@ -193,14 +219,57 @@ func (w *Watchdog) Run(done <-chan struct{}) {
 		case now := <-ticker.C:
 			// A process that was stopped, or a machine that slept, must not
 			// charge the pause to a turn.
-			w.Tick(min(now.Sub(last), 20*every))
+			turns := w.Tick(min(now.Sub(last), 20*every))
 			last = now
+			if quiet++; turns {
+				quiet = 0
+			}
+			if quiet < restAfter {
+				continue
+			}
+			ticker.Stop()
+			if !w.rest(done) {
+				return
+			}
+			ticker.Reset(every)
+			last, quiet = time.Now(), 0
 		}
 	}
 }
 
-// Tick charges passed to every turn that also ran at the last Tick.
-func (w *Watchdog) Tick(passed time.Duration) {
+// rest returns when a turn has begun, or false when done is closed.
+func (w *Watchdog) rest(done <-chan struct{}) bool {
+	g := w.Group
+	// Whoever begins a turn after this line finds it; a turn that began before
+	// it is seen by the look that follows.
+	g.resting.Store(true)
+	if w.running() && g.resting.CompareAndSwap(true, false) {
+		return true
+	}
+	select {
+	case <-done:
+		return false
+	case <-g.wake:
+		return true
+	}
+}
+
+// running reports whether a runtime is in a turn.
+func (w *Watchdog) running() bool {
+	live.Lock()
+	defer live.Unlock()
+	for r := range live.set {
+		if r.group == w.Group && r.turn.seq.Load()&1 != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Tick charges passed to every turn that also ran at the last Tick. It reports
+// whether there was any turn since.
+func (w *Watchdog) Tick(passed time.Duration) (turns bool) {
+	w.ticks.Add(1)
 	var over, stuck []Running
 	live.Lock()
 	for r := range live.set {
@@ -209,6 +278,7 @@ func (w *Watchdog) Tick(passed time.Duration) {
 		}
 		t := &r.turn
 		seq := t.seq.Load()
+		turns = turns || seq&1 != 0 || seq != t.seen
 		if seq&1 == 0 || seq != t.seen {
 			t.seen, t.ran = seq, 0
 			delete(w.reported, r)
@@ -249,4 +319,5 @@ func (w *Watchdog) Tick(passed time.Duration) {
 			w.Stuck(x)
 		}
 	}
+	return turns
 }

@@ -3,6 +3,7 @@ package vm
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -161,8 +162,82 @@ func TestWatchdog(t *testing.T) {
 	r.End()
 }
 
+// A watchdog has no ticks while no turn runs, and judges the first turn after its rest like any other.
+func TestWatchdogRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGroup()
+		r, err := New(Options{Group: g})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		r.SetLimit(100 * time.Millisecond)
+		over := make(chan Running, 1)
+		w := &Watchdog{Group: g, Over: func(x Running) { over <- x }}
+		done, ended := make(chan struct{}), make(chan struct{})
+		go func() { w.Run(done); close(ended) }()
+		var label Label = Text("Room:a")
+		for range 3 {
+			time.Sleep(time.Hour)
+			if !g.resting.Load() {
+				t.Fatal("it does not rest")
+			}
+			before := w.ticks.Load()
+			time.Sleep(time.Hour)
+			if n := w.ticks.Load() - before; n != 0 {
+				t.Fatalf("%d ticks in an hour without a turn", n)
+			}
+			r.Begin(&label)
+			began := time.Now()
+			x := <-over // a deadlock, and said to be one, if it were not roused
+			if took := time.Since(began); took < 100*time.Millisecond || took > 130*time.Millisecond || x.Runtime != r {
+				t.Errorf("interrupted after %v: %+v", took, x)
+			}
+			r.End()
+			// Turns a little apart are one time of work.
+			for range 20 {
+				r.Begin(&label)
+				r.End()
+				time.Sleep(500 * time.Millisecond)
+				if g.resting.Load() {
+					t.Fatal("it rests between two turns")
+				}
+			}
+		}
+		time.Sleep(time.Hour)
+		close(done)
+		<-ended
+	})
+}
+
+// A turn that began as the watchdog was about to rest keeps it awake.
+func TestWatchdogSeesTurnBeforeRest(t *testing.T) {
+	g := NewGroup()
+	r, err := New(Options{Group: g})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var label Label = Text("x")
+	r.Begin(&label)
+	w := &Watchdog{Group: g}
+	done := make(chan struct{})
+	close(done) // it would rest, and end
+	if !w.rest(done) || g.resting.Load() {
+		t.Error("it rests during a turn")
+	}
+	r.End()
+	if w.rest(done) {
+		t.Error("it does not rest between turns")
+	}
+}
+
 func BenchmarkTurn(b *testing.B) {
-	r := newTest(b)
+	r, err := New(Options{Group: NewGroup()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close()
 	var label Label = Text("x")
 	b.ReportAllocs()
 	for b.Loop() {

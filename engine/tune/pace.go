@@ -1,24 +1,30 @@
-package main
+package tune
 
 import (
-	"os"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 )
 
-// gcHeadroom is how much may be allocated, at least, between two collections. A daemon with few objects has a live heap
+// gcHeadroom is how much may be allocated, at least, between two collections. A process with few objects has a live heap
 // of some megabytes: at Go's default, which lets it double, it would collect dozens of times a second under load, and
-// spend a tenth of its time on that. Above this size of the live heap the default holds: a million objects cost no more
-// memory than they did.
+// spend a tenth of its time on that.
 const gcHeadroom = 32 << 20
+
+// A live heap of a medium size may grow gcGrowth times its own size, up to gcMostHeadroom: under the same load it is collected as
+// rarely as a small one, and each collection takes longer. Above that size of the live heap the default holds: a million objects cost
+// no more memory than they did.
+const (
+	gcGrowth       = 3
+	gcMostHeadroom = 96 << 20
+)
 
 // gcSmallHeap is the size up to which a live heap counts as that much. Go takes the percentage of 4 MB as the smallest heap at
 // which it collects: a percentage for less than that would let the smallest daemon grow the largest.
 const gcSmallHeap = 4 << 20
 
-// gcTuner sets Go's GC percentage after each collection, so that the next one comes when the heap has grown by
-// gcHeadroom, or to twice what was live if that is more. (A fixed larger percentage would multiply the memory of a large
+// gcTuner sets Go's GC percentage after each collection, so that the next one comes when the heap has grown by what gcPercent
+// says. (A fixed larger percentage would multiply the memory of a large
 // heap; GOGC=off with a memory limit would collect without end once the live heap is larger than the limit.) It runs on
 // the goroutine of the finalizers.
 type gcTuner struct {
@@ -27,11 +33,8 @@ type gcTuner struct {
 	base [3]metrics.Sample
 }
 
-// tuneGC starts it for the rest of the process, unless the user has chosen a percentage.
+// tuneGC starts it for the rest of the process.
 func tuneGC() {
-	if os.Getenv("GOGC") != "" {
-		return
-	}
 	t := &gcTuner{percent: 100}
 	for i, name := range []string{"/gc/heap/live:bytes", "/gc/scan/stack:bytes", "/gc/scan/globals:bytes"} {
 		t.base[i].Name = name
@@ -56,5 +59,6 @@ func (t *gcTuner) collected() {
 
 // gcPercent is the percentage for what is live and scanned, in bytes.
 func gcPercent(base uint64) int {
-	return int(max(100, gcHeadroom*100/max(base, gcSmallHeap)))
+	base = max(base, gcSmallHeap)
+	return int(max(100, max(gcHeadroom, min(gcGrowth*base, gcMostHeadroom))*100/base))
 }

@@ -1,4 +1,4 @@
-package main
+package tune
 
 import (
 	"runtime"
@@ -12,7 +12,7 @@ func TestGCPercent(t *testing.T) {
 	for _, x := range []struct {
 		live uint64
 		want int
-	}{{0, 800}, {1 << 20, 800}, {4 << 20, 800}, {16 << 20, 200}, {32 << 20, 100}, {1 << 30, 100}} {
+	}{{0, 800}, {1 << 20, 800}, {4 << 20, 800}, {8 << 20, 400}, {16 << 20, 300}, {32 << 20, 300}, {48 << 20, 200}, {96 << 20, 100}, {1 << 30, 100}} {
 		if got := gcPercent(x.live); got != x.want {
 			t.Errorf("%d bytes live: %d, want %d", x.live, got, x.want)
 		}
@@ -21,7 +21,6 @@ func TestGCPercent(t *testing.T) {
 
 // The percentage follows the live heap, up and down.
 func TestTuneGC(t *testing.T) {
-	t.Setenv("GOGC", "")
 	defer debug.SetGCPercent(debug.SetGCPercent(100))
 	percent := func() int {
 		p := debug.SetGCPercent(100)
@@ -41,13 +40,13 @@ func TestTuneGC(t *testing.T) {
 	}
 	tuneGC()
 	reaches("a small heap", func(p int) bool { return p > 150 })
-	big := make([]byte, 64<<20)
+	big := make([]byte, 128<<20)
 	reaches("a large heap", func(p int) bool { return p == 100 })
 	runtime.KeepAlive(big)
 	reaches("a small heap again", func(p int) bool { return p > 150 })
 }
 
-// A daemon with next to nothing on its heap collects after gcHeadroom, and not at the multiple of Go's smallest heap.
+// A process with next to nothing on its heap collects after gcHeadroom, and not at the multiple of Go's smallest heap.
 func TestGCGoalOfASmallHeap(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(100))
 	goal := []metrics.Sample{{Name: "/gc/heap/goal:bytes"}}

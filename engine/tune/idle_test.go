@@ -1,10 +1,11 @@
-package main
+package tune
 
 import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"testing"
+	"time"
 )
 
 func TestIdleTrimmerDue(t *testing.T) {
@@ -34,7 +35,7 @@ func TestIdleTrimmer(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // nobody else collects
 	trimmed := 0
 	tr := newIdleTrimmer(func() { trimmed++; debug.FreeOSMemory() })
-	tr.look()
+	tr.look(trimEvery)
 	resident := func() int64 {
 		s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}
 		metrics.Read(s)
@@ -47,16 +48,54 @@ func TestIdleTrimmer(t *testing.T) {
 	}
 	runtime.KeepAlive(burst)
 	most := resident()
-	tr.look() // it was busy
+	tr.look(trimEvery) // it was busy
 	if trimmed != 0 {
 		t.Fatal("a busy heap was collected")
 	}
-	tr.look()
+	tr.look(trimEvery)
 	if gone := most - resident(); trimmed != 1 || gone < 60<<20 {
 		t.Errorf("collected %d times, %d MB less are resident, want 64", trimmed, gone>>20)
 	}
-	tr.look()
+	tr.look(trimEvery)
 	if trimmed != 1 {
 		t.Error("a heap without garbage was collected")
+	}
+}
+
+// A process that does nothing is looked at ever more rarely, and often again once it does something.
+func TestIdleTrimmerRests(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	tr := newIdleTrimmer(debug.FreeOSMemory)
+	tr.look(trimEvery)
+	tr.look(trimEvery) // gives back what other tests have left
+	wait := trimEvery
+	for _, seconds := range []int{2, 4, 8, 16, 32, 64, 64} {
+		want := time.Duration(seconds) * time.Second
+		if wait = tr.look(wait); wait != want {
+			t.Fatalf("the next look is in %v, want %v", wait, want)
+		}
+	}
+	sink = make([]byte, 2*trimNothing)
+	if wait = tr.look(wait); wait != trimEvery {
+		t.Errorf("after some work the next look is in %v, want %v", wait, trimEvery)
+	}
+}
+
+var sink []byte
+
+// The environment wins over Process.
+func TestProcessLeavesTheEnvironmentsChoice(t *testing.T) {
+	was := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(was)
+	t.Setenv("GOGC", "100") // or it would tune the rest of the tests
+	t.Setenv("GOMAXPROCS", "1")
+	Process(5)
+	if n := runtime.GOMAXPROCS(0); n != was {
+		t.Errorf("GOMAXPROCS is %d, was %d", n, was)
+	}
+	t.Setenv("GOMAXPROCS", "")
+	Process(5)
+	if n := runtime.GOMAXPROCS(0); n != 7 {
+		t.Errorf("GOMAXPROCS is %d with 5 loops, want 7", n)
 	}
 }
