@@ -336,21 +336,27 @@ func (ns *Namespace) CallByName(name []byte, method string, args []byte, r Repli
 	if ns.port == nil {
 		return ns.GetByName(string(name)).StartCall(method, bytes.Clone(args), r)
 	}
-	o, k := ns.port.own, ns.class
-	d := ns.direct
-	switch impl := k.direct.Load(); {
-	case impl == nil:
-		return ns.GetByName(string(name)).StartCall(method, bytes.Clone(args), r)
-	case d == nil:
-		d = o.directOf(k)
-		ns.direct = d
-	default:
-		d.impl = impl
-	}
-	if !o.running && o.ready.len() == 0 && d.callNow(name, method, args, r) {
+	o := ns.port.own
+	if d := ns.local(); d != nil && !o.running && o.ready.len() == 0 && d.callNow(name, method, args, r) {
 		return nil
 	}
 	return ns.GetByName(string(name)).StartCall(method, bytes.Clone(args), r)
+}
+
+// local is what the port's loop has of the class, or nil if it is not a Direct one or the namespace is not a port's.
+func (ns *Namespace) local() *direct {
+	if ns.port == nil {
+		return nil
+	}
+	switch impl := ns.class.direct.Load(); {
+	case impl == nil:
+		return nil
+	case ns.direct == nil:
+		ns.direct = ns.port.own.directOf(ns.class)
+	default:
+		ns.direct.impl = impl
+	}
+	return ns.direct
 }
 
 // callNow runs a call in a turn of its own, here and now, and reports whether it could. Called on the base stack.

@@ -25,6 +25,9 @@ func (e *Engine) Sent() (n int) {
 	return n
 }
 
+// LoopOf is the index of an object's loop.
+func (e *Engine) LoopOf(id *ID) int { return e.ownerOf(id).index }
+
 // EventsUnderWay is the number of events of entry points that are under way on a loop. Call it while nothing runs.
 func (e *Engine) EventsUnderWay(loop int) int { return e.owners[loop].events }
 

@@ -78,7 +78,8 @@ func (c *nameCache) find(t *table, class uint32, h uint64, name []byte) uint32 {
 
 // add notes the record of a name. n is the number of records that there are.
 func (c *nameCache) add(h uint64, slot uint32, n int) {
-	if c.used > len(c.sets)*6 && len(c.sets)*4 < n {
+	// At five entries a set in the mean, one name in forty has no place. At six it would be one in twenty, and each costs two HMACs a call.
+	if c.used > len(c.sets)*5 && len(c.sets)*4 < n {
 		c.old, c.sets, c.used = c.sets, make([]nameSet, 2*len(c.sets)), 0
 	}
 	set := &c.sets[h&uint64(len(c.sets)-1)]

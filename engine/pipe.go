@@ -22,6 +22,7 @@ type Pipe struct {
 	batch  int // how many calls make a batch that is sent by itself
 
 	under int             // calls that are not answered
+	sent  int             // those of them that have been sent, and not come back
 	next  []*pipeBatch    // of each loop: what is to be sent
 	back  chan *pipeBatch // whatever comes back; as many as there can be have room, so that a loop never waits
 }
@@ -36,7 +37,7 @@ func (ns *Namespace) Pipe(window int, answer func(tag uint64, r Reply)) *Pipe {
 	window = min(max(window, 1), maxPipeWindow)
 	e := ns.class.eng
 	return &Pipe{
-		class: ns.class, answer: answer, window: window, batch: max(1, window/(1*len(e.owners))),
+		class: ns.class, answer: answer, window: window, batch: max(1, window/len(e.owners)),
 		next: make([]*pipeBatch, len(e.owners)), back: make(chan *pipeBatch, window),
 	}
 }
@@ -49,6 +50,11 @@ func (p *Pipe) Call(tag uint64, id *ID, method string, args []byte) error {
 		return ErrForeignID
 	}
 	for p.under >= p.window {
+		// With several loops, sending what there is at each occasion would end in batches of a few calls. It waits until it is a batch, as long as
+		// as much is under way already.
+		if 2*p.sent < p.window {
+			p.Flush()
+		}
 		if err := p.take(); err != nil {
 			return err
 		}
@@ -105,6 +111,7 @@ func (p *Pipe) Poll() {
 // Wait returns when everything is answered. It returns ErrInsideTurn, or nil.
 func (p *Pipe) Wait() error {
 	for p.under > 0 {
+		p.Flush()
 		if err := p.take(); err != nil {
 			return err
 		}
@@ -112,9 +119,8 @@ func (p *Pipe) Wait() error {
 	return nil
 }
 
-// take waits for some answers.
+// take waits for some answers. Something has been sent.
 func (p *Pipe) take() error {
-	p.Flush()
 	select {
 	case b := <-p.back:
 		p.tell(b)
@@ -131,6 +137,7 @@ func (p *Pipe) take() error {
 func (p *Pipe) send(i int) {
 	b := p.next[i]
 	p.next[i] = nil
+	p.sent += len(b.calls)
 	if b.own.eng.closing.Load() || !b.own.loop.Post(b) {
 		for j := range b.calls {
 			b.answers = append(b.answers, pipeAnswer{tag: b.calls[j].tag, err: ErrClosed})
@@ -141,6 +148,7 @@ func (p *Pipe) send(i int) {
 
 // tell passes the answers of a batch on.
 func (p *Pipe) tell(b *pipeBatch) {
+	p.sent -= len(b.answers)
 	for i := range b.answers {
 		a := &b.answers[i]
 		p.under--
@@ -223,12 +231,15 @@ func (b *pipeBatch) turn() {
 	var dep wal.LSN
 	closed := o.eng.closing.Load()
 	for i := range b.calls {
+		if d != nil && i%warmCalls == 0 {
+			o.table.warmCalls(&o.warming, b.calls[i:min(i+warmCalls, len(b.calls))])
+		}
 		c := &b.calls[i]
 		args := b.args[c.from:c.to:c.to]
 		switch {
 		case closed:
 			b.answers = append(b.answers, pipeAnswer{tag: c.tag, err: ErrClosed})
-		case d == nil || !b.direct(d, c, args):
+		case d == nil || !b.direct(d, c, o.warming.slots[i%warmCalls], args):
 			ev := &pipeEvent{pipe: b.pipe, tag: c.tag}
 			ev.Kind, ev.Method, ev.Args, ev.plain = EventCall, c.method, bytes.Clone(args), true
 			ev.class, ev.id, ev.home, ev.replier = k, c.id, o, ev
@@ -245,9 +256,10 @@ func (b *pipeBatch) turn() {
 }
 
 // direct runs a call of a Direct object, unless it has to wait for something.
-func (b *pipeBatch) direct(d *direct, c *pipeCall, args []byte) bool {
+// The object is probably in slot.
+func (b *pipeBatch) direct(d *direct, c *pipeCall, slot uint32, args []byte) bool {
 	o := b.own
-	rec, slot := o.table.find(d.class.number, &c.id)
+	rec, slot := o.table.expected(slot, d.class.number, &c.id)
 	switch {
 	case rec == nil:
 		rec, slot = o.table.add(d.class.number, &c.id)

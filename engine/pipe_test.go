@@ -200,3 +200,66 @@ func TestPipeWaitsForTheDisk(t *testing.T) {
 		t.Errorf("after the commit: %q", answered)
 	}
 }
+
+// With several loops and a full window, what has been collected for one loop waits for more, as long as half of the window is on its way.
+func TestPipeKeepsBatches(t *testing.T) {
+	x := newSlips(t, 2)
+	var ids [2]engine.ID // one of each loop
+	for i, found := 0, [2]bool{}; !found[0] || !found[1]; i++ {
+		id := x.ns.IDFromName(fmt.Sprint(i))
+		on := x.LoopOf(&id)
+		ids[on], found[on] = id, true
+	}
+	var answered []uint64
+	p := x.ns.Pipe(8, func(tag uint64, _ engine.Reply) { answered = append(answered, tag) })
+	for tag, on := range []int{0, 0, 0, 0, 1, 1, 1, 0, 1} {
+		if tag == 8 {
+			x.settle() // the first four are a batch: they are answered
+		}
+		if err := p.Call(uint64(tag), &ids[on], "inc", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x.settle()
+	p.Poll()
+	if got := fmt.Sprint(answered); got != "[0 1 2 3 4 5 6 8]" || p.UnderWay() != 1 {
+		t.Errorf("%s are answered, %d under way", got, p.UnderWay())
+	}
+	p.Flush()
+	x.settle()
+	if err := p.Wait(); err != nil || len(answered) != 9 {
+		t.Errorf("%d are answered: %v", len(answered), err)
+	}
+}
+
+// Whoever is told an answer may make several calls, also where the window is full of answers that are just being told.
+func TestPipeCallsInAnswers(t *testing.T) {
+	for loops := 1; loops <= 2; loops++ {
+		e := open(t, engine.Options{Loops: loops, Sync: wal.SyncNone})
+		ns := register(t, e, "C", engine.DirectOf(directCounter))
+		const calls = 300
+		made, answered := 0, 0
+		var p *engine.Pipe
+		call := func() {
+			if made == calls {
+				return
+			}
+			made++
+			if err := p.CallByName(0, fmt.Sprint(made%20), "incr", nil); err != nil {
+				t.Error(err)
+			}
+		}
+		p = ns.Pipe(20, func(uint64, engine.Reply) {
+			answered++
+			for range 3 {
+				call()
+			}
+		})
+		for range 20 {
+			call()
+		}
+		if err := p.Wait(); err != nil || made != calls || answered != calls {
+			t.Errorf("%d loops: %d calls were made and %d answered: %v", loops, made, answered, err)
+		}
+	}
+}

@@ -72,6 +72,8 @@ type owner struct {
 
 	// pipes are answers of calls of Pipes that have come one by one in the round.
 	pipes map[*Pipe]*pipeBatch
+	// warming is where the objects of the next calls probably are.
+	warming warming
 
 	// counts are added to the engine's metrics at the end of a round.
 	counts struct{ events, gated, failures int64 }

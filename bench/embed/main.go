@@ -4,6 +4,7 @@
 //	embed durable DIR N TIME     they add to the counts that these objects keep, each durable before it is answered
 //	embed blocking DIR N TIME    the same, and each goroutine waits for each of its calls
 //
+// There is one loop: it leaves a processor to the callers, and all writes of a round share an fsync. On two processors, two loops write less.
 // The objects are there before the time begins. Every answer is checked, and at the end every count. It prints one line of JSON, a Report.
 package main
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"runtime"
 	"strings"
 	"testing"
@@ -17,7 +18,7 @@ import (
 )
 
 // onVirtualTime serves the protocol on loops that the test steps, with a log in memory.
-func onVirtualTime(t *testing.T) (*looptest.Pool, *looptest.Peer) {
+func onVirtualTime(t *testing.T, tune ...func(*proto.Options)) (*looptest.Pool, *looptest.Peer) {
 	t.Helper()
 	pool := looptest.New(2, 1)
 	eng, err := engine.Open(engine.Options{
@@ -33,7 +34,11 @@ func onVirtualTime(t *testing.T) (*looptest.Pool, *looptest.Peer) {
 		t.Fatal(err)
 	}
 	p := &redis{}
-	h, err := proto.NewHandler(eng, p, p.options())
+	opts := p.options()
+	for _, f := range tune {
+		f(&opts)
+	}
+	h, err := proto.NewHandler(eng, p, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,6 +105,51 @@ func TestPieces(t *testing.T) {
 		pool.Run()
 		if got := string(peer.Read()); got != want || !peer.EOF() {
 			t.Fatalf("cut at %d: %q, closed: %v; want %q", cut, got, peer.EOF(), want)
+		}
+	}
+}
+
+// TestAhead: commands that are read before those in front of them have run, and then have no room, or come in pieces, run once and in their
+// order. So do those that remove what others of the same piece ask for.
+func TestAhead(t *testing.T) {
+	for seed := range uint64(30) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		var in, want []byte
+		keys := map[string]int64{}
+		for range 300 {
+			switch k := string(rune('a' + rnd.IntN(7))); rnd.IntN(6) {
+			case 0:
+				in = resp.AppendCommand(in, "DEL", k)
+				want = resp.AppendBool(want, resp.V2, keys[k] > 0)
+				delete(keys, k)
+			case 1:
+				in = resp.AppendCommand(in, "EXISTS", k, k, "never")
+				want = resp.AppendInt(want, 2*min(keys[k], 1))
+			case 2:
+				in = append(in, "\r\nPING\r\n"...)
+				want = append(want, sayPong...)
+			default:
+				in = resp.AppendCommand(in, "INCR", k)
+				keys[k]++
+				want = resp.AppendInt(want, keys[k])
+			}
+		}
+		in = append(in, "*x\r\n"...)
+		want = append(want, "-ERR Protocol error: invalid multibulk length\r\n"...)
+		pool, peer := onVirtualTime(t, func(o *proto.Options) { o.MaxInFlight = 1 + rnd.IntN(50) })
+		var got []byte
+		for piece := 1 + rnd.IntN(2000); len(in) > 0; {
+			n := min(len(in), 1+rnd.IntN(piece))
+			peer.Write(in[:n])
+			in = in[n:]
+			if rnd.IntN(3) == 0 {
+				pool.Run()
+			}
+			got = append(got, peer.Read()...)
+		}
+		pool.Run()
+		if got = append(got, peer.Read()...); string(got) != string(want) || !peer.EOF() {
+			t.Fatalf("seed %d: closed: %v\n got %q\nwant %q", seed, peer.EOF(), got, want)
 		}
 	}
 }
