@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"everloop/engine"
+	"everloop/engine/tune"
 	"everloop/loop"
 	"everloop/proto"
 	"everloop/proto/admin"
@@ -43,7 +44,8 @@ func main() {
 
 // run serves until ctx ends, and then finishes what is under way.
 func run(ctx context.Context, o settings) (err error) {
-	pool, err := loop.New(loop.Options{})
+	tune.Process(1) // threads and garbage collector, for a program with one loop
+	pool, err := loop.New(loop.Options{Loops: 1})
 	if err != nil {
 		return err
 	}
