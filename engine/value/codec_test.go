@@ -432,3 +432,35 @@ func TestSharing(t *testing.T) {
 		}
 	}
 }
+
+// TestBytesOf: it takes what a Reader takes for a byte string that is all there is.
+func TestBytesOf(t *testing.T) {
+	check := func(data []byte) {
+		t.Helper()
+		r := NewReader(data)
+		token := r.Next()
+		want := token.Kind == KindBytes && r.Finish() == nil
+		b, ok := BytesOf(data)
+		if ok != want || ok && !bytes.Equal(b, token.Bytes) {
+			t.Errorf("%.20x: %.20x, %v; the reader has %.20x, %v", data, b, ok, token.Bytes, want)
+		}
+	}
+	for _, n := range []int{0, 1, 23, 24, 255, 256, 65535, 65536, 70000} {
+		data := AppendBytes(nil, bytes.Repeat([]byte{0x41}, n))
+		if b, ok := BytesOf(data); !ok || len(b) != n {
+			t.Errorf("of %d bytes: %d, %v", n, len(b), ok)
+		}
+		check(data)
+		check(append(data, 0))
+		for cut := range min(len(data), 12) {
+			check(data[:cut])
+			check(data[:len(data)-cut])
+		}
+	}
+	check(nil)
+	for first := range 256 {
+		check([]byte{byte(first)})
+		check([]byte{byte(first), 0, 0, 0, 0, 0, 0, 0, 0})
+	}
+	check([]byte{0x5b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
+}

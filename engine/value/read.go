@@ -1,10 +1,36 @@
 package value
 
 import (
+	"encoding/binary"
 	"math"
 	"math/big"
 	"time"
 )
+
+// BytesOf is what an encoded byte string has in it, without a copy: it aliases data, and lives as long. It is for storage and calls whose
+// values are byte strings and nothing else, and costs next to nothing. ok is false if data is anything else, is cut short, or has
+// something behind it.
+func BytesOf(data []byte) (b []byte, ok bool) {
+	if len(data) == 0 || data[0]&^31 != majorBytes {
+		return nil, false
+	}
+	info, rest := data[0]&31, data[1:]
+	n := uint64(info)
+	switch {
+	case info < 24:
+	case info == 24 && len(rest) >= 1:
+		n, rest = uint64(rest[0]), rest[1:]
+	case info == 25 && len(rest) >= 2:
+		n, rest = uint64(binary.BigEndian.Uint16(rest)), rest[2:]
+	case info == 26 && len(rest) >= 4:
+		n, rest = uint64(binary.BigEndian.Uint32(rest)), rest[4:]
+	case info == 27 && len(rest) >= 8:
+		n, rest = binary.BigEndian.Uint64(rest), rest[8:]
+	default:
+		return nil, false
+	}
+	return rest, n == uint64(len(rest))
+}
 
 // The methods here read what a token of kind KindTag announces: call them right behind it. Each returns zero values
 // after an error. Slices alias the data.

@@ -418,6 +418,10 @@ func (s *session) hear(i int, b []byte) (used int, ok bool) {
 		}
 		return h.Length, !h.Close
 	}
+	if op == nil && s.opening {
+		s.lose(i, drive.FailedUnasked, fmt.Errorf("the server speaks before it is asked: %q", clip(b)))
+		return 0, false
+	}
 	if op == nil {
 		s.w.Fail(&drive.Failure{Kind: drive.FailedUnasked, Text: fmt.Sprintf("%q", clip(b))})
 		s.lose(i, drive.FailedUnasked, errors.New("the connection is of no use"))

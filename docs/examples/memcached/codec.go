@@ -72,24 +72,34 @@ func readCommand(in []byte, c *command) (n int, fatal bool) {
 		w, rest = rest, nil
 		return w
 	}
+	refuse := func(w []byte, text string) { // a word that is missing is no command at all
+		if len(w) == 0 {
+			text = unknown
+		}
+		if c.refused == "" {
+			c.refused = text
+		}
+	}
 	number := func(bits int) uint64 {
-		v, err := strconv.ParseUint(string(word()), 10, bits)
-		if err != nil && c.refused == "" {
-			c.refused = badFormat
+		w := word()
+		v, err := strconv.ParseUint(string(w), 10, bits)
+		if err != nil {
+			refuse(w, badFormat)
 		}
 		return v
 	}
 	key := func() {
 		k := word()
-		if (len(k) == 0 || len(k) > maxKey) && c.refused == "" {
-			c.refused = badFormat
+		if len(k) == 0 || len(k) > maxKey {
+			refuse(k, badFormat)
 		}
 		c.keys = append(c.keys, k)
 	}
 	exptime := func() {
-		v, err := strconv.ParseInt(string(word()), 10, 64)
-		if err != nil && c.refused == "" {
-			c.refused = badTime
+		w := word()
+		v, err := strconv.ParseInt(string(w), 10, 64)
+		if err != nil {
+			refuse(w, badTime)
 		}
 		c.exptime = v
 	}
@@ -110,9 +120,10 @@ func readCommand(in []byte, c *command) (n int, fatal bool) {
 	case "set", "add", "replace", "append", "prepend", "cas":
 		key()
 		c.flags = uint32(number(32))
-		v, err := strconv.ParseInt(string(word()), 10, 64)
-		if c.exptime = v; err != nil && c.refused == "" {
-			c.refused = badFormat
+		w := word()
+		v, err := strconv.ParseInt(string(w), 10, 64)
+		if c.exptime = v; err != nil {
+			refuse(w, badFormat)
 		}
 		size := word()
 		length, err := strconv.ParseUint(string(size), 10, 31)
@@ -121,8 +132,10 @@ func readCommand(in []byte, c *command) (n int, fatal bool) {
 		}
 		c.noreply = string(word()) == "noreply"
 		if err != nil {
-			c.refused = badFormat // nobody knows how long the data are: they will be read as commands
-			return n, false
+			refuse(size, badFormat)
+		}
+		if err != nil || c.refused == unknown {
+			return n, false // nobody knows how long the data are, or whether there are any: what comes is the next command
 		}
 		if length > maxValue { // it would have to be kept to be passed over
 			c.refused = tooLarge
@@ -146,9 +159,10 @@ func readCommand(in []byte, c *command) (n int, fatal bool) {
 		}
 	case "incr", "decr":
 		key()
-		v, err := strconv.ParseUint(string(word()), 10, 64)
-		if c.number = v; err != nil && c.refused == "" {
-			c.refused = badDelta
+		w := word()
+		v, err := strconv.ParseUint(string(w), 10, 64)
+		if c.number = v; err != nil {
+			refuse(w, badDelta)
 		}
 		c.noreply = string(word()) == "noreply"
 	case "touch":

@@ -48,8 +48,8 @@ func handle(c *engine.Call) error {
 	var flags uint32
 	var data []byte
 	if found {
-		item, ok := content(encoded)
-		if !ok {
+		item, ok := value.BytesOf(encoded)
+		if !ok || len(item) < itemHeader {
 			return errors.New("what is stored is no item")
 		}
 		cas, flags, data = binary.BigEndian.Uint64(item), binary.BigEndian.Uint32(item[8:]), item[itemHeader:]
@@ -173,16 +173,4 @@ func expire(c *engine.Call, expires, at int64, set bool) error {
 	default:
 		return c.Storage.SetAlarm(time.UnixMilli(expires))
 	}
-}
-
-// content is what an encoded byte string of an item has in it.
-func content(encoded []byte) ([]byte, bool) {
-	if len(encoded) == 0 || encoded[0]>>5 != 2 {
-		return nil, false
-	}
-	n := 1 + [32]int{24: 1, 25: 2, 26: 4, 27: 8}[encoded[0]&31] // the bytes that the length takes, behind the first
-	if len(encoded) < n+itemHeader {
-		return nil, false
-	}
-	return encoded[n:], true
 }

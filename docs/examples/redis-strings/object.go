@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -101,9 +102,12 @@ func open(c *engine.Call) (state, error) {
 	}
 	// The alarm comes soon after its moment, not in it. Redis has a key gone at the moment.
 	if s.found = found && (s.expires == never || c.Time().UnixMilli() < s.expires); s.found {
-		s.bytes, err = content(encoded)
+		var ok bool
+		if s.bytes, ok = value.BytesOf(encoded); !ok {
+			return s, errors.New("what is stored is no string of bytes")
+		}
 	}
-	return s, err
+	return s, nil
 }
 
 func (s *state) get() error {
@@ -227,17 +231,6 @@ func (s *state) answerValue() {
 }
 
 func (s *state) answerBool(b bool) { s.Result = resp.AppendBool(s.Result, resp.V2, b) }
-
-// content is what an encoded byte string has in it.
-func content(encoded []byte) ([]byte, error) {
-	if len(encoded) > 0 && encoded[0]>>5 == 2 {
-		// The bytes that the length takes, behind the first.
-		if n := 1 + [32]int{24: 1, 25: 2, 26: 4, 27: 8}[encoded[0]&31]; n <= len(encoded) {
-			return encoded[n:], nil
-		}
-	}
-	return nil, fmt.Errorf("what is stored is no string of bytes")
-}
 
 const errNotInteger = "ERR value is not an integer or out of range"
 

@@ -169,7 +169,7 @@ func TestTooMuch(t *testing.T) {
 	}
 }
 
-// TestAllocations: a command takes no memory of its own, beside what the log and the buffers grow by now and then.
+// TestAllocations: a command takes no memory of its own. A piece of many is one batch of the log, and that takes a little.
 func TestAllocations(t *testing.T) {
 	eng, err := engine.Open(engine.Options{Dir: t.TempDir(), Pool: looptest.New(1, 1), Sync: wal.SyncNone})
 	if err != nil {
@@ -205,7 +205,7 @@ func TestAllocations(t *testing.T) {
 		pool.Run()
 		peer.Read()
 	})
-	if each := allocs / commands; each > 0.2 {
-		t.Errorf("%.2f allocations a command", each)
+	if allocs > 8 { // far below one a command
+		t.Errorf("%v allocations for %d commands", allocs, commands)
 	}
 }

@@ -26,7 +26,8 @@ export class Room extends DurableObject<unknown> {
       return new Response("This is a WebSocket.\n", { status: 426, headers: { upgrade: "websocket" } });
     }
     const asked = new URL(request.url).searchParams;
-    const name = (asked.get("name") ?? "").replace(/\s+/g, " ").trim();
+    // A client of Redis (`everloop serve --resp`) says its name by CLIENT SETNAME.
+    const name = (asked.get("name") ?? request.headers.get("x-client-name") ?? "").replace(/\s+/g, " ").trim();
     if (name === "" || name.length > MAX_NAME) return new Response(`A name has 1 to ${MAX_NAME} characters.\n`, { status: 400 });
     const after = Number(asked.get("after") ?? -1);
 

@@ -25,4 +25,11 @@ export class Counter extends DurableObject<Env> {
     await this.ctx.storage.put("count", count);
     return new Response(`${count}\n`);
   }
+
+  // Called by name: by Workers and other objects, and by clients of Redis (`everloop serve --resp`).
+  async add(n: number): Promise<number> {
+    const count = ((await this.ctx.storage.get<number>("count")) ?? 0) + n;
+    await this.ctx.storage.put("count", count);
+    return count;
+  }
 }
