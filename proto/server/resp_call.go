@@ -264,8 +264,6 @@ func failureText(err error, class, method string) string {
 		return "OVERLOADED too much waits for the disk"
 	case e == nil:
 		return "ERR " + err.Error()
-	case e.Retryable:
-		return "RETRY " + thrown(e)
 	case e.Overloaded:
 		return "OVERLOADED " + thrown(e)
 	case e.Reset:
