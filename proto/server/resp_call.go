@@ -116,7 +116,7 @@ func (s *respSession) encodedArguments(args [][]byte) (encoded []byte, ok bool) 
 func checkArguments(b []byte) error {
 	r := value.NewReader(b)
 	if t := r.Next(); r.Err() == nil && t.Kind != value.KindArray {
-		return fmt.Errorf("a %v where the array of arguments is wanted at offset 0", t.Kind)
+		return fmt.Errorf("the array of arguments is wanted, not a value of kind %v, at offset 0", t.Kind)
 	}
 	for {
 		t := r.Next()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"everloop/engine"
+	"everloop/engine/value"
 	"everloop/loop/looptest"
 	"everloop/proto"
 )
@@ -33,6 +34,25 @@ func (m *member) Fetch(_ context.Context, r *engine.Request) (*engine.Response, 
 	return &engine.Response{Status: 101, WebSocket: theirs}, m.s.AcceptWebSocket(ours)
 }
 
+func (m *member) Echo(v any) any { return v }
+
+func (m *member) Fail() error { return &value.Error{Name: "TypeError", Message: "no such\r\nthing"} }
+
+// Codes are those that sockets have closed with.
+func (m *member) Codes() ([]int, error) {
+	var codes []int
+	_, err := m.s.Storage().Get("codes", &codes)
+	return codes, err
+}
+
+func (m *member) WebSocketClose(_ context.Context, _ *engine.WebSocket, code int, _ string, _ bool) error {
+	codes, err := m.Codes()
+	if err != nil {
+		return err
+	}
+	return m.s.Storage().Put("codes", append(codes, code))
+}
+
 func (m *member) WebSocketMessage(_ context.Context, end *engine.WebSocket, msg *engine.Message) error {
 	if string(msg.Data) == "close me" {
 		return end.Close(4001, "as you said")
@@ -51,6 +71,27 @@ type respWorld struct {
 	srv  *RESP
 }
 
+// slow is an object whose calls are answered when its method release is called.
+type slow struct{ events []*engine.Event }
+
+// New is part of engine.Class.
+func (slow) New(_ *engine.State, ready func(engine.Object, error)) { ready(&slow{}, nil) }
+
+// Deliver is part of engine.Object.
+func (s *slow) Deliver(ev *engine.Event) {
+	s.events = append(s.events, ev)
+	if ev.Method != "release" {
+		return
+	}
+	for _, ev := range s.events {
+		ev.Return(value.AppendText(nil, []byte(ev.Method)))
+	}
+	s.events = nil
+}
+
+// Evict is part of engine.Object.
+func (*slow) Evict() {}
+
 func newRESPWorld(t *testing.T, o RESPOptions) *respWorld {
 	t.Helper()
 	w := &respWorld{t: t, pool: looptest.New(1, 1)}
@@ -59,6 +100,9 @@ func newRESPWorld(t *testing.T, o RESPOptions) *respWorld {
 		t.Fatal(err)
 	}
 	if _, err := e.Register("Room", engine.ClassOf(func(s *engine.State) (*member, error) { return &member{s}, nil })); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Register("Slow", slow{}); err != nil {
 		t.Fatal(err)
 	}
 	o.Logger = discard
