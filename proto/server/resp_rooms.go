@@ -113,7 +113,9 @@ func (s *respSession) member(r [2][]byte, listening bool) *roomMember {
 	req := &engine.Request{
 		Method: "GET", URL: "http://resp/" + url.PathEscape(ns.Class()) + "/" + url.PathEscape(name),
 		Header: engine.Header{
-			{Name: "host", Value: "resp"}, {Name: "upgrade", Value: "websocket"}, {Name: "connection", Value: "Upgrade"},
+			{Name: "host", Value: "resp"},
+			{Name: "upgrade", Value: "websocket"},
+			{Name: "connection", Value: "Upgrade"},
 			{Name: "sec-websocket-version", Value: "13"},
 		},
 	}
