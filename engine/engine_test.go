@@ -702,7 +702,7 @@ func TestCloseTellsWhatHasRun(t *testing.T) {
 	cancel()
 	_ = e.Close(ended) // the answer is cut off
 
-	if err := <-failed; !errors.Is(err, engine.ErrClosed) || err == engine.ErrClosed { //nolint:errorlint // by itself it means something else
+	if err := <-failed; !errors.Is(err, engine.ErrClosed) || err == engine.ErrClosed { // by itself it means something else
 		t.Errorf("the call fails with %v", err)
 	}
 }

@@ -95,6 +95,7 @@ func TestGoRedis(t *testing.T) {
 	host, port := respServer(t)
 	for _, version := range []int{2, 3} {
 		t.Run(fmt.Sprint("RESP", version), func(t *testing.T) {
+			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			c := redis.NewClient(&redis.Options{Addr: net.JoinHostPort(host, port), Password: respPassword, Protocol: version})

@@ -256,7 +256,7 @@ func failureText(err error, class, method string) string {
 		return "UNAVAILABLE the log has failed: nothing can be made durable until the server is restarted"
 	case errors.Is(err, engine.ErrNoSpace):
 		return "NOSPACE the disk is nearly full: writes are refused until there is room"
-	case err == engine.ErrClosed: //nolint:errorlint // by itself: the call was not begun; within another error it was
+	case err == engine.ErrClosed: // by itself: the call was not begun; within another error it was
 		return "RETRY Error: the server is closing"
 	case errors.Is(err, engine.ErrClosed):
 		return "CLOSED the server has closed while the call ran"
