@@ -15,6 +15,7 @@ import (
 
 	"everloop/engine"
 	"everloop/wal"
+	"everloop/wal/waltest"
 )
 
 // open opens an engine on a directory of the test's and closes it with the test.
@@ -681,6 +682,30 @@ func TestCloseRefusesAndFinishes(t *testing.T) {
 	closeEngine(t, e)
 	if err := s.Call(t.Context(), "Add", nil, 1); !errors.Is(err, engine.ErrClosed) {
 		t.Errorf("a call after Close: %v", err)
+	}
+}
+
+// A call that has run, and whose answer waits for the disk when the engine closes, does not fail as one that was not begun.
+func TestCloseTellsWhatHasRun(t *testing.T) {
+	e := open(t, engine.Options{OpenLog: func(loops int, durable func(wal.LSN, error)) (engine.Log, error) {
+		return waltest.NewMemLog(waltest.MemOptions{Buffers: loops, OnDurable: durable}), nil
+	}})
+	ran := make(chan struct{})
+	ns := register(t, e, "C", engine.ClassOf(func(st *engine.State) (*caller, error) {
+		return &caller{call: func(context.Context) error {
+			defer close(ran)
+			return st.Storage().Put("a", 1)
+		}}, nil
+	}))
+	failed := make(chan error, 1)
+	go func() { failed <- ns.GetByName("x").Call(context.Background(), "Run", nil) }()
+	<-ran
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = e.Close(ended) // the answer is cut off
+
+	if err := <-failed; !errors.Is(err, engine.ErrClosed) || err == engine.ErrClosed { // by itself it means something else
+		t.Errorf("the call fails with %v", err)
 	}
 }
 

@@ -16,7 +16,8 @@ var (
 	ErrForeignID = errors.New("Durable Object ID is not valid for this namespace.")
 	// ErrUnknownClass: no class of that name is registered.
 	ErrUnknownClass = errors.New("engine: unknown class")
-	// ErrClosed: the engine is closing or closed.
+	// ErrClosed: the engine is closing or closed. A caller that gets it as it is knows that the call was not begun. An error that wraps it
+	// is about a call that has run, or may have.
 	ErrClosed = errors.New("engine: closed")
 	// ErrUnavailable: the log has failed, so that what this answer depends on can no longer be made
 	// durable. It lasts until the process is restarted; the log says what failed.
@@ -47,6 +48,9 @@ var (
 	ErrTooManyKeys   = fmt.Errorf("Maximum number of keys is %d.", MaxBatchKeys)
 	ErrTooManyPairs  = fmt.Errorf("Maximum number of pairs is %d.", MaxBatchKeys)
 )
+
+// errUnsaid is the end of a call that has run, and whose answer cannot leave any more.
+var errUnsaid = fmt.Errorf("%w before the answer of a call that has run could leave", ErrClosed)
 
 // Limits of storage (Cloudflare's, for objects with the SQLite backend).
 const (

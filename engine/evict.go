@@ -111,7 +111,7 @@ func (o *owner) close() {
 	for len(o.gated) > 0 { // what leaves may bring more
 		g := o.gated[0]
 		o.gated = o.gated[1:]
-		o.leave(&g, ErrClosed)
+		o.leave(&g, errUnsaid)
 	}
 	o.gated = nil
 	o.coros.close(ErrClosed)

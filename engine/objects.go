@@ -11,7 +11,7 @@ import (
 	"everloop/wal"
 )
 
-// ErrCursor: the cursor is none of this engine, since it was opened.
+// ErrCursor says that a cursor is none of this engine, since it was opened.
 var ErrCursor = errors.New("engine: no cursor of a list of objects, or one from before the start")
 
 // Bounds of lists of objects.

@@ -401,7 +401,7 @@ func (o *owner) routeReply(ev *Event) {
 	if ev.from == nil {
 		// The loops have stopped: nobody else will tell the caller.
 		ev.phase = phaseDone
-		ev.replier.Reply(Reply{Err: ErrClosed})
+		ev.replier.Reply(Reply{Err: errUnsaid})
 	}
 }
 

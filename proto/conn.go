@@ -169,6 +169,9 @@ func (c *Conn) Finish() {
 // Finishing reports whether Finish was called.
 func (c *Conn) Finishing() bool { return c.finishing }
 
+// Settle finishes the connection if its client has finished sending and nothing is left to read: for a [Keeper] that has seen what it kept.
+func (c *Conn) Settle() { c.settle() }
+
 // settle does what waits for the last answer.
 func (c *Conn) settle() {
 	if c.peerEnded && !c.finishing && len(c.Conn.Inbound()) == 0 {
@@ -203,6 +206,9 @@ func (c *Conn) halfClosed() {
 // beginning of something that will never be complete.
 func (c *Conn) allRead() {
 	if !c.peerEnded || c.wantRoom || c.held || c.finishing || c.gone {
+		return
+	}
+	if k, ok := c.session.(Keeper); ok && k.Keeps() {
 		return
 	}
 	c.Finish()

@@ -29,6 +29,10 @@ type Drainer interface{ Drain() }
 // of it: the connection is finishing. What the session is in the middle of will never be complete.
 type Ender interface{ Ended() }
 
+// Keeper is an optional interface of a [Session] that takes bytes out of Conn.Inbound before it has seen all of them. As long as Keeps reports
+// true, a connection whose client has finished sending is not finished; the session asks for it by [Conn.Settle] when it has seen the rest.
+type Keeper interface{ Keeps() bool }
+
 // Expirer is an optional interface of a [Session]: Expired is called when the moment of [Conn.SetDeadline] has
 // come. Without it, the connection is then closed as by Finish.
 type Expirer interface{ Expired() }

@@ -109,7 +109,7 @@ func TestSettings(t *testing.T) {
 		{name: "another file", args: []string{"--config", "other.toml"}, file: "loops = 2\n", want: "127.0.0.1:8787 127.0.0.1:8788 project/.everloop 7 always 30s"},
 		{name: "another file by its variable", env: map[string]string{"EVERLOOP_CONFIG": "other.toml"}, want: "127.0.0.1:8787 127.0.0.1:8788 project/.everloop 7 always 30s"},
 		{name: "a missing file that was named", args: []string{"--config", "none.toml"}, want: "none.toml: there is no such configuration file"},
-		{name: "an unknown key", file: "lisen = \"127.0.0.1:1\"\n", want: `project/everloop.toml: there is no setting "lisen"; the settings are admin, admin-token, cpu-limit, data, env, listen, loops, retain, retain-size, snapshot-age, snapshot-log, sync`},
+		{name: "an unknown key", file: "lisen = \"127.0.0.1:1\"\n", want: `project/everloop.toml: there is no setting "lisen"; the settings are admin, admin-token, cpu-limit, data, env, listen, loops, resp, resp-password, resp-password-file, retain, retain-size, snapshot-age, snapshot-log, sync`},
 		{name: "a file that names a file", file: "config = \"other.toml\"\n", want: `there is no setting "config"`},
 		{name: "a table", file: "[listen]\na = 1\n", want: "project/everloop.toml: listen: want a text or a number"},
 		{name: "not TOML", file: "loops = \n", want: "project/everloop.toml:1:9: "},
@@ -129,6 +129,17 @@ func TestSettings(t *testing.T) {
 		{name: "an open admin side with a token", args: []string{"--admin", ":8788"}, env: map[string]string{"EVERLOOP_ADMIN_TOKEN": "sixteen-letters-"}, want: "127.0.0.1:8787 :8788 project/.everloop 0 always 30s"},
 		{name: "a short token", env: map[string]string{"EVERLOOP_ADMIN_TOKEN": "secret"}, want: "--admin-token: the token has 6 characters: give it at least 16, drawn at random (from the environment variable EVERLOOP_ADMIN_TOKEN)"},
 		{name: "an admin side on a socket", args: []string{"--admin", "unix:/tmp/x"}, want: "--admin: unix:/tmp/x is a socket file"},
+		{name: "an open RESP side", args: []string{"--resp", "0.0.0.0:6380"}, want: "--resp: 0.0.0.0:6380 can be reached from other machines: set EVERLOOP_RESP_PASSWORD, or listen on 127.0.0.1"},
+		{name: "an open RESP side on every interface", env: map[string]string{"EVERLOOP_RESP": ":6380"}, want: "--resp: :6380 can be reached from other machines: set EVERLOOP_RESP_PASSWORD, or listen on 127.0.0.1 (from the environment variable EVERLOOP_RESP)"},
+		{name: "an open RESP side with a password", args: []string{"--resp", ":6380"}, env: map[string]string{"EVERLOOP_RESP_PASSWORD": "sixteen-letters-"}, want: "127.0.0.1:8787 127.0.0.1:8788 project/.everloop 0 always 30s"},
+		{name: "a RESP side on a socket", args: []string{"--resp", "unix:/tmp/x"}, want: "127.0.0.1:8787 127.0.0.1:8788 project/.everloop 0 always 30s"},
+		{name: "a RESP side without a port", args: []string{"--resp", "localhost"}, want: `--resp: "localhost" is neither HOST:PORT nor unix:PATH`},
+		{name: "a short password", args: []string{"--resp", "127.0.0.1:1"}, env: map[string]string{"EVERLOOP_RESP_PASSWORD": "secret"}, want: "--resp-password: the password has 6 characters: give it at least 16, drawn at random (from the environment variable EVERLOOP_RESP_PASSWORD)"},
+		{name: "a short password in a file", args: []string{"--resp", ":1", "--resp-password-file", "short"}, want: "--resp-password: the password has 6 characters"},
+		{name: "a password in a file", args: []string{"--resp", ":1", "--resp-password-file", "password"}, want: "127.0.0.1:8787 127.0.0.1:8788 project/.everloop 0 always 30s"},
+		{name: "a password in an empty file", args: []string{"--resp", ":1", "--resp-password-file", "empty"}, want: "--resp-password-file: the first line of empty is empty"},
+		{name: "a password in no file", args: []string{"--resp", ":1", "--resp-password-file", "none"}, want: "--resp-password-file: open none"},
+		{name: "two passwords", args: []string{"--resp", ":1", "--resp-password-file", "password"}, env: map[string]string{"EVERLOOP_RESP_PASSWORD": "sixteen-letters-"}, want: "--resp-password-file: the password is given by --resp-password or EVERLOOP_RESP_PASSWORD, too: leave one of them out (from the environment variable EVERLOOP_RESP_PASSWORD)"},
 		{name: "localhost", args: []string{"--admin", "localhost:1"}, want: "127.0.0.1:8787 localhost:1 project/.everloop 0 always 30s"},
 	}
 	for _, tt := range tests {
@@ -143,7 +154,7 @@ func TestSettings(t *testing.T) {
 			for name, value := range tt.env {
 				t.Setenv(name, value)
 			}
-			files := map[string]string{"other.toml": "loops = 7\n", "project/wrangler.jsonc": "{}"}
+			files := map[string]string{"other.toml": "loops = 7\n", "project/wrangler.jsonc": "{}", "password": "sixteen-letters-\r\nmore\n", "short": "secret\n", "empty": "\nsixteen-letters-\n"}
 			if tt.file != "" {
 				files["project/everloop.toml"] = tt.file
 			}

@@ -1,16 +1,20 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -91,6 +95,7 @@ func TestGoRedis(t *testing.T) {
 	host, port := respServer(t)
 	for _, version := range []int{2, 3} {
 		t.Run(fmt.Sprint("RESP", version), func(t *testing.T) {
+			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			c := redis.NewClient(&redis.Options{Addr: net.JoinHostPort(host, port), Password: respPassword, Protocol: version})
@@ -168,4 +173,60 @@ unsubscribed 0
 	if err != nil || string(out) != want {
 		t.Errorf("it printed\n%s\nwant\n%s\n(%v)", out, want, err)
 	}
+}
+
+const slowRoom = `
+import { DurableObject } from "cloudflare:workers";
+export class Room extends DurableObject {
+	fetch() {
+		const [a, b] = Object.values(new WebSocketPair());
+		this.ctx.acceptWebSocket(b);
+		return new Response(null, { status: 101, webSocket: a });
+	}
+	webSocketClose(ws: WebSocket, code: number) {
+		this.ctx.storage.put("closed", code);
+	}
+	closed() { return this.ctx.storage.get("closed"); }
+	async slow() {
+		console.log("begun slow");
+		await new Promise((done) => setTimeout(done, 500)); // longer than a signal takes to arrive
+		await this.ctx.storage.put("slow", true);
+		return "done";
+	}
+}
+export default { fetch() { return new Response("hi"); } };`
+
+// TestRESPDrain ends the server while a client has a room and a call under way: the answer comes, and the object hears that the server goes away.
+func TestRESPDrain(t *testing.T) {
+	t.Parallel()
+	dir, data, path := program(t, map[string]string{"room.ts": slowRoom}), t.TempDir(), filepath.Join(t.TempDir(), "resp")
+	start := func() (*process, net.Conn) {
+		p := serve(t, dir+"/room.ts", "--data", data, "--resp", "unix:"+path)
+		conn, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		return p, conn
+	}
+	p, conn := start()
+	fmt.Fprint(conn, "HELLO 3\r\nSUBSCRIBE Room:a\r\nCALL Room a slow\r\n")
+	p.logged("begun slow")
+	p.signal(syscall.SIGTERM)
+	got, err := io.ReadAll(conn)
+	if err != nil || !bytes.HasSuffix(got, []byte("subscribe\r\n$6\r\nRoom:a\r\n:1\r\n$4\r\ndone\r\n")) || !bytes.Contains(got, []byte("\r\nversion\r\n$11\r\ndevelopment\r\n")) {
+		t.Errorf("%q, %v", got, err)
+	}
+	if code := p.exit(); code != exitOK {
+		t.Errorf("exit code %d\n%s", code, &p.log)
+	}
+	p, conn = start()
+	fmt.Fprint(conn, "CALL Room a closed\r\nQUIT\r\n")
+	if got, err := io.ReadAll(conn); err != nil || string(got) != "$4\r\n1001\r\n+OK\r\n" {
+		t.Errorf("the socket has closed with %q, %v", got, err)
+	}
+	p.stop()
 }

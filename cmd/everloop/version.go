@@ -17,13 +17,18 @@ func (versionCmd) Run(stdout io.Writer) error {
 	return err
 }
 
+// plainVersion is the version by itself.
+func plainVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "development"
+}
+
 // version says what this program was built from, as far as the build was told.
 func version() string {
-	parts := []string{"everloop", "development"}
+	parts := []string{"everloop", plainVersion()}
 	if info, ok := debug.ReadBuildInfo(); ok {
-		if v := info.Main.Version; v != "" && v != "(devel)" {
-			parts[1] = v
-		}
 		settings := map[string]string{}
 		for _, s := range info.Settings {
 			settings[s.Key] = s.Value

@@ -109,7 +109,7 @@ func wire(ctx context.Context, c *serveCmd, loops int, p *project.Project, bundl
 	}
 	if c.RESP != "" {
 		if d.resp, err = server.NewRESP(d.eng, server.RESPOptions{
-			Password: c.RESPPassword, Version: version(), Started: processStart.UnixMilli(), Persistence: d.appendLogInfo, Logger: logger,
+			Password: c.RESPPassword, Version: plainVersion(), Started: processStart.UnixMilli(), Persistence: d.appendLogInfo, Logger: logger,
 		}); err != nil {
 			return nil, err
 		}

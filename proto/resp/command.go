@@ -131,12 +131,11 @@ func readArg(in []byte, p int, l *Limits) (from, to int, err error) {
 	case size > l.Bulk:
 		return 0, -1, &ProtocolError{Limit: "Bulk", Msg: fmt.Sprintf("Protocol error: invalid bulk length: "+
 			"an argument of %d bytes, and %d is the limit: send it in parts, or raise Limits.Bulk of the server", size, l.Bulk)}
+	case size > l.Command-from-2: // the sum might not be an int
+		return 0, -1, &ProtocolError{Limit: "Command", Msg: fmt.Sprintf("Protocol error: invalid bulk length: "+
+			"a command of %d bytes or more, and %d is the limit: send several commands, or raise Limits.Command of the server", uint64(from)+uint64(size)+2, l.Command)}
 	}
 	to = from + size
-	if to+2 > l.Command {
-		return 0, -1, &ProtocolError{Limit: "Command", Msg: fmt.Sprintf("Protocol error: invalid bulk length: "+
-			"a command of %d bytes or more, and %d is the limit: send several commands, or raise Limits.Command of the server", to+2, l.Command)}
-	}
 	if to+2 <= len(in) && in[to] == '\r' && in[to+1] == '\n' {
 		return from, to, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -224,5 +225,28 @@ func TestCommandAllocations(t *testing.T) {
 	})
 	if allocs != 0 {
 		t.Errorf("%v allocations", allocs)
+	}
+}
+
+// Limits as large as an int goes are none, and lengths near them overflow nothing.
+func TestLimitsThatAreNone(t *testing.T) {
+	l := Limits{Args: math.MaxInt, Bulk: math.MaxInt, Command: math.MaxInt, Inline: math.MaxInt}
+	for _, size := range []int{math.MaxInt, math.MaxInt - 20, math.MaxInt - 30} {
+		var r CommandReader
+		in := fmt.Appendf(nil, "*1\r\n$%d\r\nx", size)
+		args, n, err := r.Read(in, nil, &l)
+		var p *ProtocolError
+		if refused := errors.As(err, &p); n != 0 || len(args) != 0 || refused != (size > math.MaxInt-30) || refused && p.Limit != "Command" {
+			t.Errorf("%d: %q, %d, %v", size, args, n, err)
+		}
+	}
+	rl := ReplyLimits{Elems: math.MaxInt, Bytes: math.MaxInt}
+	rl.EnsureDefaults()
+	for _, kind := range []string{"*", "%", "|"} {
+		var r ReplyReader
+		var v Value
+		if n, err := r.Read(fmt.Appendf(nil, "%s%d\r\n:1\r\n", kind, math.MaxInt), &v, &rl); n != 0 || err == nil {
+			t.Errorf("%s of no end: %d bytes, %v", kind, n, err)
+		}
 	}
 }

@@ -14,13 +14,14 @@ const (
 	DefaultReplyBytes = 64 << 20
 
 	maxReplyDepth = 32
+	maxReplyElems = math.MaxInt / 4
 )
 
 // ReplyLimits bound the replies that a client takes. A field that is 0 or less stands for its default.
 type ReplyLimits struct {
 	// Depth is the number of arrays, maps, sets, pushes and attributes that may be inside each other. Default 16, and at most 32.
 	Depth int
-	// Elems is the number of values in a reply altogether. Default 1,048,576; each takes 96 bytes of memory.
+	// Elems is the number of values in a reply altogether. Default 1,048,576, and at most a quarter of the largest int; each takes 96 bytes of memory.
 	Elems int
 	// Bytes is the number of bytes of a reply as it is sent. Default 64 MiB.
 	Bytes int
@@ -35,6 +36,7 @@ func (l *ReplyLimits) EnsureDefaults() {
 	if l.Elems <= 0 {
 		l.Elems = DefaultReplyElems
 	}
+	l.Elems = min(l.Elems, maxReplyElems) // so that sums of a few are ints
 	if l.Bytes <= 0 {
 		l.Bytes = DefaultReplyBytes
 	}
@@ -259,7 +261,7 @@ func badReplyLen(what int, kind string) error {
 }
 
 // noLimits are for what scan has passed.
-var noLimits = ReplyLimits{Elems: math.MaxInt / 4, Bytes: math.MaxInt}
+var noLimits = ReplyLimits{Elems: maxReplyElems, Bytes: math.MaxInt}
 
 // parse makes v from what is at in[p], which scan has found complete and right.
 func parse(in []byte, p int, v *Value) (next int) {

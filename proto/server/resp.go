@@ -211,7 +211,7 @@ func (s *RESP) Handler() *proto.Handler { return s.handler }
 
 // Open is part of [proto.Protocol].
 func (s *RESP) Open(c *proto.Conn) proto.Session {
-	n := &respSession{srv: s, here: s.loops[c.Loop().Index()], c: c}
+	n := &respSession{srv: s, here: s.loops[c.Loop().Index()], c: c, since: c.Loop().Now()}
 	n.reset()
 	n.schedule()
 	return n

@@ -116,7 +116,7 @@ func (s *respSession) encodedArguments(args [][]byte) (encoded []byte, ok bool) 
 func checkArguments(b []byte) error {
 	r := value.NewReader(b)
 	if t := r.Next(); r.Err() == nil && t.Kind != value.KindArray {
-		return fmt.Errorf("a %v where the array of arguments is wanted at offset 0", t.Kind)
+		return fmt.Errorf("the array of arguments is wanted, not a value of kind %v, at offset 0", t.Kind)
 	}
 	for {
 		t := r.Next()
@@ -256,7 +256,7 @@ func failureText(err error, class, method string) string {
 		return "UNAVAILABLE the log has failed: nothing can be made durable until the server is restarted"
 	case errors.Is(err, engine.ErrNoSpace):
 		return "NOSPACE the disk is nearly full: writes are refused until there is room"
-	case err == engine.ErrClosed: //nolint:errorlint // by itself: the call was not begun; within another error it was
+	case err == engine.ErrClosed: // by itself: the call was not begun; within another error it was
 		return "RETRY Error: the server is closing"
 	case errors.Is(err, engine.ErrClosed):
 		return "CLOSED the server has closed while the call ran"
@@ -264,8 +264,6 @@ func failureText(err error, class, method string) string {
 		return "OVERLOADED too much waits for the disk"
 	case e == nil:
 		return "ERR " + err.Error()
-	case e.Retryable:
-		return "RETRY " + thrown(e)
 	case e.Overloaded:
 		return "OVERLOADED " + thrown(e)
 	case e.Reset:

@@ -28,6 +28,8 @@ func TestJSONArguments(t *testing.T) {
 		{`{"a":1,"b":2,"a":3}`, `{b: 2, a: 3}`},
 		{`{"a":{"x":[1]},"\u0061":{"y":[[2]]},"c":[4]}`, `{a: {y: [[2]]}, c: [4]}`},
 		{`{"1":1,"2":2,"3":3,"4":4,"5":5,"6":6,"7":7,"8":8,"9":9,"1":10}`, `{"2": 2, "3": 3, "4": 4, "5": 5, "6": 6, "7": 7, "8": 8, "9": 9, "1": 10}`},
+		{`{"\u0061":1,"\u0062":2,"b":3}`, `{a: 1, b: 3}`},
+		{`{"k":[[1],{}],"2":{},"3":3,"4":4,"5":5,"6":6,"7":7,"8":8,"9":[9],"\u006b":{"k":[1],"k":[2]},"k":{"k":[[3]]}}`, `{"2": {}, "3": 3, "4": 4, "5": 5, "6": 6, "7": 7, "8": 8, "9": [9], k: {k: [[3]]}}`},
 		{`{"__proto__":{"x":1}}`, `{__proto__: {x: 1}}`},
 		// What is wrong.
 		{``, `! offset 0: the text ends where a value is wanted`},
@@ -185,17 +187,62 @@ func TestResultsThatExplode(t *testing.T) {
 		return b
 	}
 	ref := func(n int) []byte { return value.AppendInt(value.AppendTag(nil, value.TagRef), int64(n)) }
-	for name, data := range map[string][]byte{
-		"lists": build(value.AppendArrayHeader(nil, 2), "", ref),
+	const tooOften = "the result has the same objects again and again: more than 200000 items or 8 MiB of them"
+	text := append(value.AppendTag(nil, value.TagShared), marshal(t, []any{strings.Repeat("x", 1<<20)})...)
+	bytesAgain := append(value.AppendArrayHeader(nil, 10), text...)
+	// An array of length 0 with the name a.
+	left := append(value.AppendSparseArrayHeader(value.AppendTag(nil, value.TagShared), 0, 1), append([]byte("\x61a"), marshal(t, strings.Repeat("x", 1<<20))...)...)
+	leftAgain := append(value.AppendArrayHeader(nil, 10), left...)
+	itemsAgain := append(value.AppendArrayHeader(nil, 250_001), value.AppendArrayHeader(value.AppendTag(nil, value.TagShared), 0)...)
+	for range 9 {
+		bytesAgain = append(bytesAgain, ref(0)...)
+		leftAgain = append(leftAgain, ref(0)...)
+	}
+	for range 250_000 {
+		itemsAgain = append(itemsAgain, ref(0)...)
+	}
+	// The members of each error are looked at before they are written, and the last of them is the next error.
+	nested := marshal(t, strings.Repeat("x", 4<<20))
+	for range 20 {
+		nested = append(value.AppendErrorHeader(nil, "Error", 1), append([]byte("\x65cause"), nested...)...)
+	}
+	for _, tc := range []struct {
+		name         string
+		data         []byte
+		json, native string
+	}{
+		{"lists", build(value.AppendArrayHeader(nil, 2), "", ref), tooOften, "the result nests deeper than 32: ask for it with CLIENT ENCODING JSON"},
 		// An array of length 0 with the names a and b, which are left out.
-		"names beside elements": build(append(value.AppendSparseArrayHeader(nil, 0, 2), "\x61a"...), "\x61b", ref),
+		{"names beside elements", build(append(value.AppendSparseArrayHeader(nil, 0, 2), "\x61a"...), "\x61b", ref), tooOften, "the result nests deeper than 32: ask for it with CLIENT ENCODING JSON"},
+		{"a long text, ten times", bytesAgain, tooOften, tooOften},
+		{"a long text that is left out, ten times", leftAgain, tooOften, tooOften},
+		{"an empty array, ever so often", itemsAgain, tooOften, tooOften},
+		{"errors within errors", nested, "<nil>", "the result is longer than 64 MiB"},
 	} {
-		if err := value.Validate(data); err != nil {
-			t.Fatalf("%s: %v", name, err)
+		if err := value.Validate(tc.data); err != nil {
+			t.Fatalf("%s: %v", tc.name, err)
 		}
-		w := resultWriter{data: data, limit: 1 << 20, json: true}
-		if err := w.all(); err == nil || err.Error() != "the result is longer than 1 MiB" {
-			t.Errorf("%s as JSON: %v", name, err)
+		_, _, err := appendJSON(nil, tc.data)
+		expect(t, tc.name+" as JSON", fmt.Sprint(err), tc.json)
+		_, err = appendNative(nil, resp.V3, tc.data)
+		expect(t, tc.name+" as types", fmt.Sprint(err), tc.native)
+	}
+}
+
+// BenchmarkResultThatRepeats is the longest that the references of one result can take.
+func BenchmarkResultThatRepeats(b *testing.B) {
+	data := append(value.AppendArrayHeader(nil, 1000), value.AppendArrayHeader(value.AppendTag(nil, value.TagShared), 250)...)
+	for range 250 {
+		data = append(data, 0xf9, 0x3e, 0x00) // 1.5
+	}
+	for range 999 {
+		data = value.AppendInt(value.AppendTag(data, value.TagRef), 0)
+	}
+	var dst []byte
+	for b.Loop() {
+		dst, _, _ = appendJSON(dst[:0], data)
+		if _, err := appendNative(dst[:0], resp.V3, data); err == nil {
+			b.Fatal("it is not refused")
 		}
 	}
 }

@@ -21,6 +21,10 @@ const (
 	maxNativeDepth = 32
 	// maxAnswerBytes bounds an answer.
 	maxAnswerBytes = 64 << 20
+	// maxRepeatedItems and maxRepeatedBytes bound what is written of shared items beyond the first time. The rest takes as long as the value is long; this
+	// would take any time, and the loop waits for it.
+	maxRepeatedItems = 200_000
+	maxRepeatedBytes = 8 << 20
 	// maxBigIntBits bounds a BigInt that is written in decimal, as the time to do so grows faster than its length.
 	maxBigIntBits = 1 << 16
 )
@@ -45,6 +49,12 @@ type resultWriter struct {
 	depth int
 	// skipped is how many bytes were written for nothing: they count, so that what is left out takes no time without end.
 	skipped int
+
+	// What references have had written: see maxRepeatedItems.
+	refs          int // that are being written, within each other
+	refStart      int // written, when the outermost of them began
+	repeatedItems int
+	repeatedBytes int // by those that are done
 
 	shared []sharedItem
 	next   int // the number of the next shared item
@@ -102,13 +112,18 @@ func (w *resultWriter) bad() bool {
 	case w.err != nil:
 	case w.r.Err() != nil:
 		w.err = errNoValue
-	case len(w.dst)-w.start+w.skipped > w.limit:
+	case w.written() > w.limit:
 		w.err = resultError(fmt.Sprintf("the result is longer than %d MiB", w.limit>>20))
+	case w.refs > 0 && (w.repeatedItems > maxRepeatedItems || w.repeatedBytes+w.written()-w.refStart > maxRepeatedBytes):
+		w.err = resultError(fmt.Sprintf("the result has the same objects again and again: more than %d items or %d MiB of them", maxRepeatedItems, maxRepeatedBytes>>20))
 	default:
 		return false
 	}
 	return true
 }
+
+// written is how many bytes were written, also for nothing.
+func (w *resultWriter) written() int { return len(w.dst) - w.start + w.skipped }
 
 func (w *resultWriter) raw(s string) { w.dst = append(w.dst, s...) }
 
@@ -120,6 +135,9 @@ func (w *resultWriter) value() { w.item(w.r.Next()) }
 func (w *resultWriter) item(t value.Token) {
 	if w.bad() {
 		return
+	}
+	if w.refs > 0 {
+		w.repeatedItems++
 	}
 	switch t.Kind {
 	case value.KindUndefined, value.KindNull:
@@ -559,7 +577,7 @@ func (w *resultWriter) error() {
 	}
 	named, members := false, n
 	if !w.json {
-		// Their number is wanted first. How often that is done for one part of the value is bounded by the depth.
+		// Their number is wanted first. What is looked at for it counts as written, since errors may be within errors.
 		r := value.NewReader(w.data[at:])
 		r.ReadError()
 		for range n {
@@ -572,6 +590,7 @@ func (w *resultWriter) error() {
 			}
 			r.Skip()
 		}
+		w.skipped += r.Offset()
 		if !named {
 			members++
 		}
@@ -750,8 +769,14 @@ func (w *resultWriter) ref() {
 	again := value.NewReader(w.data[at:])
 	w.r, w.base, w.next = &again, at, n+1
 	w.shared[n].under = true
+	if w.refs++; w.refs == 1 {
+		w.refStart = w.written()
+	}
 	w.value()
 	w.bad() // takes the reader's error
+	if w.refs--; w.refs == 0 {
+		w.repeatedBytes += w.written() - w.refStart
+	}
 	w.shared[n].under = false
 	w.r, w.base, w.next = r, base, next
 	w.depth--

@@ -57,6 +57,7 @@ var (
 	_ proto.Drainer = (*respSession)(nil)
 	_ proto.Drained = (*respSession)(nil)
 	_ proto.Expirer = (*respSession)(nil)
+	_ proto.Keeper  = (*respSession)(nil)
 )
 
 // encoding is how results are written.
@@ -158,9 +159,13 @@ func (s *respSession) again() {
 		s.posted = false
 		if !s.c.Gone() && !s.c.Finishing() && !s.c.Held() {
 			s.Data()
+			s.c.Settle()
 		}
 	}))
 }
+
+// Keeps is part of [proto.Keeper]: what long has beyond the beginning of a command is still to be read.
+func (s *respSession) Keeps() bool { return s.long != nil && !s.partial }
 
 // consume discards what was read, and keeps elsewhere what a long command has of the connection's buffer.
 func (s *respSession) consume(in []byte, used int) {
@@ -465,6 +470,9 @@ func (s *respSession) flush() {
 
 // Drained is part of [proto.Drained].
 func (s *respSession) Drained() {
+	if s.stuck {
+		s.again()
+	}
 	if len(s.waiting) == 0 {
 		return
 	}

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"everloop/engine"
+	"everloop/engine/value"
 	"everloop/loop/looptest"
+	"everloop/proto"
 )
 
 // member is an object that counts, and a room that says to all what one says.
@@ -22,9 +24,33 @@ func (m *member) Incr() (int, error) {
 	return n + 1, m.s.Storage().Put("n", n+1)
 }
 
-func (m *member) Fetch(context.Context, *engine.Request) (*engine.Response, error) {
+func (m *member) Fetch(_ context.Context, r *engine.Request) (*engine.Response, error) {
+	if strings.HasSuffix(r.URL, "/late") { // its answer waits for the log
+		if err := m.s.Storage().Put("asked", true); err != nil {
+			return nil, err
+		}
+	}
 	ours, theirs := m.s.WebSocketPair()
 	return &engine.Response{Status: 101, WebSocket: theirs}, m.s.AcceptWebSocket(ours)
+}
+
+func (m *member) Echo(v any) any { return v }
+
+func (m *member) Fail() error { return &value.Error{Name: "TypeError", Message: "no such\r\nthing"} }
+
+// Codes are those that sockets have closed with.
+func (m *member) Codes() ([]int, error) {
+	var codes []int
+	_, err := m.s.Storage().Get("codes", &codes)
+	return codes, err
+}
+
+func (m *member) WebSocketClose(_ context.Context, _ *engine.WebSocket, code int, _ string, _ bool) error {
+	codes, err := m.Codes()
+	if err != nil {
+		return err
+	}
+	return m.s.Storage().Put("codes", append(codes, code))
 }
 
 func (m *member) WebSocketMessage(_ context.Context, end *engine.WebSocket, msg *engine.Message) error {
@@ -45,6 +71,27 @@ type respWorld struct {
 	srv  *RESP
 }
 
+// slow is an object whose calls are answered when its method release is called.
+type slow struct{ events []*engine.Event }
+
+// New is part of engine.Class.
+func (slow) New(_ *engine.State, ready func(engine.Object, error)) { ready(&slow{}, nil) }
+
+// Deliver is part of engine.Object.
+func (s *slow) Deliver(ev *engine.Event) {
+	s.events = append(s.events, ev)
+	if ev.Method != "release" {
+		return
+	}
+	for _, ev := range s.events {
+		ev.Return(value.AppendText(nil, []byte(ev.Method)))
+	}
+	s.events = nil
+}
+
+// Evict is part of engine.Object.
+func (*slow) Evict() {}
+
 func newRESPWorld(t *testing.T, o RESPOptions) *respWorld {
 	t.Helper()
 	w := &respWorld{t: t, pool: looptest.New(1, 1)}
@@ -53,6 +100,9 @@ func newRESPWorld(t *testing.T, o RESPOptions) *respWorld {
 		t.Fatal(err)
 	}
 	if _, err := e.Register("Room", engine.ClassOf(func(s *engine.State) (*member, error) { return &member{s}, nil })); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Register("Slow", slow{}); err != nil {
 		t.Fatal(err)
 	}
 	o.Logger = discard
@@ -98,22 +148,63 @@ func TestRESPPipeline(t *testing.T) {
 	}
 }
 
-// A long command is kept beside the connection's buffer, and those behind it are taken.
+// A long command is kept beside the connection's buffer, with what comes behind it: that is read as there is room for its answers, also when the
+// client has finished sending, and nothing more comes that would have it looked at.
 func TestRESPLongCommand(t *testing.T) {
-	w := newRESPWorld(t, RESPOptions{MaxPipeline: 2})
-	w.pool.Fragment = true
-	p := w.dial()
 	long := strings.Repeat("x", 1<<20)
-	in := fmt.Sprintf("*2\r\n$4\r\nECHO\r\n$%d\r\n%s\r\n", len(long), long) + strings.Repeat("CALL Room a incr\r\n", 5)
-	p.Write([]byte(in))
-	w.pool.Run()
-	want := fmt.Sprintf("$%d\r\n%s\r\n", len(long), long) + "$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n$1\r\n4\r\n$1\r\n5\r\n"
-	if got := string(p.Read()); got != want {
-		t.Errorf("%d bytes came back, want %d", len(got), len(want))
+	echo := fmt.Sprintf("*2\r\n$4\r\nECHO\r\n$%d\r\n%s\r\n", len(long), long)
+	const behind = 50
+	calls, answers := strings.Repeat("CALL Room a incr\r\n", behind), strings.Builder{}
+	fmt.Fprintf(&answers, "$%d\r\n%s\r\n", len(long), long)
+	for i := range behind {
+		fmt.Fprintf(&answers, "$%d\r\n%d\r\n", len(fmt.Sprint(i+1)), i+1)
 	}
-	if n := w.srv.loops[0].argBytes; n != 0 {
-		t.Errorf("%d bytes are still counted", n)
+	for _, fragment := range []bool{false, true} {
+		for _, half := range []bool{false, true} {
+			t.Run(fmt.Sprint("fragment ", fragment, " half ", half), func(t *testing.T) {
+				w := newRESPWorld(t, RESPOptions{MaxPipeline: 2})
+				w.pool.Fragment = fragment
+				p := w.dial()
+				p.Write([]byte(echo + calls))
+				if half {
+					p.CloseWrite()
+				}
+				w.pool.Run()
+				if got := string(p.Read()); got != answers.String() {
+					t.Errorf("%d bytes came back, want %d", len(got), answers.Len())
+				}
+				if n := w.srv.loops[0].argBytes; n != 0 || p.EOF() != half {
+					t.Errorf("%d bytes are still counted, the end is there: %v", n, p.EOF())
+				}
+			})
+		}
 	}
+	t.Run("an answer that takes exactly the room there is", func(t *testing.T) {
+		w := newRESPWorld(t, RESPOptions{})
+		p := w.dial()
+		p.StopReading(0)
+		fits := strings.Repeat("x", proto.DefaultHighWater-len("$262133\r\n\r\n"))
+		p.Write(fmt.Appendf(nil, "*2\r\n$4\r\nECHO\r\n$%d\r\n%s\r\n%s", len(fits), fits, calls))
+		p.CloseWrite()
+		w.pool.Run()
+		p.StartReading()
+		w.pool.Run()
+		want := fmt.Sprintf("$%d\r\n%s\r\n", len(fits), fits) + answers.String()[len(echo)-len("*2\r\n$4\r\nECHO\r\n"):]
+		if got := string(p.Read()); got != want || !p.EOF() {
+			t.Errorf("%d bytes came back, want %d; the end is there: %v", len(got), len(want), p.EOF())
+		}
+	})
+	t.Run("a command that waits when the client ends", func(t *testing.T) {
+		w := newRESPWorld(t, RESPOptions{})
+		p := w.dial()
+		p.Write(fmt.Appendf(nil, "*5\r\n$4\r\nCALL\r\n$4\r\nRoom\r\n$1\r\na\r\n$4\r\nincr\r\n$%d\r\n%s\r\nPUBLISH Room:late hi\r\n%s", len(long), long, calls))
+		p.CloseWrite()
+		w.pool.Run()
+		want := "-BADARG argument 1, offset 0: a value is wanted\r\n:1\r\n" + answers.String()[len(long)+len("$1048576\r\n\r\n"):]
+		if got := string(p.Read()); got != want || !p.EOF() {
+			t.Errorf("%q came back; the end is there: %v", got, p.EOF())
+		}
+	})
 }
 
 func TestRESPAuth(t *testing.T) {
