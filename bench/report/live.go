@@ -37,6 +37,7 @@ type Tick struct {
 }
 
 // Live shows a run while it goes on: on a terminal as a few lines that are drawn anew in their place, elsewhere as a line every few seconds. Safe for concurrent use.
+// The zero Live shows nothing.
 type Live struct {
 	to   io.Writer
 	o    LiveOptions
@@ -97,6 +98,9 @@ func (l *Live) Update(t Tick) {
 
 // End removes the display, so that what is printed next stands where it was, and returns when that is done. Updates after it are ignored.
 func (l *Live) End() {
+	if l.done == nil {
+		return
+	}
 	l.mu.Lock()
 	l.ended = true
 	l.mu.Unlock()
