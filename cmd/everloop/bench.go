@@ -26,6 +26,7 @@ type benchCmd struct {
 	Rooms   benchRoomsCmd   `cmd:"" name:"ws-broadcast" help:"Rooms of WebSockets, where speakers are heard by all."`
 	Idle    benchIdleCmd    `cmd:"" name:"ws-idle" help:"WebSockets that are only there: time to open, and memory."`
 	RESP    benchRESPCmd    `cmd:"" name:"resp" help:"Commands of RESP: everloop's CALL, or Redis's."`
+	Alarms  benchAlarmsCmd  `cmd:"" name:"alarms" help:"Alarms: how late they ring, and what others wait meanwhile."`
 	Engine  benchEngineCmd  `cmd:"" name:"engine" help:"Calls of an engine in this process."`
 	Compare benchCompareCmd `cmd:"" help:"Compare two results."`
 }
