@@ -242,9 +242,13 @@ func (l *Live) lines(t Tick, width int) []string {
 	}
 	all := []string{p.paint(l.o.Title, text.Bold), head + " " + t.progress()}
 	if s.Span > 0 {
+		whole := "" // of a warm-up nothing is kept
+		if t.Whole.Max > 0 {
+			whole = latencies(t.Whole)
+		}
 		all = append(all,
 			fmt.Sprintf("last second %12s  %s", rate(s.Rate()), latencies(s.Latency)),
-			fmt.Sprintf("so far      %12s  %s", rate(t.SoFar.Rate()), latencies(t.Whole)))
+			strings.TrimRight(fmt.Sprintf("so far      %12s  %s", rate(t.SoFar.Rate()), whole), " "))
 	}
 	failed := "no errors"
 	if t.SoFar.Errors > 0 {

@@ -86,6 +86,8 @@ type Result struct {
 	Rings []Ring
 	// Late is how late they were.
 	Late *report.Histogram
+	// Coarse says that the objects' clock has told whole milliseconds. Ran is then the end of the one that it told: lateness is at most so much.
+	Coarse bool
 	// Failed is what went wrong with alarms, and with others, the most frequent first.
 	Failed []drive.Failed
 	// Set is how long it took to set all alarms.
@@ -105,7 +107,7 @@ func (r *Result) Elapsed() time.Duration {
 	if len(r.Rings) == 0 {
 		return 0
 	}
-	return max(r.Rings[len(r.Rings)-1].Ran, time.Millisecond) // a clock of milliseconds that says 0 has not told that no time has passed
+	return r.Rings[len(r.Rings)-1].Ran
 }
 
 // Kinds of failures of alarms.
@@ -349,7 +351,6 @@ func (r *run) judge(key uint64, body []byte) (rang bool, f *drive.Failure) {
 		return fail(drive.FailedAnswer, "it says that it has rung at %g ms", report.Ran[0])
 	}
 	late, at := report.Late(), time.Duration(due)*time.Millisecond
-	r.r.Late.Record(late)
 	r.r.Rings = append(r.r.Rings, Ring{at, at + late})
 	return true, nil
 }
@@ -357,6 +358,14 @@ func (r *run) judge(key uint64, body []byte) (rang bool, f *drive.Failure) {
 // finish puts together what was found.
 func (r *run) finish() {
 	slices.SortFunc(r.r.Rings, func(a, b Ring) int { return cmp.Compare(a.Ran, b.Ran) })
+	r.r.Coarse = !slices.ContainsFunc(r.r.Rings, func(a Ring) bool { return a.Ran%time.Millisecond != 0 })
+	for i := range r.r.Rings {
+		each := &r.r.Rings[i]
+		if r.r.Coarse {
+			each.Ran += time.Millisecond
+		}
+		r.r.Late.Record(each.Ran - each.Due)
+	}
 	over := r.r.Elapsed()
 	for _, i := range r.late {
 		if i.begin-i.took.Max() <= over { // under way when the last alarm rang

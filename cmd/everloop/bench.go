@@ -168,6 +168,8 @@ type scenario struct {
 	pid                int
 	// reads and writes name the kinds of operations; writes is empty where there is one.
 	reads, writes string
+	// conns is how many connections there are, where it is not one for each of the plan's.
+	conns int
 	// early says that the load was ended as too many operations had failed.
 	early bool
 }
@@ -247,8 +249,11 @@ func (s *scenario) result(p drive.Plan) *results.Result {
 		Machine: thisMachine(),
 		Config: results.Config{
 			Connections: p.Conns, Pipeline: p.Depth, Warmup: p.Warmup, Duration: p.Duration, Count: int64(p.Count),
-			Keys: fmt.Sprintf("%s of %d", p.Keys, p.Keys.Count), Seed: p.Seed, Other: s.settings,
+			Seed: p.Seed, Other: s.settings,
 		},
+	}
+	if p.Keys.Count > 1 {
+		r.Config.Keys = fmt.Sprintf("%s of %d", p.Keys, p.Keys.Count)
 	}
 	if p.Rate.From > 0 {
 		r.Config.Open, r.Config.Rate, r.Config.Arrivals = true, p.Rate.From, "uniform"
@@ -282,7 +287,7 @@ func (s *scenario) fill(to *results.Result, r *drive.Result, p *drive.Plan) {
 		to.Totals.Intended = int64(c.Started)
 		to.Totals.GeneratorBehind = r.Lag.Max()
 	}
-	to.Config.Connections = r.Conns
+	to.Config.Connections = max(s.conns, r.Conns)
 	if reads, writes := r.Times.Reads, r.Times.Writes; s.writes != "" && reads.Count() > 0 && writes.Count() > 0 {
 		to.Kinds = []results.Kind{
 			{Name: s.reads, Requests: reads.Count(), Latency: reads}, {Name: s.writes, Requests: writes.Count(), Latency: writes},
@@ -427,7 +432,7 @@ type benchLive struct {
 }
 
 func newBenchLive(s *scenario, p *drive.Plan, out *resultFlags) *benchLive {
-	l := &benchLive{warm: p.Warmup, measured: p.Duration, count: int64(p.Count), conns: p.Conns, whole: results.NewHistogram()}
+	l := &benchLive{warm: p.Warmup, measured: p.Duration, count: int64(p.Count), conns: max(s.conns, p.Conns), whole: results.NewHistogram()}
 	if out.Live != "off" {
 		l.live = results.NewLive(os.Stderr, results.LiveOptions{Title: s.name + " " + s.target, Unit: s.unit})
 		l.live.Update(results.Tick{Phase: "connecting"})

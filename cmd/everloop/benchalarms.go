@@ -243,12 +243,8 @@ func (c *benchAlarmsCmd) fill(r *results.Result, found *rings.Result) {
 			results.Figure{Name: "others asked late, at most", Value: float64(found.Lag.Max().Nanoseconds()), Unit: results.UnitDuration, Better: -1})
 	}
 	r.Notes = append(r.Notes, "Latency is how late alarms have run, by the clock of their objects. The rate counts from when the first was due until the last had run.")
-	whole := true
-	for _, each := range found.Rings {
-		whole = whole && (each.Ran-each.Due)%time.Millisecond == 0
-	}
-	if whole && len(found.Rings) > 0 {
-		r.Notes = append(r.Notes, "The objects' clock has told whole milliseconds: each latency is right to one.")
+	if found.Coarse {
+		r.Notes = append(r.Notes, "The objects' clock has told whole milliseconds: each latency counts to the end of the one that it told.")
 	}
 }
 

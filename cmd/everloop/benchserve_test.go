@@ -80,6 +80,7 @@ func figure(t *testing.T, r *results.Result, name string) float64 {
 
 // TestBenchEchoOfDaemon has each message counted on either side.
 func TestBenchEchoOfDaemon(t *testing.T) {
+	t.Parallel()
 	p, _ := workloads(t)
 	said := int64(0)
 	for _, flags := range [][]string{{"--pipeline", "3"}, {"--rate", "2000", "--value-size", "24-3000"}} {
@@ -98,10 +99,14 @@ func TestBenchEchoOfDaemon(t *testing.T) {
 
 // TestBenchRoomsOfDaemon has each delivery counted on either side.
 func TestBenchRoomsOfDaemon(t *testing.T) {
+	t.Parallel()
 	p, _ := workloads(t)
 	r := benched(t, "ws-broadcast", "ws://"+p.listen+"/broadcast?id=r{key}", "--rooms", "2", "--members", "5", "--speakers", "2", "-n", "200", "--warmup", "0", "-d", "1m")
 	if r.Totals.Requests != 200 || r.Ended != results.EndedCount {
 		t.Errorf("%d messages, ended by %s, want 200", r.Totals.Requests, r.Ended)
+	}
+	if r.Config.Connections != 10 {
+		t.Errorf("%d connections, want those of 10 members", r.Config.Connections)
 	}
 	if n := figure(t, r, "deliveries") * r.Totals.Elapsed.Seconds(); math.Round(n) != 1000 {
 		t.Errorf("%g deliveries, want 1000", n)
@@ -113,6 +118,7 @@ func TestBenchRoomsOfDaemon(t *testing.T) {
 
 // TestBenchIdleOfDaemon opens connections that are still there at the end.
 func TestBenchIdleOfDaemon(t *testing.T) {
+	t.Parallel()
 	p, _ := workloads(t)
 	r := benched(t, "ws-idle", "ws://"+p.listen+"/echo?id={key}", "--rooms", "3", "-c", "50", "--hold", "300ms", "--pid", fmt.Sprint(p.cmd.Process.Pid))
 	if stayed := figure(t, r, "connections that stayed"); r.Totals.Requests != 50 || stayed != 50 {
@@ -126,6 +132,7 @@ func TestBenchIdleOfDaemon(t *testing.T) {
 
 // TestBenchRESPOfDaemon has the objects count the commands.
 func TestBenchRESPOfDaemon(t *testing.T) {
+	t.Parallel()
 	p, addr := workloads(t)
 	called := int64(0)
 	for _, flags := range [][]string{{"--pipeline", "8"}, {"--rate", "2000", "--arrivals", "poisson"}} {
@@ -152,6 +159,7 @@ func TestBenchRESPOfDaemon(t *testing.T) {
 
 // TestBenchAlarmsOfDaemon has alarms that the daemon has counted, all at once over HTTP and at a rate over RESP.
 func TestBenchAlarmsOfDaemon(t *testing.T) {
+	t.Parallel()
 	p, resp := workloads(t)
 	for i, args := range [][]string{
 		{"http://" + p.listen, "--arm", "/arm?id=http-{key}&at={at}", "--ask", "GET /rung?id=http-{key}", "--pid", fmt.Sprint(p.cmd.Process.Pid)},
