@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/url"
@@ -12,10 +11,11 @@ import (
 	"time"
 
 	"everloop/bench/load"
+	"everloop/bench/rings"
 )
 
-// bells is a server whose objects have an alarm each: /arm?id=&at= sets it, /rung?id= says how often it has rung and how many
-// milliseconds late, and /memory?id= is a counter.
+// bells is a server whose objects have an alarm each: /arm?id=&at= sets it, /rung?id= answers what package rings
+// describes, and /memory?id= is a counter.
 type bells struct {
 	kind   kind
 	n      int
@@ -317,18 +317,18 @@ func (b *bench) rung(ctx context.Context, s *server, c bells) ([]time.Duration, 
 	var late []time.Duration
 	missing := 0
 	g, err := load.Dial(load.Options{Addr: s.addr, Conns: b.conns, Paths: paths, Check: func(i int, body []byte) error {
-		times, millis, err := parseRung(body)
-		switch {
+		report, err := rings.ParseReport(body)
+		switch times := len(report.Ran); {
 		case err != nil:
 			return err
 		case times == 0:
 			missing++
 		case times > 1:
 			return fmt.Errorf("bell %d has rung %d times", i, times)
-		case millis < 0:
-			return fmt.Errorf("bell %d has rung %g ms too early", i, -millis)
+		case report.Late() < 0:
+			return fmt.Errorf("bell %d has rung %v too early", i, -report.Late())
 		default:
-			late = append(late, time.Duration(millis*float64(time.Millisecond)))
+			late = append(late, report.Late())
 		}
 		return nil
 	}})
@@ -343,17 +343,6 @@ func (b *bench) rung(ctx context.Context, s *server, c bells) ([]time.Duration, 
 		return nil, fmt.Errorf("%d of %d alarms have not rung within %v", missing, c.n, c.ringing())
 	}
 	return late, nil
-}
-
-// parseRung reads how often a bell has rung and how many milliseconds late.
-func parseRung(body []byte) (times int, millis float64, err error) {
-	t, late, ok := bytes.Cut(bytes.TrimSpace(body), []byte(" "))
-	times, terr := strconv.Atoi(string(t))
-	millis, merr := strconv.ParseFloat(string(late), 64)
-	if !ok || terr != nil || merr != nil || times < 0 {
-		return 0, 0, fmt.Errorf("want how often a bell has rung and how late, not %.100q", body)
-	}
-	return times, millis, nil
 }
 
 // quantile returns the value that q of 100 values do not exceed, of sorted ones.

@@ -212,15 +212,6 @@ func TestParsers(t *testing.T) {
 }
 
 func TestAlarmFigures(t *testing.T) {
-	times, millis, err := parseRung([]byte("1 0.125\n"))
-	if err != nil || times != 1 || millis != 0.125 {
-		t.Errorf("parseRung: %d, %g, %v", times, millis, err)
-	}
-	for _, bad := range []string{"", "1", "1 x", "x 1", "-1 0", "1 2 3"} {
-		if _, _, err := parseRung([]byte(bad)); err == nil {
-			t.Errorf("parseRung took %q", bad)
-		}
-	}
 	at := func(ms int) time.Time { return time.UnixMilli(int64(ms)) }
 	o := observed{{at(0), 5}, {at(1), 10 * time.Millisecond}, {at(10), 3}, {at(20), 7}, {at(21), 9}}
 	if got := o.during(at(5), at(20)); !slices.Equal(got, []time.Duration{3, 7, 10 * time.Millisecond}) {

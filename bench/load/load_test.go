@@ -249,7 +249,7 @@ func TestWrongAnswers(t *testing.T) {
 				w.WriteHeader(204)
 			}
 			return n == 50
-		}, "neither content-length nor chunks"},
+		}, "status 204, body"},
 		{"a count given twice", func(n int64, w http.ResponseWriter) bool {
 			if n == 50 {
 				io.WriteString(w, "1\n")

@@ -26,6 +26,8 @@ type Request struct {
 	// Expect, if HasExpect, is the only body that is right. A line break at the end of a body does not count.
 	Expect    drive.Template
 	HasExpect bool
+	// Check, if not nil, judges the body of an answer whose status is right. body is valid during the call.
+	Check func(op *drive.Op, body []byte) *drive.Failure
 }
 
 // Validate reports what is wrong.
@@ -109,6 +111,8 @@ func (c *httpCodec) Read(b []byte, op *drive.Op) (h links.Heard, err error) {
 	switch {
 	case r.Status > 0 && a.status != r.Status, r.Status == 0 && a.status > 299:
 		h.Failure = &drive.Failure{Kind: fmt.Sprintf("status %d", a.status), Text: fmt.Sprintf("%q", clip(a.body))}
+	case r.Check != nil:
+		h.Failure = r.Check(op, a.body)
 	case r.HasExpect:
 		body := bytes.TrimSuffix(a.body, []byte("\n"))
 		want := r.Expect.Append(nil, op)

@@ -158,7 +158,8 @@ func TestSilence(t *testing.T) {
 	}))
 	defer srv.Close()
 	defer close(over)
-	r := drives(t, srv.Listener.Addr().String(), drive.Plan{Conns: 1, Count: 10, Timeout: 300 * time.Millisecond}, nil)
+	// The duration ends the run if nothing else does.
+	r := drives(t, srv.Listener.Addr().String(), drive.Plan{Conns: 1, Count: 10, Duration: 20 * time.Second, Timeout: 300 * time.Millisecond}, nil)
 	if got := fails(r); got != "1 timeout" || r.Counts.OK != 9 || r.Counts.Reconnects != 1 {
 		t.Errorf("%d are right, %s, %d connections made again: want 9, one time-out, one connection", r.Counts.OK, got, r.Counts.Reconnects)
 	}

@@ -98,7 +98,7 @@ func (r *Result) Warnings() []string {
 	}
 	if c.Open && t.Intended > 0 {
 		if t.Unsent > 0 {
-			warn("%s of %s %s that were due were never sent: the target did not keep up, and the latencies do not include what these would have waited.", count(t.Unsent), count(t.Intended), r.unit())
+			warn("%s of %s %s that were due were never sent: the target did not keep up. The latencies have the time in them that these had waited when the run ended.", count(t.Unsent), count(t.Intended), r.unit())
 		}
 		if done := float64(t.Requests+t.Errors) / float64(t.Intended); done < kept {
 			warn("Only %s of the intended %s were answered within the measured time: beyond what the target can do, latencies grow with the length of the run.", percent(done), r.unit())
@@ -155,7 +155,11 @@ func (r *Result) settings() []Setting {
 				load = "open loop, " + rate(c.Rate) + " falling to " + rate(c.RateEnd)
 			}
 		}
-		if c.Arrivals != "" {
+		switch c.Arrivals {
+		case "":
+		case AtOnce:
+			load = "open loop, all at the same instant"
+		default:
 			load += ", " + c.Arrivals + " arrivals"
 		}
 		add("load", load)

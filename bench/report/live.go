@@ -37,6 +37,7 @@ type Tick struct {
 }
 
 // Live shows a run while it goes on: on a terminal as a few lines that are drawn anew in their place, elsewhere as a line every few seconds. Safe for concurrent use.
+// The zero Live shows nothing.
 type Live struct {
 	to   io.Writer
 	o    LiveOptions
@@ -97,6 +98,9 @@ func (l *Live) Update(t Tick) {
 
 // End removes the display, so that what is printed next stands where it was, and returns when that is done. Updates after it are ignored.
 func (l *Live) End() {
+	if l.done == nil {
+		return
+	}
 	l.mu.Lock()
 	l.ended = true
 	l.mu.Unlock()
@@ -238,9 +242,13 @@ func (l *Live) lines(t Tick, width int) []string {
 	}
 	all := []string{p.paint(l.o.Title, text.Bold), head + " " + t.progress()}
 	if s.Span > 0 {
+		whole := "" // of a warm-up nothing is kept
+		if t.Whole.Max > 0 {
+			whole = latencies(t.Whole)
+		}
 		all = append(all,
 			fmt.Sprintf("last second %12s  %s", rate(s.Rate()), latencies(s.Latency)),
-			fmt.Sprintf("so far      %12s  %s", rate(t.SoFar.Rate()), latencies(t.Whole)))
+			strings.TrimRight(fmt.Sprintf("so far      %12s  %s", rate(t.SoFar.Rate()), whole), " "))
 	}
 	failed := "no errors"
 	if t.SoFar.Errors > 0 {

@@ -19,7 +19,7 @@ type Result struct {
 	Config  Config  `json:"config"`
 	Totals  Totals  `json:"totals"`
 
-	Latency *Histogram `json:"latency"`           // of successes; in an open loop from the intended start, in a closed one from the actual one
+	Latency *Histogram `json:"latency"`           // of successes, from the intended start in an open loop and from the actual one in a closed loop. What is Unsent is in it, too, with the time that it had waited at the end
 	Service *Histogram `json:"service,omitempty"` // open loop only: the same from the actual start. nil otherwise
 	Kinds   []Kind     `json:"kinds,omitempty"`   // parts of the load, such as reads and writes, if there is more than one
 	Series  []Sample   `json:"series"`            // a sample a second of the measured time, in order; the last one may be shorter
@@ -59,7 +59,7 @@ type Config struct {
 	Open        bool          `json:"open"`               // open loop: operations start when they are due, however long earlier ones take
 	Rate        float64       `json:"rate,omitempty"`     // open loop: operations a second, at the start if it is ramped
 	RateEnd     float64       `json:"rate_end,omitempty"` // of a ramp; 0 is none
-	Arrivals    string        `json:"arrivals,omitempty"` // "uniform" or "poisson"
+	Arrivals    string        `json:"arrivals,omitempty"` // "uniform", "poisson", or [AtOnce], which has no rate
 	Connections int           `json:"connections"`
 	Pipeline    int           `json:"pipeline"` // operations under way on a connection, at most
 	Warmup      time.Duration `json:"warmup"`
@@ -74,6 +74,9 @@ type Config struct {
 	Other []Setting `json:"other,omitempty"`
 }
 
+// AtOnce are arrivals that are all due at the same instant.
+const AtOnce = "at once"
+
 // Setting is a name and a value as a person would read them.
 type Setting struct {
 	Name  string `json:"name"`
@@ -85,7 +88,7 @@ type Totals struct {
 	Elapsed  time.Duration `json:"elapsed"`
 	Intended int64         `json:"intended,omitempty"` // open loop: operations that were due
 	Unsent   int64         `json:"unsent,omitempty"`   // open loop: of these, never started before the end, or given up as too many were owed
-	Requests int64         `json:"requests"`           // that succeeded: as many as Latency holds
+	Requests int64         `json:"requests"`           // that succeeded. Latency holds these and Unsent
 	Errors   int64         `json:"errors"`             // that did not
 
 	Sent     int64 `json:"sent"`     // bytes, as they went through the socket

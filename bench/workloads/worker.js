@@ -130,24 +130,28 @@ export class Echo extends Sockets {
   }
 }
 
-// A bell rings once, at ?at=, and says how often it has rung, and how many milliseconds late. An object that was woken by its
+// A bell rings at ?at=, and says in JSON when it was due and when it has rung, in milliseconds since 1970. An object that was woken by its
 // alarm may be put to sleep at once, so what is to be asked later is kept beside the objects.
 const rung = new Map();
 
 export class Bell extends DurableObject {
   async fetch(request) {
     const url = new URL(request.url);
-    if (url.pathname === "/rung") {
-      const { times, late } = rung.get(this.ctx.id.toString()) ?? { times: 0, late: 0 };
-      return new Response(`${times} ${late}\n`);
-    }
-    await this.ctx.storage.setAlarm(Number(url.searchParams.get("at")));
+    if (url.pathname === "/rung") return Response.json(this.rung());
+    await this.arm(Number(url.searchParams.get("at")));
     return new Response("armed\n");
   }
 
+  async arm(at) {
+    await this.ctx.storage.setAlarm(at);
+  }
+
+  rung() {
+    return rung.get(this.ctx.id.toString()) ?? { scheduled: null, ran: [] };
+  }
+
   alarm({ scheduledTime }) {
-    const late = Date.now() - Number(scheduledTime);
-    const id = this.ctx.id.toString();
-    rung.set(id, { times: (rung.get(id)?.times ?? 0) + 1, late });
+    const { ran } = this.rung();
+    rung.set(this.ctx.id.toString(), { scheduled: Number(scheduledTime), ran: [...ran, Date.now()] });
   }
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -25,6 +26,7 @@ type benchCmd struct {
 	Rooms   benchRoomsCmd   `cmd:"" name:"ws-broadcast" help:"Rooms of WebSockets, where speakers are heard by all."`
 	Idle    benchIdleCmd    `cmd:"" name:"ws-idle" help:"WebSockets that are only there: time to open, and memory."`
 	RESP    benchRESPCmd    `cmd:"" name:"resp" help:"Commands of RESP: everloop's CALL, or Redis's."`
+	Alarms  benchAlarmsCmd  `cmd:"" name:"alarms" help:"Alarms: how late they ring, and what others wait meanwhile."`
 	Engine  benchEngineCmd  `cmd:"" name:"engine" help:"Calls of an engine in this process."`
 	Compare benchCompareCmd `cmd:"" help:"Compare two results."`
 }
@@ -42,7 +44,7 @@ type paceFlags struct {
 	Timeout     time.Duration `default:"10s" help:"How long one operation may take."`
 	Workers     int           `default:"0" placeholder:"N" help:"Threads that make the load. Default: one for each 4 processors, up to 8."`
 	Seed        uint64        `default:"1" help:"Decides what is left to chance. The same seed makes the same load."`
-	MaxErrors   uint64        `name:"max-errors" default:"0" help:"When more operations fail than this, the exit code is 1. The load goes on to its end all the same."`
+	MaxErrors   *uint64       `name:"max-errors" placeholder:"N" help:"When more operations fail than this, those of the warm-up included, the load ends and the exit code is 1. Default: 0, but the load goes on to its end all the same."`
 	NoLimit     bool          `name:"no-limit" help:"Lift the limits of the other flags."`
 }
 
@@ -93,8 +95,12 @@ func (f *paceFlags) plan() (drive.Plan, error) {
 	if workers == 0 {
 		workers = min(max(runtime.NumCPU()/4, 1), 8)
 	}
+	most := 0
+	if f.MaxErrors != nil {
+		most = int(min(*f.MaxErrors, math.MaxInt-1)) + 1
+	}
 	return drive.Plan{
-		Conns: f.Connections, Depth: f.Pipeline, Workers: workers, Rate: r, Owed: f.Owed, Warmup: f.Warmup, Duration: f.Duration,
+		MaxFailures: most, Conns: f.Connections, Depth: f.Pipeline, Workers: workers, Rate: r, Owed: f.Owed, Warmup: f.Warmup, Duration: f.Duration,
 		Count: f.Requests, Timeout: f.Timeout, Seed: f.Seed,
 	}, err
 }
@@ -162,6 +168,10 @@ type scenario struct {
 	pid                int
 	// reads and writes name the kinds of operations; writes is empty where there is one.
 	reads, writes string
+	// conns is how many connections there are, where it is not one for each of the plan's.
+	conns int
+	// early says that the load was ended as too many operations had failed.
+	early bool
 }
 
 // drive makes the load, and prints what was found.
@@ -214,13 +224,19 @@ func (s *scenario) drive(stdout io.Writer, t drive.Target, p drive.Plan, out *re
 
 // judge is the error of a run that is not to count as a success.
 func (s *scenario) judge(r *results.Result) error {
+	most := uint64(0)
+	if s.pace.MaxErrors != nil {
+		most = *s.pace.MaxErrors
+	}
 	switch t := r.Totals; {
 	case t.Requests == 0 && len(r.Errors) > 0:
 		return fmt.Errorf("no %s succeeded: %s: %s", s.unit, r.Errors[0].Kind, r.Errors[0].Example)
 	case t.Requests == 0:
 		return fmt.Errorf("no %s succeeded", s.unit)
-	case t.Errors > int64(s.pace.MaxErrors):
-		return fmt.Errorf("%d %s failed, more than --max-errors %d", t.Errors, s.unit, s.pace.MaxErrors)
+	case s.early:
+		return fmt.Errorf("more %s failed than --max-errors %d, and the load was ended", s.unit, most)
+	case uint64(t.Errors) > most:
+		return fmt.Errorf("%d %s failed, more than --max-errors %d", t.Errors, s.unit, most)
 	}
 	return nil
 }
@@ -233,8 +249,11 @@ func (s *scenario) result(p drive.Plan) *results.Result {
 		Machine: thisMachine(),
 		Config: results.Config{
 			Connections: p.Conns, Pipeline: p.Depth, Warmup: p.Warmup, Duration: p.Duration, Count: int64(p.Count),
-			Keys: fmt.Sprintf("%s of %d", p.Keys, p.Keys.Count), Seed: p.Seed, Other: s.settings,
+			Seed: p.Seed, Other: s.settings,
 		},
+	}
+	if p.Keys.Count > 1 {
+		r.Config.Keys = fmt.Sprintf("%s of %d", p.Keys, p.Keys.Count)
 	}
 	if p.Rate.From > 0 {
 		r.Config.Open, r.Config.Rate, r.Config.Arrivals = true, p.Rate.From, "uniform"
@@ -268,7 +287,7 @@ func (s *scenario) fill(to *results.Result, r *drive.Result, p *drive.Plan) {
 		to.Totals.Intended = int64(c.Started)
 		to.Totals.GeneratorBehind = r.Lag.Max()
 	}
-	to.Config.Connections = r.Conns
+	to.Config.Connections = max(s.conns, r.Conns)
 	if reads, writes := r.Times.Reads, r.Times.Writes; s.writes != "" && reads.Count() > 0 && writes.Count() > 0 {
 		to.Kinds = []results.Kind{
 			{Name: s.reads, Requests: reads.Count(), Latency: reads}, {Name: s.writes, Requests: writes.Count(), Latency: writes},
@@ -289,15 +308,16 @@ func (s *scenario) fill(to *results.Result, r *drive.Result, p *drive.Plan) {
 	switch {
 	case r.Verdict == drive.Interrupted:
 		to.Ended = results.EndedInterrupted
+	case r.Verdict == drive.TooManyFailures:
+		s.early = true
+		to.Ended = results.EndedFailed
+		to.Notes = append(to.Notes, "More operations failed than --max-errors allows, those of the warm-up included.")
 	case r.Verdict == drive.ServerSaturated:
 		to.Notes = append(to.Notes, fmt.Sprintf("Server saturated: %s operations were due and could not be sent, as all %d connections were waiting for answers. The load was ended early.", humanCount(c.Unsent), r.Conns))
 	case r.Verdict == drive.GeneratorBehind:
 		to.Notes = append(to.Notes, fmt.Sprintf("The load generator fell behind: %s operations were due and not sent, and its %d threads had no time to spare. Give it more by --workers.", humanCount(c.Unsent), r.Workers))
 	case p.Count > 0 && c.Started+r.Warmup.Started >= p.Count:
 		to.Ended = results.EndedCount
-	}
-	if c.Unsent > 0 {
-		to.Notes = append(to.Notes, fmt.Sprintf("The latencies have %s operations in them that were due and not sent, with the time that they had waited at the end.", humanCount(c.Unsent)))
 	}
 	if r.Warmup.Failed > 0 {
 		to.Notes = append(to.Notes, fmt.Sprintf("%s of %s operations failed while warming up; they are in no figure.", humanCount(r.Warmup.Failed), humanCount(r.Warmup.Started)))
@@ -412,7 +432,7 @@ type benchLive struct {
 }
 
 func newBenchLive(s *scenario, p *drive.Plan, out *resultFlags) *benchLive {
-	l := &benchLive{warm: p.Warmup, measured: p.Duration, count: int64(p.Count), conns: p.Conns, whole: results.NewHistogram()}
+	l := &benchLive{warm: p.Warmup, measured: p.Duration, count: int64(p.Count), conns: max(s.conns, p.Conns), whole: results.NewHistogram()}
 	if out.Live != "off" {
 		l.live = results.NewLive(os.Stderr, results.LiveOptions{Title: s.name + " " + s.target, Unit: s.unit})
 		l.live.Update(results.Tick{Phase: "connecting"})

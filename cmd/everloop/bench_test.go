@@ -95,6 +95,7 @@ func TestBenchFails(t *testing.T) {
 		{append([]string{"http", at + "/bad"}, short...), exitFailed, "no requests succeeded: status 500"},
 		{append([]string{"http", at + "/"}, short...), exitFailed, "10 requests failed, more than --max-errors 0"},
 		{append([]string{"http", at + "/", "--max-errors", "10"}, short...), exitOK, "status 500"},
+		{[]string{"http", at + "/", "--max-errors", "3", "--warmup", "0", "--live", "off", "-c", "2"}, exitFailed, "more requests failed than --max-errors 3, and the load was ended"},
 		{append([]string{"http", "http://192.0.2.7/"}, short...), exitFailed, "--allow-remote"},
 		{append([]string{"resp"}, append(short, "192.0.2.7:6379", "PING")...), exitFailed, "--allow-remote"},
 		{[]string{"ws-idle", "ws://192.0.2.7/"}, exitFailed, "--allow-remote"},

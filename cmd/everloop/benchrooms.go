@@ -113,7 +113,7 @@ func (c *benchRoomsCmd) Run(stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s := scenario{name: "ws-broadcast", target: c.URL, unit: "messages", pace: pace, pid: c.PID, reads: "message"}
+	s := scenario{name: "ws-broadcast", target: c.URL, unit: "messages", pace: pace, pid: c.PID, reads: "message", conns: c.Rooms * c.Members}
 	for name, value := range map[string]int{"rooms": c.Rooms, "members of each": c.Members, "speakers of each": c.Speakers, "window": c.Window, "message size": c.Size} {
 		s.settings = append(s.settings, results.Setting{Name: name, Value: strconv.Itoa(value)})
 	}
@@ -190,7 +190,7 @@ func (c *benchIdleCmd) Run(stdout io.Writer) error {
 	s := scenario{name: "ws-idle", target: c.URL, unit: "connections", pace: pace, pid: c.PID}
 	s.settings = []results.Setting{{Name: "hold", Value: c.Hold.String()}, {Name: "rooms", Value: strconv.Itoa(c.Rooms)}}
 	r := s.result(drive.Plan{Conns: c.Connections, Count: uint64(c.Connections)})
-	r.Started, r.Latency, r.Config.Keys = time.Now().UTC(), results.NewHistogram(), ""
+	r.Started, r.Latency = time.Now().UTC(), results.NewHistogram()
 	own, err := proc.CPUOf("self")
 	if err != nil {
 		return err

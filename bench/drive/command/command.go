@@ -21,6 +21,8 @@ type Command struct {
 	// Expect, if HasExpect, is the text of the only answer that is right: of a string or a number.
 	Expect    drive.Template
 	HasExpect bool
+	// Check, if not nil, judges the text of an answer that is no error. text is valid during the call.
+	Check func(op *drive.Op, text []byte) *drive.Failure
 }
 
 // Parse reads a command as redis-cli does: words between blanks, and 'single' or "double" quotes around a word that has some. A double
@@ -158,16 +160,23 @@ func (c *codec) Read(b []byte, op *drive.Op) (h links.Heard, err error) {
 			kind = "ERR"
 		}
 		h.Failure = &drive.Failure{Kind: "error " + kind, Text: string(clip(v.Bytes))}
+	case want.Check != nil:
+		h.Failure = want.Check(op, textOf(v))
 	case want.HasExpect:
-		got := v.Bytes
-		if v.Kind == resp.Integer {
-			got = v.Big().Append(nil, 10)
-		}
+		got := textOf(v)
 		if text := want.Expect.Append(nil, op); !bytes.Equal(got, text) {
 			h.Failure = &drive.Failure{Kind: drive.FailedAnswer, Text: fmt.Sprintf("%q, want %q", clip(got), clip(text))}
 		}
 	}
 	return h, nil
+}
+
+// textOf is the text of a string or a number.
+func textOf(v *resp.Value) []byte {
+	if v.Kind == resp.Integer {
+		return v.Big().Append(nil, 10)
+	}
+	return v.Bytes
 }
 
 // clip bounds what of a server's bytes goes into a message.

@@ -174,7 +174,7 @@ func (s *session) Wait(d time.Duration) error {
 }
 
 func (s *session) flushDirty() {
-	for k := 0; k < len(s.dirty); k++ { // a failure may make others dirty
+	for k := 0; k < len(s.dirty); k++ { //nolint:intrange // a failure may make others dirty
 		i := int(s.dirty[k])
 		s.conns[i].dirty = false
 		if s.conns[i].state == up {
@@ -341,7 +341,8 @@ func (s *session) read(i int) {
 	buf := s.buf
 	have := copy(buf, c.rest)
 	if len(c.rest) > len(buf)/2 {
-		buf = append(c.rest, make([]byte, len(c.rest))...)
+		buf = make([]byte, 2*len(c.rest))
+		copy(buf, c.rest)
 		have = len(c.rest)
 	}
 	n, err := unix.Read(c.fd, buf[have:])
