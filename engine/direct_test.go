@@ -581,7 +581,7 @@ func TestDirectInsideTurn(t *testing.T) {
 	}
 }
 
-// Random calls, by all ways, with failures, alarms and crashes: whatever was answered is there after a crash, a call is there as a whole or
+// Random calls, by all ways, with failures and crashes: whatever was answered is there after a crash, a call is there as a whole or
 // not at all, and later ones not without those before.
 func TestDirectHistories(t *testing.T) {
 	for seed := range uint64(150) {
