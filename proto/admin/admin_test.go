@@ -115,6 +115,10 @@ func TestMetrics(t *testing.T) {
 		Sockets: 7, SocketsOpened: 21, SocketsFailed: 11, SocketsSlow: 12, SocketsSilent: 13, MessagesIn: 14, MessagesOut: 15, ClientsRefused: 16,
 	}
 	h.Latency[0], h.Latency[1], h.Latency[latencyBuckets-1] = 5, 6, 7
+	r := RESP{
+		Conns: 31, Opened: 32, Commands: 33, Calls: 34, InFlight: 35, Errors: 36, AuthFailures: 37, ProtocolErrors: 38, Rooms: 39, RoomsJoined: 40,
+		RoomsSlow: 41, MessagesIn: 42, MessagesOut: 43, ClientsRefused: 44,
+	}
 	bounds := make([]float64, latencyBuckets-1)
 	for i := range bounds {
 		bounds[i] = float64(i + 1)
@@ -125,6 +129,7 @@ func TestMetrics(t *testing.T) {
 	s := listen(t, Options{
 		Engine: e, Version: "1.2.3",
 		HTTP: func() HTTP { return h }, HTTPLatencyBounds: bounds,
+		RESP: func() RESP { return r },
 		Log: func() Log {
 			return Log{Commits: stats.Commits, Empty: stats.Empty, Syncs: stats.Syncs, Records: stats.Records, SyncTime: Histogram(stats.SyncTime)}
 		},
@@ -148,6 +153,10 @@ func TestMetrics(t *testing.T) {
 		`everloop_websocket_client_faults_total{fault="silent"} 13`,
 		`everloop_websocket_messages_total{direction="in"} 14`, `everloop_websocket_messages_total{direction="out"} 15`,
 		"everloop_http_connections_refused_total 16", `everloop_http_responses_total{class="1xx"} 0`,
+		"everloop_resp_connections 31", "everloop_resp_connections_total 32", "everloop_resp_commands_total 33", "everloop_resp_calls_total 34",
+		"everloop_resp_calls_in_flight 35", "everloop_resp_errors_total 36", "everloop_resp_auth_failures_total 37", "everloop_resp_protocol_errors_total 38",
+		"everloop_resp_rooms 39", "everloop_resp_rooms_total 40", "everloop_resp_rooms_slow_total 41", `everloop_resp_messages_total{direction="in"} 42`,
+		`everloop_resp_messages_total{direction="out"} 43`, "everloop_resp_connections_refused_total 44",
 		"go_goroutines ", "process_open_fds ",
 	} {
 		if !strings.Contains(body, want) {
