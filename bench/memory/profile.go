@@ -47,12 +47,15 @@ func parts(resident int64) []Part {
 	return all[:min(len(all), 15)]
 }
 
-// allocator is the first function of a stack that is not the runtime's own.
+// allocator is the first function of a stack that is not the runtime's own; where there is none, the runtime has allocated for itself.
 func allocator(stack []uintptr) string {
 	for frames := runtime.CallersFrames(stack); ; {
 		frame, more := frames.Next()
-		if !more || !strings.HasPrefix(frame.Function, "runtime.") {
+		if !strings.HasPrefix(frame.Function, "runtime.") {
 			return frame.Function
+		}
+		if !more {
+			return "the runtime, for itself"
 		}
 	}
 }

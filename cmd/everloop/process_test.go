@@ -171,7 +171,7 @@ func (p *process) kill() {
 
 func (p *process) signal(s os.Signal) {
 	p.t.Helper()
-	if err := p.cmd.Process.Signal(s); err != nil {
+	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) { // it may end by itself, just now: see exit
 		p.t.Fatal(err)
 	}
 }

@@ -96,7 +96,6 @@ func TestGoRedis(t *testing.T) {
 	for _, version := range []int{2, 3} {
 		t.Run(fmt.Sprint("RESP", version), func(t *testing.T) {
 			t.Parallel()
-			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			c := redis.NewClient(&redis.Options{Addr: net.JoinHostPort(host, port), Password: respPassword, Protocol: version})
