@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -46,7 +47,7 @@ type recordedTable struct {
 
 type recordedRow struct {
 	Name    string
-	Figures map[string][]float64 // a value each round
+	Figures map[string][]number // a value each round
 }
 
 type recordedTarget struct {
@@ -59,6 +60,24 @@ type recordedTarget struct {
 	Rounds            int
 	Met               bool
 	Why               string `json:",omitempty"`
+}
+
+// number is null in JSON where a round has no such figure: what is counted by the fsync, in one that had none.
+type number float64
+
+func (n number) MarshalJSON() ([]byte, error) {
+	if f := float64(n); math.IsNaN(f) || math.IsInf(f, 0) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(n))
+}
+
+func numbers(v []float64) []number {
+	all := make([]number, len(v))
+	for i, f := range v {
+		all[i] = number(f)
+	}
+	return all
 }
 
 func (r *results) record() *record {
@@ -74,9 +93,9 @@ func (r *results) record() *record {
 	for _, t := range r.tables {
 		rt := recordedTable{Title: t.title}
 		for _, row := range t.rows {
-			figures := map[string][]float64{}
+			figures := map[string][]number{}
 			for i, c := range t.columns {
-				figures[c.name] = row.raw[i]
+				figures[c.name] = numbers(row.raw[i])
 			}
 			rt.Rows = append(rt.Rows, recordedRow{row.name, figures})
 		}
@@ -85,7 +104,7 @@ func (r *results) record() *record {
 	for _, y := range r.years {
 		rt := recordedTable{Title: y.title}
 		for _, f := range y.figures {
-			rt.Rows = append(rt.Rows, recordedRow{f.what, map[string][]float64{"figure": f.values}})
+			rt.Rows = append(rt.Rows, recordedRow{f.what, map[string][]number{"figure": numbers(f.values)}})
 		}
 		out.Tables = append(out.Tables, rt)
 	}
