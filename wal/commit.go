@@ -136,11 +136,11 @@ func (l *Log) commit(kind commitKind) {
 		return
 	}
 	l.waiting.Add(-int64(len(payload)))
-	l.durable.Store(uint64(c.cut))
 	c.lastCommit = time.Now()
 	if c.sinceSpace >= spaceBytes || c.lastCommit.Sub(c.spaceChecked) >= spaceEvery {
-		l.checkSpace(c.lastCommit)
+		l.checkSpace(c.lastCommit) // before anyone hears that it is durable, and may ask Writable
 	}
+	l.durable.Store(uint64(c.cut))
 	l.opts.OnDurable(c.cut, nil)
 }
 
