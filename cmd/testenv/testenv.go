@@ -1,4 +1,5 @@
-// Package testenv finds the other programs that tests compare with or drive: Redis, Node, Chromium and the like.
+// Package testenv finds the other programs that tests compare with or drive: Redis, Node, Chromium and the like; and runs those of this
+// project that are examples.
 //
 // The test command of this project needs nothing but Go. A test that needs more asks here, and is skipped where
 // the program is missing. A machine that has promised a program lists it in EVERLOOP_REQUIRE, separated by commas; there its absence

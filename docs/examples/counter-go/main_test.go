@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -10,90 +8,34 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
+	"everloop/cmd/testenv"
 	"everloop/engine"
 )
 
 // binary is the program under test, built once.
 var binary string
 
-func TestMain(m *testing.M) { os.Exit(build(m)) }
-
-func build(m *testing.M) int {
-	folder, err := os.MkdirTemp("", "counter-go")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(folder)
-	binary = filepath.Join(folder, "counter-go")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		panic(string(out))
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(testenv.MainWith(m, &binary)) }
 
 // program is one run of the program.
 type program struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	url  string
-	log  bytes.Buffer // complete once the process has ended
-	done chan struct{}
+	*testenv.Serving
+	t *testing.T
 }
-
-var serving = regexp.MustCompile(` serving address=(\S+)`)
 
 // start runs the program on a port that the system chooses, and returns when it serves.
 func start(t *testing.T, args ...string) *program {
 	t.Helper()
-	p := &program{t: t, done: make(chan struct{})}
-	p.cmd = exec.Command(binary, append([]string{"--listen", "127.0.0.1:0"}, args...)...)
-	read, write, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.cmd.Stderr = write
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	write.Close()
-	address := make(chan string, 1)
-	go func() {
-		defer close(p.done)
-		defer read.Close()
-		for lines := bufio.NewScanner(read); lines.Scan(); {
-			fmt.Fprintln(&p.log, lines.Text())
-			if m := serving.FindStringSubmatch(lines.Text()); m != nil {
-				address <- m[1]
-			}
-		}
-	}()
-	t.Cleanup(p.kill)
-	select {
-	case a := <-address:
-		p.url = "http://" + a
-	case <-p.done:
-		t.Fatalf("the program ended: %s", p.log.String())
-	case <-time.After(time.Minute):
-		t.Fatal("the program does not serve within a minute")
-	}
-	return p
-}
-
-func (p *program) kill() {
-	_ = p.cmd.Process.Kill()
-	_ = p.cmd.Wait()
-	<-p.done
+	return &program{testenv.Serve(t, binary, append([]string{"--listen", "127.0.0.1:0"}, args...)...), t}
 }
 
 func (p *program) get(path, want string) {
 	p.t.Helper()
-	resp, err := http.Get(p.url + path)
+	resp, err := http.Get("http://" + p.Addr + path)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -112,7 +54,7 @@ func TestSurvivesKill(t *testing.T) {
 		p.get("/?id=a", fmt.Sprintf("%d\n", n))
 	}
 	p.get("/b", "1\n") // another object
-	p.kill()
+	p.Kill()
 
 	p = start(t, "--data", data)
 	p.get("/?id=a", "4\n")
@@ -127,16 +69,16 @@ func TestDrain(t *testing.T) {
 	for n := 1; n <= 2; n++ {
 		p := start(t, "--data", data, "--sync", "none")
 		p.get("/?id=a", fmt.Sprintf("%d\n", n))
-		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		if err := p.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
-		<-p.done
-		if err := p.cmd.Wait(); err != nil {
-			t.Fatalf("after SIGTERM: %v\n%s", err, p.log.String())
+		<-p.Done
+		if err := p.Cmd.Wait(); err != nil {
+			t.Fatalf("after SIGTERM: %v\n%s", err, p.Log.String())
 		}
 		for _, want := range []string{fmt.Sprintf("starts=%d", n), "ended records="} {
-			if !strings.Contains(p.log.String(), want) {
-				t.Errorf("start %d: no %q in the log:\n%s", n, want, p.log.String())
+			if !strings.Contains(p.Log.String(), want) {
+				t.Errorf("start %d: no %q in the log:\n%s", n, want, p.Log.String())
 			}
 		}
 	}

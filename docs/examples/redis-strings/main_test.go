@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,71 +18,12 @@ import (
 // built is the program under test, built once.
 var built string
 
-func TestMain(m *testing.M) { os.Exit(build(m)) }
-
-func build(m *testing.M) int {
-	folder, err := os.MkdirTemp("", "redis-strings")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(folder)
-	built = filepath.Join(folder, "redis-strings")
-	if out, err := exec.Command("go", "build", "-o", built, ".").CombinedOutput(); err != nil {
-		panic(string(out))
-	}
-	return m.Run()
-}
-
-// program is one run of the program.
-type program struct {
-	cmd  *exec.Cmd
-	addr string
-	log  bytes.Buffer // complete once the process has ended
-	done chan struct{}
-}
-
-var serving = regexp.MustCompile(` serving address=(\S+)`)
+func TestMain(m *testing.M) { os.Exit(testenv.MainWith(m, &built)) }
 
 // start runs the program on a port that the system chooses, and returns when it serves.
-func start(t *testing.T, args ...string) *program {
+func start(t *testing.T, args ...string) *testenv.Serving {
 	t.Helper()
-	p := &program{done: make(chan struct{})}
-	p.cmd = exec.Command(built, append([]string{"--resp", "127.0.0.1:0"}, args...)...)
-	read, write, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.cmd.Stderr = write
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	write.Close()
-	address := make(chan string, 1)
-	go func() {
-		defer close(p.done)
-		defer read.Close()
-		for lines := bufio.NewScanner(read); lines.Scan(); {
-			fmt.Fprintln(&p.log, lines.Text())
-			if m := serving.FindStringSubmatch(lines.Text()); m != nil {
-				address <- m[1]
-			}
-		}
-	}()
-	t.Cleanup(p.kill)
-	select {
-	case p.addr = <-address:
-	case <-p.done:
-		t.Fatalf("the program ended: %s", p.log.String())
-	case <-time.After(time.Minute):
-		t.Fatal("the program does not serve within a minute")
-	}
-	return p
-}
-
-func (p *program) kill() {
-	_ = p.cmd.Process.Kill()
-	_ = p.cmd.Wait()
-	<-p.done
+	return testenv.Serve(t, built, append([]string{"--resp", "127.0.0.1:0"}, args...)...)
 }
 
 // client is a connection that reads whole replies, as the bytes that they are.
@@ -345,7 +283,7 @@ func TestAnswersOfRedis(t *testing.T) {
 			ours := start(t, "--data", t.TempDir(), "--sync", "none", "--loops", loops)
 			theirs := dial(t, "unix", socket)
 			theirs.want("+OK\r\n", "FLUSHALL")
-			us := dial(t, "tcp", ours.addr)
+			us := dial(t, "tcp", ours.Addr)
 			lines := 0
 			for line := range strings.Lines(strings.TrimSpace(script)) {
 				line = strings.TrimSuffix(line, "\n")
@@ -378,7 +316,7 @@ func TestAnswersOfRedis(t *testing.T) {
 	}
 	for _, request := range []string{"*1\r\n$x\r\n", "*x\r\n", "*1\r\n:1\r\n", "*1\r\n$-5\r\n", "*1\r\n$99999999999\r\n"} {
 		ours := start(t, "--data", t.TempDir(), "--sync", "none")
-		want, got := dial(t, "unix", socket).say([]byte(request)), dial(t, "tcp", ours.addr).say([]byte(request))
+		want, got := dial(t, "unix", socket).say([]byte(request)), dial(t, "tcp", ours.Addr).say([]byte(request))
 		if !strings.HasPrefix(got, strings.TrimSuffix(want, "\r\n")) {
 			t.Errorf("%q: %q; redis-server answers %q", request, got, want)
 		}
@@ -389,7 +327,7 @@ func TestAnswersOfRedis(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	p := start(t, "--data", data)
-	c := dial(t, "tcp", p.addr)
+	c := dial(t, "tcp", p.Addr)
 	c.want("+OK\r\n", "SET", "soon", "v", "PX", "50")
 	c.want("+OK\r\n", "SET", "down", "v", "PX", "500")
 	c.want("+OK\r\n", "SET", "late", "v", "EX", "1000")
@@ -410,10 +348,10 @@ func TestExpiry(t *testing.T) {
 	c.want("$-1\r\n", "GET", "soon")
 	c.want(":1\r\n", "INCR", "soon") // begins anew, and without the old expiry
 	c.want(":-1\r\n", "TTL", "soon")
-	p.kill()
+	p.Kill()
 
 	p = start(t, "--data", data)
-	c = dial(t, "tcp", p.addr)
+	c = dial(t, "tcp", p.Addr)
 	gone(c, "down")
 	for _, key := range []string{"late", "longer"} {
 		c.want("$1\r\nv\r\n", "GET", key)
@@ -433,16 +371,16 @@ func TestEndsInOrder(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	for n := 1; n <= 2; n++ {
 		p := start(t, "--data", data, "--sync", "none", "--pprof", "127.0.0.1:0")
-		dial(t, "tcp", p.addr).want(fmt.Sprintf(":%d\r\n", n), "INCR", "n")
-		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		dial(t, "tcp", p.Addr).want(fmt.Sprintf(":%d\r\n", n), "INCR", "n")
+		if err := p.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
-		<-p.done
-		if err := p.cmd.Wait(); err != nil {
-			t.Fatalf("after SIGTERM: %v\n%s", err, p.log.String())
+		<-p.Done
+		if err := p.Cmd.Wait(); err != nil {
+			t.Fatalf("after SIGTERM: %v\n%s", err, p.Log.String())
 		}
-		if want := fmt.Sprintf("keys=%d", n-1); !strings.Contains(p.log.String(), want) {
-			t.Errorf("start %d: no %q in the log:\n%s", n, want, p.log.String())
+		if want := fmt.Sprintf("keys=%d", n-1); !strings.Contains(p.Log.String(), want) {
+			t.Errorf("start %d: no %q in the log:\n%s", n, want, p.Log.String())
 		}
 	}
 }
@@ -462,7 +400,7 @@ func TestRefusesFlags(t *testing.T) {
 func TestRedisCLI(t *testing.T) {
 	cli := testenv.Program(t, "redis-cli")
 	p := start(t, "--data", t.TempDir(), "--loops", "2")
-	host, port, _ := net.SplitHostPort(p.addr)
+	host, port, _ := net.SplitHostPort(p.Addr)
 	cmd := exec.Command(cli, "-h", host, "-p", port)
 	cmd.Stdin = strings.NewReader("SET greeting \"hello world\" EX 100\nGET greeting\nINCR greeting\nTTL greeting\nDEL greeting nothing\nGET greeting\nQUIT\n")
 	out, err := cmd.CombinedOutput()
@@ -476,7 +414,7 @@ func TestRedisCLI(t *testing.T) {
 func TestRedisBenchmark(t *testing.T) {
 	tool, cli := testenv.Program(t, "redis-benchmark"), testenv.Program(t, "redis-cli")
 	p := start(t, "--data", t.TempDir(), "--sync", "none", "--loops", "2")
-	host, port, _ := net.SplitHostPort(p.addr)
+	host, port, _ := net.SplitHostPort(p.Addr)
 	for _, pipeline := range []string{"1", "16"} {
 		out, err := exec.Command(tool, "-h", host, "-p", port, "-c", "20", "-n", "4000", "-P", pipeline, "-r", "5", "--csv", "INCR", "key:__rand_int__").CombinedOutput()
 		if err != nil || strings.Contains(strings.ToLower(string(out)), "error") || strings.Contains(string(out), "WARNING") {
