@@ -64,11 +64,7 @@ func (b *bench) measureIdle(ctx context.Context, r *results) (err error) {
 		return err
 	}
 
-	port, err := proc.FreePort()
-	if err != nil {
-		return err
-	}
-	admin, err := proc.FreePort()
+	port, admin, err := proc.TwoFreePorts()
 	if err != nil {
 		return err
 	}

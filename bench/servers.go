@@ -144,11 +144,7 @@ func (s *server) during(load func() error) (cpu time.Duration, resident int64, e
 
 // start starts a server on an empty directory and returns when it answers.
 func (b *bench) start(ctx context.Context, k kind) (_ *server, err error) {
-	port, err := proc.FreePort()
-	if err != nil {
-		return nil, err
-	}
-	admin, err := proc.FreePort()
+	port, admin, err := proc.TwoFreePorts()
 	if err != nil {
 		return nil, err
 	}

@@ -286,11 +286,7 @@ func (b *bench) measureSnapshots(ctx context.Context, r *results) (err error) {
 	if _, err := b.keep(ctx, 0, "write", dir, n, n); err != nil {
 		return err
 	}
-	port, err := proc.FreePort()
-	if err != nil {
-		return err
-	}
-	admin, err := proc.FreePort()
+	port, admin, err := proc.TwoFreePorts()
 	if err != nil {
 		return err
 	}
@@ -482,11 +478,7 @@ func (b *bench) measureOverwrites(ctx context.Context, r *results) error {
 
 // restart starts the daemon on what is there.
 func (b *bench) restart(ctx context.Context, dir string) (seconds float64, err error) {
-	port, err := proc.FreePort()
-	if err != nil {
-		return 0, err
-	}
-	admin, err := proc.FreePort()
+	port, admin, err := proc.TwoFreePorts()
 	if err != nil {
 		return 0, err
 	}

@@ -37,8 +37,8 @@ func halls(t *testing.T, change func(delivery int64, own bool, text string, send
 }
 
 func TestRooms(t *testing.T) {
-	addr := halls(t, nil)
 	for _, speakers := range []int{1, 3} {
+		addr := halls(t, nil) // of its own: a crowd must not meet the members of the one before
 		target := &Rooms{Options: Options{Addr: addr, Rooms: []string{"/0", "/1", "/2"}, Members: 12}, Speakers: speakers}
 		r, err := drive.Run(t.Context(), target, drive.Plan{Conns: target.Lines(), Depth: 4, Count: 600})
 		if err != nil {
@@ -51,8 +51,6 @@ func TestRooms(t *testing.T) {
 		if r.Times.Latency.Count() != 600 {
 			t.Errorf("%d latencies", r.Times.Latency.Count())
 		}
-		// The next crowd must not meet this one's members.
-		time.Sleep(20 * time.Millisecond) // the server sees them go
 	}
 }
 
@@ -136,11 +134,13 @@ func TestListen(t *testing.T) {
 		t.Error(err)
 	}
 	gone := &hall{}
-	addr := serveSockets(t, func(ws *websocket.Conn) { gone.join(nil); time.Sleep(20 * time.Millisecond) }) // and closes
+	gathered := make(chan struct{})
+	addr := serveSockets(t, func(ws *websocket.Conn) { gone.join(nil); <-gathered }) // and closes
 	if c, err = Gather(t.Context(), Options{Addr: addr, Rooms: []string{"/"}}); err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
+	close(gathered)
 	if err := c.Listen(t.Context(), 10*time.Second, nil); err == nil {
 		t.Error("a connection that ended was not missed")
 	}

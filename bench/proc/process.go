@@ -142,6 +142,17 @@ func FreePort() (int, error) {
 	return lis.Addr().(*net.TCPAddr).Port, nil
 }
 
+// TwoFreePorts is FreePort for a server and its admin side: the first is held until there is another one.
+func TwoFreePorts() (port, admin int, err error) {
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { _ = lis.Close() }()
+	admin, err = FreePort()
+	return lis.Addr().(*net.TCPAddr).Port, admin, err
+}
+
 // tail keeps the last bytes that were written to it. Safe for concurrent use.
 type tail struct {
 	mu  sync.Mutex

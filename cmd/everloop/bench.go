@@ -116,6 +116,15 @@ type mixFlags struct {
 // Validate is called by kong once all values are there.
 func (f *mixFlags) Validate() error { return f.set(&drive.Plan{}) }
 
+// planOf is the plan of a load whose operations are about keys and values.
+func planOf(pace *paceFlags, mix *mixFlags) (drive.Plan, error) {
+	p, err := pace.plan()
+	if err == nil {
+		err = mix.set(&p)
+	}
+	return p, err
+}
+
 func (f *mixFlags) set(p *drive.Plan) (err error) {
 	if p.Keys, err = drive.ParseKeys(f.KeyOrder); err != nil {
 		return fmt.Errorf("--key-distribution: %w", err)

@@ -69,10 +69,7 @@ func (c *benchEngineCmd) Run(stdout io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	p, err := c.plan()
-	if err == nil {
-		err = c.set(&p)
-	}
+	p, err := planOf(&c.paceFlags, &c.mixFlags)
 	if err != nil {
 		return err
 	}

@@ -77,10 +77,7 @@ func (c *benchRESPCmd) Run(stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	p, err := c.plan()
-	if err == nil {
-		err = c.set(&p)
-	}
+	p, err := planOf(&c.paceFlags, &c.mixFlags)
 	if err != nil {
 		return err
 	}
