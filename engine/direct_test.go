@@ -17,7 +17,6 @@ import (
 	"everloop/engine/internal/mechanism"
 	"everloop/engine/value"
 	"everloop/loop"
-	"everloop/loop/looptest"
 	"everloop/wal"
 	"everloop/wal/waltest"
 )
@@ -341,20 +340,7 @@ func TestDirectRefused(t *testing.T) {
 
 // A record that the log does not take, although it is well, leaves nothing of the call.
 func TestDirectRecordThatTheLogDoesNotTake(t *testing.T) {
-	var log *refusing
-	s := &stepped{t: t, pool: looptest.New(1, 1)}
-	e, err := engine.Open(engine.Options{
-		Pool: s.pool,
-		OpenLog: func(n int, durable func(wal.LSN, error)) (engine.Log, error) {
-			s.log = waltest.NewMemLog(waltest.MemOptions{Buffers: n, OnDurable: durable})
-			log = &refusing{MemLog: s.log}
-			return log, nil
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Engine = e
+	s, log := onRefusing(t, 1)
 	x := newSlipsOn(s)
 	x.want("a", "put:k=1", "")
 	log.refuse = wal.ErrBacklog

@@ -25,24 +25,31 @@ func (l *refusing) Append(buffer int, record []byte) (wal.LSN, error) {
 	return l.MemLog.Append(buffer, record)
 }
 
+// onRefusing is an engine on such a log, with that many loops.
+func onRefusing(t *testing.T, loops int) (s *stepped, log *refusing) {
+	t.Helper()
+	s = &stepped{t: t, pool: looptest.New(loops, 1)}
+	e, err := engine.Open(engine.Options{
+		Pool: s.pool,
+		OpenLog: func(n int, durable func(wal.LSN, error)) (engine.Log, error) {
+			s.log = waltest.NewMemLog(waltest.MemOptions{Buffers: n, OnDurable: durable})
+			log = &refusing{MemLog: s.log}
+			return log, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Engine = e
+	return s, log
+}
+
 // A record that the log does not take, although it is well, leaves nothing of its turn: the answer is an error, the
 // object has what it had before, and goes on.
 func TestRecordThatTheLogDoesNotTake(t *testing.T) {
 	for _, refusal := range []struct{ log, want error }{{wal.ErrTooLarge, engine.ErrTurnTooLarge}, {wal.ErrBacklog, engine.ErrBacklog}} {
-		var log *refusing
-		s := &stepped{t: t, pool: looptest.New(2, 1)}
-		e, err := engine.Open(engine.Options{
-			Pool: s.pool,
-			OpenLog: func(n int, durable func(wal.LSN, error)) (engine.Log, error) {
-				s.log = waltest.NewMemLog(waltest.MemOptions{Buffers: n, OnDurable: durable})
-				log = &refusing{MemLog: s.log}
-				return log, nil
-			},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Engine = e
+		s, log := onRefusing(t, 2)
+		e := s.Engine
 		ns := register(t, e, "C", engine.ClassOf(newCounter))
 		callers := register(t, e, "Caller", engine.ClassOf(func(st *engine.State) (*caller, error) {
 			return &caller{call: func(ctx context.Context) error {

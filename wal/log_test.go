@@ -313,7 +313,7 @@ func TestUndemandedRecordsAreCommittedWithinMaxDelay(t *testing.T) {
 			t.Fatalf("an idle log claims %d of 5, %v", rep.Claim, err)
 		}
 		before := l.Stats()
-		time.Sleep(time.Hour)
+		time.Sleep(time.Hour) // of the bubble
 		synctest.Wait()
 		if after := l.Stats(); after != before {
 			t.Fatalf("an idle log writes on and on: %+v", after)
@@ -466,9 +466,9 @@ func TestSpaceIsLookedAtInTime(t *testing.T) {
 			}
 			defer l.Close()
 			put(t, l, "x")
-			time.Sleep(time.Hour)
+			time.Sleep(time.Hour) // of the bubble
 			before := disk.n.Load()
-			time.Sleep(time.Hour)
+			time.Sleep(time.Hour) // of the bubble
 			synctest.Wait()
 			if n := int(disk.n.Load() - before); n < x.within-1 || n > x.within+1 {
 				t.Errorf("%d bytes free: %d looks in an hour, want %d", x.free, n, x.within)

@@ -19,7 +19,7 @@ type Queued struct {
 	result any
 	k      *call
 	err    error
-	todo   bool // it is to be sent in the next attempt
+	due    bool // it is to be sent in the next attempt
 	sent   bool // its answer is still to come, in this attempt
 }
 
@@ -37,7 +37,7 @@ func (p *Pipeline) Call(o Object, method string, result any, args ...any) *Queue
 		q.err = errors.New("client: the object belongs to another client than the pipeline")
 	} else {
 		q.k, q.err = o.newCall(method, args)
-		q.todo = q.err == nil
+		q.due = q.err == nil
 	}
 	p.items = append(p.items, q)
 	return q
@@ -54,8 +54,8 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		p.attempt(ctx)
 		more, late := false, false
 		for _, q := range p.items {
-			q.todo = p.repeats(ctx, q, attempt, &late)
-			more = more || q.todo
+			q.due = p.repeats(ctx, q, attempt, &late)
+			more = more || q.due
 		}
 		if !more || late && !p.c.wait(ctx, &wait) {
 			break
@@ -100,7 +100,7 @@ func (p *Pipeline) repeats(ctx context.Context, q *Queued, attempt int, late *bo
 // attempt sends the calls that are to be sent, and waits for their answers.
 func (p *Pipeline) attempt(ctx context.Context) {
 	for _, q := range p.items {
-		if !q.todo {
+		if !q.due {
 			continue
 		}
 		if err := ctx.Err(); err != nil {

@@ -2,8 +2,6 @@ package server
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,34 +28,7 @@ import (
 //
 // Lines with "<" are the answers, as Go strings without their quotes. The objects are of the classes Room (see member) and Slow.
 func TestRESPTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/resp/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no scripts in testdata/resp", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := playRESP(t, string(want))
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			wantLines, gotLines := strings.Split(string(want), "\n"), strings.Split(got, "\n")
-			for i := range min(len(wantLines), len(gotLines)) {
-				if wantLines[i] != gotLines[i] {
-					t.Fatalf("%s:%d:\n  want %s\n  got  %s\n(-rewrite writes the answers anew)", file, i+1, wantLines[i], gotLines[i])
-				}
-			}
-			if len(wantLines) != len(gotLines) {
-				t.Fatalf("%s has %d lines, want %d (-rewrite writes the answers anew)", file, len(gotLines), len(wantLines))
-			}
-		})
-	}
+	playAll(t, "testdata/resp/*.txt", playRESP)
 }
 
 func setRESPOption(t *testing.T, o *RESPOptions, option string) {

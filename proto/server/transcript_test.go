@@ -34,9 +34,15 @@ var rewrite = flag.Bool("rewrite", false, "write the answers of testdata/*.txt a
 //
 // Lines with "<" and "log" are the answers. A request is answered by what its path says; see scriptEntry.
 func TestTranscripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
+	playAll(t, "testdata/*.txt", play)
+}
+
+// playAll plays the scripts that match a pattern, and compares what comes of each with what it says.
+func playAll(t *testing.T, pattern string, play func(t *testing.T, script string) string) {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
-		t.Fatal("no scripts in testdata", err)
+		t.Fatalf("no scripts match %s (%v)", pattern, err)
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {

@@ -178,12 +178,12 @@ func TestWatchdogRests(t *testing.T) {
 		go func() { w.Run(done); close(ended) }()
 		var label Label = Text("Room:a")
 		for range 3 {
-			time.Sleep(time.Hour)
+			time.Sleep(time.Hour) // of the bubble
 			if !g.resting.Load() {
 				t.Fatal("it does not rest")
 			}
 			before := w.ticks.Load()
-			time.Sleep(time.Hour)
+			time.Sleep(time.Hour) // of the bubble
 			if n := w.ticks.Load() - before; n != 0 {
 				t.Fatalf("%d ticks in an hour without a turn", n)
 			}
@@ -198,13 +198,13 @@ func TestWatchdogRests(t *testing.T) {
 			for range 20 {
 				r.Begin(&label)
 				r.End()
-				time.Sleep(500 * time.Millisecond)
+				time.Sleep(500 * time.Millisecond) // of the bubble
 				if g.resting.Load() {
 					t.Fatal("it rests between two turns")
 				}
 			}
 		}
-		time.Sleep(time.Hour)
+		time.Sleep(time.Hour) // of the bubble
 		close(done)
 		<-ended
 	})
