@@ -37,6 +37,7 @@ type instanceReport struct {
 	n      int
 	bytes  float64 // of resident memory, each
 	phases []phase
+	again  func(*bench) error // makes them once more, for a profile
 }
 
 // phase is the longest that the probe waited in one part of the scenario.
@@ -68,7 +69,7 @@ func (b *bench) measureInstances(ctx context.Context, r *results) (err error) {
 	if err != nil {
 		return err
 	}
-	report := instanceReport{n: b.instances}
+	report := instanceReport{n: b.instances, again: func(b *bench) error { return b.measureInstances(ctx, new(results)) }}
 	p := startProbe(ctx, "http://"+s.addr+inMemory.path+"?id=probe")
 	defer func() {
 		if perr := p.stop(); err == nil {
@@ -82,8 +83,11 @@ func (b *bench) measureInstances(ctx context.Context, r *results) (err error) {
 		return err
 	}
 	note("before there are any", false)
-	took, err := b.touch(ctx, s, rest)
-	if err != nil {
+	var took time.Duration
+	if err := b.profile.during(s.Process, func() (err error) {
+		took, err = b.touch(ctx, s, rest)
+		return err
+	}); err != nil {
 		return err
 	}
 	note("while instances are made", true)

@@ -154,10 +154,14 @@ func (r *results) outcomes() []outcome {
 		}
 	}
 	for _, i := range r.instances {
-		one("instances-memory", "", i.bytes)
+		of := func(id, what string, value float64) {
+			one(id, what, value)
+			all[len(all)-1].again, all[len(all)-1].load = i.again, fmt.Sprintf("everloop, while %d instances are made", i.n)
+		}
+		of("instances-memory", "", i.bytes)
 		for _, ph := range i.phases {
 			if ph.target {
-				one("instances-wait", ph.name, ph.longest.Seconds()*1e3)
+				of("instances-wait", ph.name, ph.longest.Seconds()*1e3)
 			}
 		}
 	}

@@ -41,7 +41,7 @@ type Report struct {
 	HeapBefore int64
 	// Written is resident memory right after the last write (write), or with the last object recovered (recover).
 	Written int64
-	// After is resident memory at the end, with no instance live, as the operating system sees it.
+	// After is resident memory at the end, with no instance live and the process quiet, as the operating system sees it.
 	After int64
 	// Peak is the most resident memory there ever was.
 	Peak int64
@@ -269,13 +269,17 @@ func alarms(dir string, n int) (r *Report, err error) {
 	return r, nil
 }
 
-// finish waits until no instance is live, and reads the memory.
+// settles is how long a process may take, from its last work on, until it has given back what that has left behind: see tune.Process.
+const settles = 5 * time.Second
+
+// finish waits until no instance is live and the process has been quiet for a while, and reads the memory.
 func (r *Report) finish(e *engine.Engine) (err error) {
 	for deadline := time.Now().Add(time.Minute); e.Metrics().Live > 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%d instances are still live after a minute without a call", e.Metrics().Live)
 		}
 	}
+	time.Sleep(settles)
 	m, err := proc.MemoryOf("self")
 	if err != nil {
 		return err
